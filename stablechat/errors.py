@@ -1,0 +1,48 @@
+"""The exception tree.
+
+Every failure a person can do something about is a :class:`StableChatError`: one
+line that says what is wrong and what to do. The command line prints that line and
+exits with 2; the app shows it. Anything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class StableChatError(Exception):
+    """Base of all errors of this project; ``str(error)`` is one plain line."""
+
+
+class InputError(StableChatError):
+    """What the person gave can't be used: an empty question, a bad option."""
+
+
+class VideoError(InputError):
+    """The file is missing, is not a video, or can't be decoded."""
+
+
+class LimitError(InputError):
+    """The input is readable but over a limit (size, pixels, length)."""
+
+
+class ModelError(StableChatError):
+    """The model can't be found, fetched or loaded."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint's files are missing, damaged, or do not fit its configuration."""
+
+
+class HubError(ModelError):
+    """The model hub (and its mirror) can't be reached or refuses."""
+
+
+class OutOfMemoryError(ModelError):
+    """The model does not fit; the message says how much is needed and what to try."""
+
+
+class RenderError(StableChatError):
+    """The clip or picture could not be drawn or written."""
+
+
+class CancelledError(StableChatError):
+    """The person pressed Stop; nothing is wrong."""
