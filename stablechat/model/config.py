@@ -1,0 +1,211 @@
+"""Geometry of a LLaVA-ST, read from a checkpoint's own files.
+
+A checkpoint's ``config.json`` holds Qwen2's fields at the top level and the ``mm_*``
+fields beside them; it does not describe the vision tower, whose geometry is in the
+folder or hub id that ``mm_vision_tower`` names. Widths that neither file states (the
+packer's) come from tensor shapes. Nothing is fixed to the 7B model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import Qwen2Config, SiglipVisionConfig
+
+from stablechat.errors import CheckpointError
+from stablechat.types import NUM_BINS
+
+#: Order of the coordinate tables after the vocabulary: temporal, height, width.
+AXES = ("temporal", "spatial_height", "spatial_width")
+#: Frames that one slow frame stands for; fixed upstream.
+FRAMES_PER_SLOW_FRAME = 5
+# Heads of the packer's attention: 8 upstream, not visible in any shape. A head is at
+# least 8 wide, so the small checkpoints that upstream's code makes have fewer.
+_PACKER_HEADS = 8
+_SMALLEST_PACKER_HEAD = 8
+
+# What a Qwen2 configuration takes from config.json; the rest is not the language
+# model's business, and unknown fields (a private rope or quantisation) must not act.
+_LANGUAGE_FIELDS = (
+    "attention_dropout",
+    "hidden_act",
+    "hidden_size",
+    "initializer_range",
+    "intermediate_size",
+    "max_position_embeddings",
+    "max_window_layers",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "num_key_value_heads",
+    "rms_norm_eps",
+    "sliding_window",
+    "use_sliding_window",
+)
+_TOWER_FIELDS = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_channels",
+    "image_size",
+    "patch_size",
+    "hidden_act",
+    "layer_norm_eps",
+    "attention_dropout",
+)
+
+
+@dataclass(frozen=True)
+class LlavaSTConfig:
+    """Everything needed to build the model.
+
+    Attributes:
+        language: Qwen2's configuration; its vocabulary has 300 rows more than the
+            checkpoint's, for the coordinate tokens.
+        vision: SigLIP's configuration without the layers above the selected one.
+        base_vocab_size: Rows of the checkpoint's own embedding; the first temporal
+            token has this id.
+        packer_width: Inner width of the packer's attention.
+        slow_grid: Side of the grid of a slow frame (9 at full size).
+        fast_grid: Side of the grid of a fast frame (3 at full size).
+        num_frames: Frames of a video (100).
+        packed_images: Whether a still image goes through the first packer too.
+    """
+
+    language: Qwen2Config
+    vision: SiglipVisionConfig
+    base_vocab_size: int
+    packer_width: int
+    slow_grid: int
+    fast_grid: int
+    num_frames: int = NUM_BINS
+    packed_images: bool = False
+
+    def __post_init__(self) -> None:
+        if self.grid % self.slow_grid or self.slow_grid % self.fast_grid:
+            raise CheckpointError(
+                f"The packer's grids must divide each other, got {self.grid}, "
+                f"{self.slow_grid} and {self.fast_grid} patches a side."
+            )
+        if self.num_frames % FRAMES_PER_SLOW_FRAME:
+            raise CheckpointError(
+                f"The number of frames must be a multiple of {FRAMES_PER_SLOW_FRAME}, "
+                f"got {self.num_frames}."
+            )
+
+    @property
+    def packer_heads(self) -> int:
+        """Heads of the packer's attention."""
+        return max(1, min(_PACKER_HEADS, self.packer_width // _SMALLEST_PACKER_HEAD))
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square picture that the tower sees, in pixels."""
+        return int(self.vision.image_size)  # type: ignore[arg-type]
+
+    @property
+    def grid(self) -> int:
+        """Patches along a side of the tower's picture (27 at full size)."""
+        return self.image_size // int(self.vision.patch_size)  # type: ignore[arg-type]
+
+    @property
+    def num_slow_frames(self) -> int:
+        """Frames of the slow path (20 at full size)."""
+        return self.num_frames // FRAMES_PER_SLOW_FRAME
+
+    @property
+    def num_fast_tokens(self) -> int:
+        """Placeholders of the fast path, never filled (900 at full size)."""
+        return self.num_frames * self.fast_grid**2
+
+    @property
+    def num_slow_tokens(self) -> int:
+        """Visual tokens of the slow path (1,620 at full size)."""
+        return self.num_slow_frames * self.slow_grid**2
+
+    @property
+    def num_image_tokens(self) -> int:
+        """Visual tokens of a still image (729 at full size)."""
+        return (self.slow_grid if self.packed_images else self.grid) ** 2
+
+
+def build_config(
+    checkpoint: Mapping[str, Any], tower: Mapping[str, Any], packer_width: int
+) -> LlavaSTConfig:
+    """Make the configuration from a checkpoint's parsed files.
+
+    Args:
+        checkpoint: The checkpoint's ``config.json``.
+        tower: The tower's ``config.json`` (SigLIP's, or a whole SigLIP model's with a
+            ``vision_config`` inside).
+        packer_width: Rows of the packer's first linear layer.
+
+    Raises:
+        CheckpointError: A field is missing or has a value this code does not know.
+    """
+    try:
+        language = _language_config(checkpoint)
+        vision = _vision_config(
+            tower.get("vision_config", tower),
+            int(checkpoint.get("mm_vision_select_layer", -2)),
+        )
+        return LlavaSTConfig(
+            language=language,
+            vision=vision,
+            base_vocab_size=int(checkpoint["vocab_size"]),
+            packer_width=packer_width,
+            slow_grid=math.isqrt(int(checkpoint["mm_perceiver_latents"])),
+            fast_grid=math.isqrt(int(checkpoint["mm_perceiver_latents_fast"])),
+            num_frames=int(checkpoint.get("num_temporal_tokens", NUM_BINS)),
+            packed_images=bool(checkpoint.get("use_downsample_image", False)),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"config.json does not describe a LLaVA-ST this code can build: {error!r}."
+        ) from error
+
+
+def _language_config(checkpoint: Mapping[str, Any]) -> Qwen2Config:
+    _require_known_layout(checkpoint)
+    rope = {
+        "rope_type": "default",
+        "rope_theta": float(checkpoint.get("rope_theta", 1e6)),
+    }
+    return Qwen2Config(
+        vocab_size=int(checkpoint["vocab_size"]) + len(AXES) * NUM_BINS,
+        rope_parameters=rope,
+        tie_word_embeddings=False,
+        **{name: checkpoint[name] for name in _LANGUAGE_FIELDS if name in checkpoint},
+    )
+
+
+def _require_known_layout(checkpoint: Mapping[str, Any]) -> None:
+    expected = {
+        "model_type": "llava_qwen",
+        "mm_projector_type": "mlp2x_gelu",
+        "mm_resampler_type": "fast_slow_resampler",
+        "rope_scaling": None,
+        "num_temporal_tokens": NUM_BINS,
+        "num_spatial_tokens": NUM_BINS,
+        "tie_word_embeddings": False,
+    }
+    for name, value in expected.items():
+        if checkpoint.get(name, value) != value:
+            raise CheckpointError(
+                f"config.json has {name} = {checkpoint[name]!r}; this code knows "
+                f"{value!r} only."
+            )
+
+
+def _vision_config(tower: Mapping[str, Any], select_layer: int) -> SiglipVisionConfig:
+    if select_layer >= 0:
+        raise CheckpointError(
+            f"mm_vision_select_layer must count from the end, got {select_layer}."
+        )
+    fields = {name: tower[name] for name in _TOWER_FIELDS if name in tower}
+    # hidden_states[-1] is the last layer's output, so -2 drops one layer.
+    fields["num_hidden_layers"] = int(fields["num_hidden_layers"]) + select_layer + 1
+    return SiglipVisionConfig(vision_use_head=False, **fields)

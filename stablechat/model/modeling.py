@@ -1,0 +1,161 @@
+"""LLaVA-ST on transformers: SigLIP, projector, positions, packer, Qwen2.
+
+The coordinate tables are the last 300 rows of Qwen2's embedding and of its head, so
+the language model is a plain ``Qwen2ForCausalLM`` and every fast path made for one
+stays open.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import Qwen2ForCausalLM, SiglipVisionModel
+
+from stablechat.model.config import AXES, LlavaSTConfig
+from stablechat.model.packer import SpatialTemporalPacker
+from stablechat.model.tokens import EncodedPrompt
+from stablechat.types import NUM_BINS
+
+
+class LlavaST(nn.Module):
+    """The whole model. Build it on the meta device and fill it with a loader.
+
+    Args:
+        config: Its geometry.
+    """
+
+    def __init__(self, config: LlavaSTConfig) -> None:
+        super().__init__()
+        self.config = config
+        hidden = int(config.language.hidden_size)
+        self.vision_tower = SiglipVisionModel(config.vision)
+        self.projector = nn.Sequential(
+            nn.Linear(int(config.vision.hidden_size), hidden),
+            nn.GELU(),
+            nn.Linear(hidden, hidden),
+        )
+        self.packer = SpatialTemporalPacker(config)
+        self.language_model = Qwen2ForCausalLM(config.language)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return self.projector[0].weight.dtype  # type: ignore[return-value]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the vision side lives (and, unless dispatched, everything)."""
+        return self.projector[0].weight.device  # type: ignore[return-value]
+
+    def tower_features(self, pixel_values: Tensor) -> Tensor:
+        """Patch features before the tower's final layer norm.
+
+        Args:
+            pixel_values: ``(N, 3, S, S)``, normalised.
+
+        Returns:
+            ``(N, g * g, tower hidden)``, row-major.
+        """
+        tower = self.vision_tower
+        embedded = tower.embeddings(pixel_values.to(self.dtype))
+        encoded = tower.encoder(inputs_embeds=embedded)
+        features: Tensor = encoded.last_hidden_state
+        return features
+
+    def encode_video(self, pixel_values: Tensor, batch_size: int = 1) -> Tensor:
+        """Visual tokens of whole videos.
+
+        Args:
+            pixel_values: ``(batch_size * N, 3, S, S)``.
+            batch_size: Videos in the batch.
+
+        Returns:
+            ``(batch_size, num_slow_tokens, hidden)``.
+        """
+        return self.pack_video(self.tower_features(pixel_values), batch_size)
+
+    def pack_video(self, tower_features: Tensor, batch_size: int = 1) -> Tensor:
+        """The second half of :meth:`encode_video`, from the tower's features."""
+        features = self._project(tower_features)
+        temporal, height, width = self._positions()
+        count = features.shape[0] // batch_size
+        frame_rows = temporal[:count].repeat(batch_size, 1)
+        features = features + frame_rows[:, None, None] + height[:, None] + width
+        packed: Tensor = self.packer(features, batch_size)
+        return packed
+
+    def encode_images(self, pixel_values: Tensor) -> Tensor:
+        """Visual tokens of still images: ``(N, 3, S, S)`` to ``(N, tokens, hidden)``.
+
+        An image is a video's first frame (temporal row 0) and stays unpacked unless
+        the configuration says otherwise.
+        """
+        features = self._project(self.tower_features(pixel_values))
+        temporal, height, width = self._positions()
+        features = features + temporal[0] + height[:, None] + width
+        if self.config.packed_images:
+            features = self.packer.pack_frames(features)
+        return features.flatten(1, 2)
+
+    def embed_tokens(self, input_ids: Tensor) -> Tensor:
+        """Embeddings of token ids, coordinate tokens included."""
+        embedded: Tensor = self.language_model.get_input_embeddings()(input_ids)
+        return embedded
+
+    def embed_coordinates(self, rows: Tensor) -> Tensor:
+        """Continuous coordinates: linear between the rows of the input tables.
+
+        Args:
+            rows: float ``(K,)``, fractional rows of the embedding matrix.
+
+        Returns:
+            ``(K, hidden)``.
+        """
+        table = self.language_model.get_input_embeddings().weight
+        low = rows.floor()
+        share = (rows - low).unsqueeze(-1).to(table.dtype)
+        below, above = table[low.long()], table[rows.ceil().long()]
+        return below * (1 - share) + above * share
+
+    def embed_prompt(self, prompt: EncodedPrompt, visual: Tensor) -> Tensor:
+        """Put a question and its visual tokens together.
+
+        Args:
+            prompt: The encoded question.
+            visual: ``(tokens, hidden)`` from :meth:`encode_video` or
+                :meth:`encode_images`.
+
+        Returns:
+            ``(1, L, hidden)``, what the language model reads.
+        """
+        device = self.language_model.get_input_embeddings().weight.device
+        embedded = self.embed_tokens(prompt.input_ids.to(device))
+        embedded[prompt.visual] = visual.to(embedded)
+        rows = prompt.coordinate_rows.to(device)
+        places = prompt.coordinate_positions.to(device)
+        embedded[places] = self.embed_coordinates(rows)
+        return embedded.unsqueeze(0)
+
+    def _project(self, tower_features: Tensor) -> Tensor:
+        grid = self.config.grid
+        projected: Tensor = self.projector(tower_features)
+        return projected.unflatten(1, (grid, grid))
+
+    def _positions(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Language-aligned position embeddings: ``(100, h)``, ``(g, h)``, ``(g, h)``.
+
+        The mean of what the model reads and what it writes for a coordinate.
+        """
+        first = self.config.base_vocab_size
+        read = self.language_model.get_input_embeddings().weight[first:]
+        written = self.language_model.get_output_embeddings().weight[first:]
+        mean = (read + written.to(read.device)) / 2
+        temporal, height, width = mean.to(self.device).split(NUM_BINS)[: len(AXES)]
+        return temporal, self._resize(height), self._resize(width)
+
+    def _resize(self, table: Tensor) -> Tensor:
+        resized = F.interpolate(
+            table.T.unsqueeze(0), size=self.config.grid, mode="linear"
+        )
+        return resized[0].T
