@@ -134,9 +134,9 @@ def format_unit(axis: str, value: float) -> str:
     return f"<{axis}{min(max(value, 0.0), 1.0):.3f}>"
 
 
-def span_to_unit(span: TimeSpan, first_seconds: float, last_seconds: float) -> tuple[
-    float, float
-]:
+def span_to_unit(
+    span: TimeSpan, first_seconds: float, last_seconds: float
+) -> tuple[float, float]:
     """Place a span on the 0..1 axis between the first and the last sampled frame."""
     length = max(last_seconds - first_seconds, 1e-9)
     return (

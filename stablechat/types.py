@@ -29,7 +29,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 FrameArray = npt.NDArray[np.uint8]
 
-#: Values one coordinate can take; bin ``k`` means the unit value ``k / (NUM_BINS - 1)``.
+#: Values one coordinate takes; bin ``k`` means the unit value ``k / (NUM_BINS - 1)``.
 NUM_BINS = 100
 
 Task = Literal["stvg", "svg", "elc", "tvg", "rec", "describe"]
