@@ -1,0 +1,163 @@
+"""Reading and decoding packets in file order, past damage and past clock jumps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import av
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from stablechat.video._open import Source
+
+#: In quotes: PyAV's class takes a parameter in its stubs, not when it runs.
+VideoPacket: TypeAlias = "Packet[VideoStream]"
+
+#: Broadcast formats whose clock may jump; in all others a gap is a real gap.
+_JUMPING_FORMATS = frozenset({"mpegts", "mpeg"})
+MAX_GAP_SECONDS = 10.0  # a longer silence forward is a jump, as FFmpeg's tool has it
+MAX_STEP_BACK_SECONDS = 0.1  # decode times never run back by more than rounding
+
+MAX_READ_ERRORS = 16  # in a row; then the rest of the file is given up
+
+
+@dataclass
+class DamageLog:
+    """Counts what could not be decoded."""
+
+    num_failed: int = 0
+
+
+class ClockRepair:
+    """Takes jumps out of the timestamps of recordings that were glued together.
+
+    Args:
+        source: The open file.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._enabled = source.container.format.name in _JUMPING_FORMATS
+        self._max_gap = int(MAX_GAP_SECONDS / source.time_base)
+        self._max_back = int(MAX_STEP_BACK_SECONDS / source.time_base)
+        self._offset = 0
+        self._next: int | None = None
+        self.jumps = 0
+
+    def repaired(self, packet: VideoPacket) -> VideoPacket:
+        """Shift one packet's times so that they go on from the packet before.
+
+        Args:
+            packet: The next one in file order; changed in place.
+
+        Returns:
+            The same packet.
+        """
+        if not self._enabled or packet.dts is None:
+            return packet
+        self._notice_jump(packet.dts)
+        packet.dts += self._offset
+        if packet.pts is not None:
+            packet.pts += self._offset
+        self._next = packet.dts + (packet.duration or 0)
+        return packet
+
+    def _notice_jump(self, dts: int) -> None:
+        if self._next is None:
+            return
+        ahead = dts + self._offset - self._next
+        if not -self._max_back <= ahead <= self._max_gap:
+            self._offset -= ahead
+            self.jumps += 1
+
+
+def read_packets(source: Source) -> Iterator[VideoPacket]:
+    """Packets of the video stream, in file order, until the end of what is readable.
+
+    A read error does not end it: reading goes on behind the damage.
+
+    Args:
+        source: The open file.
+
+    Yields:
+        Packets with content; FFmpeg's empty last packet is left out.
+    """
+    failures = 0
+    while failures <= MAX_READ_ERRORS:
+        try:
+            for packet in source.container.demux(source.stream):
+                if packet.size or packet.dts is not None:
+                    failures = 0
+                    yield packet
+            return
+        except av.error.ExitError:  # the read timed out
+            return
+        except (av.FFmpegError, OSError, ValueError):
+            failures += 1
+
+
+def decode_packets(
+    source: Source, packets: Iterable[VideoPacket], *, log: DamageLog | None = None
+) -> Iterator[av.VideoFrame]:
+    """Pictures in the order they are shown; a packet that fails is stepped over.
+
+    Args:
+        source: Where the packets come from.
+        packets: From a key picture on, in file order.
+        log: Counts the packets that failed.
+
+    Yields:
+        Decoded pictures.
+    """
+    for packet in packets:
+        yield from _decode_one(source, packet, log)
+    yield from _decode_one(source, None, log)  # those still inside the decoder
+
+
+def _decode_one(
+    source: Source, packet: VideoPacket | None, log: DamageLog | None
+) -> list[av.VideoFrame]:
+    try:
+        return source.stream.codec_context.decode(packet)
+    except (av.FFmpegError, ValueError):
+        if log is not None:
+            log.num_failed += 1
+        return []
+
+
+def decode_from_start(
+    source: Source, log: DamageLog | None = None
+) -> Iterator[av.VideoFrame]:
+    """All pictures of a file that was just opened or rewound, clock jumps removed."""
+    clock = ClockRepair(source)
+    return decode_packets(source, map(clock.repaired, read_packets(source)), log=log)
+
+
+def is_hidden(codec: str, packet: VideoPacket) -> bool:
+    """Whether a packet only helps others: decoding it shows no picture.
+
+    Args:
+        codec: FFmpeg's name of the codec.
+        packet: One packet.
+
+    Returns:
+        True for what an edit list cuts off and for VP8 and VP9 reference pictures.
+    """
+    if packet.is_discard:
+        return True
+    if codec not in ("vp8", "vp9") or not packet.size:
+        return False
+    first = memoryview(packet)[0]
+    if codec == "vp8":  # RFC 6386, 9.1: bit 4 of the frame tag is show_frame
+        return not first >> 4 & 1
+    return _is_hidden_vp9(first, memoryview(packet)[-1])
+
+
+def _is_hidden_vp9(first: int, last: int) -> bool:
+    """VP9 bitstream, 6.2: marker 2 bits, profile 2, show_existing, type, show."""
+    if last & 0xE0 == 0xC0:  # a superframe: several pictures, one of them shown
+        return False
+    if first >> 4 & 3 == 3:  # profile 3 has one more bit
+        return not first >> 2 & 1 and not first & 1
+    return not first >> 3 & 1 and not first >> 1 & 1

@@ -1,0 +1,239 @@
+"""Which picture is shown when: exact where packets say so, decoded where they do not.
+
+Reading packets costs a thousandth of decoding them. For nearly all files the times of
+the packets *are* the times of the pictures, and picture ``k`` is the one with the
+``k``-th smallest time. :func:`build_timeline` checks that on the first pictures. Where
+it does not hold (bare H.264, fields as packets, no timestamps, equal timestamps) the
+whole file is decoded once, within a budget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from stablechat.errors import VideoError
+from stablechat.types import FloatArray, IntArray
+from stablechat.video._open import PathLike, Source, VideoLimits, open_source
+from stablechat.video._packets import (
+    ClockRepair,
+    VideoPacket,
+    decode_from_start,
+    is_hidden,
+    read_packets,
+)
+
+#: Pictures decoded to see whether packets and pictures agree.
+TRIAL_PICTURES = 8
+#: Most pixels decoded only to count pictures: half a minute of 1080p at 30 a second.
+COUNT_BUDGET_PIXELS = 900 * 1920 * 1080
+
+#: Codecs whose every picture is drawn over the one before, whatever the flags say.
+_CUMULATIVE_CODECS = frozenset({"gif", "apng", "webp"})
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The pictures of a video in the order they are shown.
+
+    Attributes:
+        ticks: int64 ``(N,)``, time of each picture on the stream's clock, never
+            decreasing.
+        seconds: float64 ``(N,)``, the same, counted from the container's start.
+        end_seconds: When the last picture ends.
+        tick_seconds: One step of the stream's clock.
+        by_time: Whether a picture is found by its time; if not, by counting from the
+            first one.
+        key_ticks: int64 ``(K,)``, times at which decoding may begin, increasing.
+        key_bytes: Where in the file each of them lies, -1 if unknown.
+        warnings: What was odd, one plain sentence each.
+    """
+
+    ticks: IntArray
+    seconds: FloatArray
+    end_seconds: float
+    tick_seconds: float
+    by_time: bool
+    key_ticks: IntArray
+    key_bytes: IntArray
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ticks)
+
+    @property
+    def tolerance_seconds(self) -> float:
+        """A stored time is rounded to a tick, so it may be half a tick off."""
+        return min(self.tick_seconds / 2, 0.0005) + 1e-6
+
+    @cached_property
+    def key_indices(self) -> IntArray:
+        """int64 ``(K,)``: number of the first picture at or after each key time."""
+        return np.searchsorted(self.ticks, self.key_ticks).astype(np.int64)
+
+    def index_at(self, time_seconds: float) -> int:
+        """Number of the picture shown at a moment; the first or last outside."""
+        limit = time_seconds + self.tolerance_seconds
+        index = int(np.searchsorted(self.seconds, limit, side="right")) - 1
+        return min(max(index, 0), len(self) - 1)
+
+    def first_at_or_after(self, time_seconds: float) -> int:
+        """Number of the first picture that begins at or after a moment (may be N)."""
+        return int(np.searchsorted(self.seconds, time_seconds - self.tolerance_seconds))
+
+
+@dataclass
+class _Scan:
+    """What the packets say, one entry for each that shows a picture, in file order."""
+
+    pts: list[int | None] = field(default_factory=list)
+    durations: list[int] = field(default_factory=list)
+    key_ticks: list[int] = field(default_factory=list)
+    key_bytes: list[int] = field(default_factory=list)
+    num_corrupt: int = 0
+    jumps: int = 0
+
+    def add(self, packet: VideoPacket, hidden: bool) -> None:
+        """Take one packet into account."""
+        self.num_corrupt += packet.is_corrupt
+        if packet.is_keyframe and packet.pts is not None:
+            self.key_ticks.append(packet.pts)
+            self.key_bytes.append(-1 if packet.pos is None else packet.pos)
+        if not hidden:
+            self.pts.append(packet.pts)
+            self.durations.append(packet.duration or 0)
+
+
+def scan_packets(source: Source) -> _Scan:
+    """Read all packets of the video stream without decoding any."""
+    scan, clock = _Scan(), ClockRepair(source)
+    codec = source.stream.codec_context.name
+    family = "vp8" if "vp8" in codec else "vp9" if "vp9" in codec else codec
+    for packet in read_packets(source):
+        scan.add(clock.repaired(packet), is_hidden(family, packet))
+    scan.jumps = clock.jumps
+    return scan
+
+
+def build_timeline(
+    path: PathLike, limits: VideoLimits, trial: tuple[int | None, ...]
+) -> Timeline:
+    """Find when each picture is shown.
+
+    Args:
+        path: The file.
+        limits: What to refuse.
+        trial: Times of the first decoded pictures, in ticks.
+
+    Returns:
+        The timeline.
+
+    Raises:
+        VideoError: If there is no packet with a picture.
+    """
+    with open_source(path, limits) as source:
+        scan = scan_packets(source)
+        if not scan.pts:
+            raise VideoError(f"{source.name} holds no pictures; give another file.")
+        ticks = _ticks_from_packets(scan, trial)
+        if ticks is not None:
+            return _timeline(source, scan, ticks, by_time=True)
+    with open_source(path, limits) as source:
+        return _timeline(source, scan, _ticks_in_order(source, scan), by_time=False)
+
+
+def _ticks_from_packets(scan: _Scan, trial: tuple[int | None, ...]) -> IntArray | None:
+    """Times of the packets if each is one picture, from the first that decodes on."""
+    if any(tick is None for tick in scan.pts) or trial[0] is None:
+        return None
+    ticks = np.unique(np.array(scan.pts, np.int64))
+    if len(ticks) != len(scan.pts):
+        return None
+    ticks = ticks[ticks >= trial[0]]  # pictures before it lack their key picture
+    agrees = tuple(ticks[: len(trial)].tolist()) == trial
+    return ticks if agrees else None
+
+
+def _ticks_in_order(source: Source, scan: _Scan) -> IntArray:
+    """Times of the pictures by decoding them all, or by the packets' count."""
+    stream = source.stream
+    pixels = len(scan.pts) * max(1, stream.width * stream.height)
+    step = _step_ticks(source, scan)
+    if pixels > COUNT_BUDGET_PIXELS:
+        return np.sort(_fill_times(scan.pts, step))
+    times = [frame.pts for frame in decode_from_start(source)]
+    return np.maximum.accumulate(_fill_times(times, step))
+
+
+def _step_ticks(source: Source, scan: _Scan) -> int:
+    """Time from one picture to the next where the packets do not say."""
+    rate = source.stream.guessed_rate or source.stream.average_rate
+    if rate:
+        return max(1, round(1 / (rate * source.time_base)))
+    return max(1, int(np.median(scan.durations)))
+
+
+def _fill_times(times: list[int | None], step: int) -> IntArray:
+    """Put times where there are none: one step after the picture before."""
+    filled: list[int] = []
+    for tick in times:
+        following = filled[-1] + step if filled else 0
+        filled.append(following if tick is None else tick)
+    return np.array(filled, np.int64)
+
+
+def _timeline(
+    source: Source, scan: _Scan, ticks: IntArray, *, by_time: bool
+) -> Timeline:
+    tick_seconds = float(source.time_base)
+    first_seconds = int(ticks[0]) * tick_seconds
+    start = source.start_seconds
+    origin = first_seconds if start is None else min(start, first_seconds)
+    seconds: FloatArray = ticks.astype(np.float64) * tick_seconds - origin
+    last = _last_duration_ticks(source, scan, ticks) * tick_seconds
+    usable = by_time and not scan.jumps
+    usable = usable and source.stream.codec_context.name not in _CUMULATIVE_CODECS
+    key_ticks, order = np.unique(
+        np.array(scan.key_ticks if usable else [], np.int64), return_index=True
+    )
+    return Timeline(
+        ticks=ticks,
+        seconds=seconds,
+        end_seconds=float(seconds[-1]) + last,
+        tick_seconds=tick_seconds,
+        by_time=by_time,
+        key_ticks=key_ticks,
+        key_bytes=np.array(scan.key_bytes if usable else [], np.int64)[order],
+        warnings=tuple(_warnings(source, scan, len(ticks), by_time)),
+    )
+
+
+def _last_duration_ticks(source: Source, scan: _Scan, ticks: IntArray) -> int:
+    """How long the last picture stays: as its packet says, else as long as others."""
+    if scan.pts[-1] is not None and None not in scan.pts:
+        known = [p for p in scan.pts if p is not None]
+        duration = scan.durations[int(np.argmax(known))]
+        if duration > 0:
+            return duration
+    steps = np.diff(ticks)
+    steps = steps[steps > 0]
+    return int(np.median(steps)) if len(steps) else _step_ticks(source, scan)
+
+
+def _warnings(source: Source, scan: _Scan, count: int, by_time: bool) -> list[str]:
+    found = []
+    if scan.jumps:
+        found.append("The clock of the recording jumps; the parts were joined.")
+    if scan.num_corrupt:
+        found.append(f"{scan.num_corrupt} pictures are marked as damaged.")
+    promised = source.stream.frames
+    if promised > 1.02 * len(scan.pts) + 2:
+        found.append(
+            f"The file promises {promised} pictures and holds {count}; "
+            "it may be cut off."
+        )
+    if by_time and count < len(scan.pts):
+        found.append(f"The first {len(scan.pts) - count} pictures can't be decoded.")
+    return found
