@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from transformers import Qwen2Config, SiglipVisionConfig
 
@@ -104,12 +104,12 @@ class LlavaSTConfig:
     @property
     def image_size(self) -> int:
         """Side of the square picture that the tower sees, in pixels."""
-        return int(self.vision.image_size)  # type: ignore[arg-type]
+        return cast(int, self.vision.image_size)
 
     @property
     def grid(self) -> int:
         """Patches along a side of the tower's picture (27 at full size)."""
-        return self.image_size // int(self.vision.patch_size)  # type: ignore[arg-type]
+        return self.image_size // cast(int, self.vision.patch_size)
 
     @property
     def num_slow_frames(self) -> int:

@@ -7,6 +7,8 @@ stays open.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -41,12 +43,12 @@ class LlavaST(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """Type of the weights."""
-        return self.projector[0].weight.dtype  # type: ignore[return-value]
+        return cast(nn.Linear, self.projector[0]).weight.dtype
 
     @property
     def device(self) -> torch.device:
         """Where the vision side lives (and, unless dispatched, everything)."""
-        return self.projector[0].weight.device  # type: ignore[return-value]
+        return cast(nn.Linear, self.projector[0]).weight.device
 
     def tower_features(self, pixel_values: Tensor) -> Tensor:
         """Patch features before the tower's final layer norm.
@@ -112,7 +114,7 @@ class LlavaST(nn.Module):
         Returns:
             ``(K, hidden)``.
         """
-        table = self.language_model.get_input_embeddings().weight
+        table = self._input_table()
         low = rows.floor()
         share = (rows - low).unsqueeze(-1).to(table.dtype)
         below, above = table[low.long()], table[rows.ceil().long()]
@@ -129,7 +131,7 @@ class LlavaST(nn.Module):
         Returns:
             ``(1, L, hidden)``, what the language model reads.
         """
-        device = self.language_model.get_input_embeddings().weight.device
+        device = self._input_table().device
         embedded = self.embed_tokens(prompt.input_ids.to(device))
         embedded[prompt.visual] = visual.to(embedded)
         rows = prompt.coordinate_rows.to(device)
@@ -140,7 +142,11 @@ class LlavaST(nn.Module):
     def _project(self, tower_features: Tensor) -> Tensor:
         grid = self.config.grid
         projected: Tensor = self.projector(tower_features)
-        return projected.unflatten(1, (grid, grid))
+        return torch.unflatten(projected, 1, (grid, grid))
+
+    def _input_table(self) -> Tensor:
+        """The embedding matrix, coordinate tables included."""
+        return cast(Tensor, self.language_model.get_input_embeddings().weight)
 
     def _positions(self) -> tuple[Tensor, Tensor, Tensor]:
         """Language-aligned position embeddings: ``(100, h)``, ``(g, h)``, ``(g, h)``.
@@ -148,8 +154,8 @@ class LlavaST(nn.Module):
         The mean of what the model reads and what it writes for a coordinate.
         """
         first = self.config.base_vocab_size
-        read = self.language_model.get_input_embeddings().weight[first:]
-        written = self.language_model.get_output_embeddings().weight[first:]
+        read = self._input_table()[first:]
+        written = self.language_model.lm_head.weight[first:]
         mean = (read + written.to(read.device)) / 2
         temporal, height, width = mean.to(self.device).split(NUM_BINS)[: len(AXES)]
         return temporal, self._resize(height), self._resize(width)

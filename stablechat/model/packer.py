@@ -12,6 +12,7 @@ tokens carry the video. The golden data pin this.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -52,7 +53,8 @@ class RegionAttention(nn.Module):
         k = self.ln_k(self.to_k(regions))
         v = self.ln_v(self.to_v(regions))
         packed = self._attend(q, k, v).squeeze(1)
-        return query + self.to_out(packed)
+        attended: Tensor = query + self.to_out(packed)
+        return attended
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """``nn.MultiheadAttention`` in matrix form.
@@ -63,9 +65,9 @@ class RegionAttention(nn.Module):
         heads = self.attn.num_heads
         w_q, w_k, w_v = self.attn.in_proj_weight.chunk(3)
         b_q, b_k, b_v = self.attn.in_proj_bias.chunk(3)
-        q = F.linear(q, w_q, b_q).unflatten(-1, (heads, -1))
-        k = F.linear(k, w_k, b_k).unflatten(-1, (heads, -1))
-        v = F.linear(v, w_v, b_v).unflatten(-1, (heads, -1))
+        q = torch.unflatten(F.linear(q, w_q, b_q), -1, (heads, -1))
+        k = torch.unflatten(F.linear(k, w_k, b_k), -1, (heads, -1))
+        v = torch.unflatten(F.linear(v, w_v, b_v), -1, (heads, -1))
         scores = (q * k).sum(-1, keepdim=True) * q.shape[-1] ** -0.5
         weights = scores.float().softmax(dim=1).to(v.dtype)
         mixed = (weights * v).sum(dim=1, keepdim=True).flatten(-2)
@@ -105,7 +107,7 @@ class SpatialTemporalPacker(nn.Module):
         Returns:
             ``(batch_size, N / 5 * s * s, hidden)``: frame by frame, row by row.
         """
-        frames = self.pack_frames(features).unflatten(0, (batch_size, -1))
+        frames = torch.unflatten(self.pack_frames(features), 0, (batch_size, -1))
         return _pack_temporally(self.token_packer_slow, frames).flatten(1, 3)
 
 
@@ -129,7 +131,7 @@ def _pack_temporally(attention: RegionAttention, frames: Tensor) -> Tensor:
     tracks = frames.permute(0, 2, 3, 4, 1).reshape(-1, hidden, count)
     query = F.interpolate(tracks.float(), size=slow, mode="linear").to(frames.dtype)
     query = query.reshape(batch, side, side, hidden, slow).permute(0, 4, 1, 2, 3)
-    regions = frames.unflatten(1, (slow, FRAMES_PER_SLOW_FRAME))
+    regions = torch.unflatten(frames, 1, (slow, FRAMES_PER_SLOW_FRAME))
     regions = regions.permute(0, 1, 3, 4, 2, 5)
     packed: Tensor = attention(
         query.reshape(-1, hidden),
