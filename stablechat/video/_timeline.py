@@ -30,7 +30,8 @@ TRIAL_PICTURES = 8
 #: Most pixels decoded only to count pictures: half a minute of 1080p at 30 a second.
 COUNT_BUDGET_PIXELS = 900 * 1920 * 1080
 
-#: Codecs whose every picture is drawn over the one before, whatever the flags say.
+#: Codecs whose every picture is drawn over the one before, whatever the flags say;
+#: their last packet may be a comment. They are small: counted by decoding.
 _CUMULATIVE_CODECS = frozenset({"gif", "apng", "webp"})
 
 
@@ -137,7 +138,9 @@ def build_timeline(
         scan = scan_packets(source)
         if not scan.pts:
             raise VideoError(f"{source.name} holds no pictures; give another file.")
-        ticks = _ticks_from_packets(scan, trial)
+        codec = source.stream.codec_context.name
+        cumulative = codec in _CUMULATIVE_CODECS
+        ticks = None if cumulative else _ticks_from_packets(scan, trial)
         if ticks is not None:
             return _timeline(source, scan, ticks, by_time=True)
     with open_source(path, limits) as source:
@@ -194,7 +197,6 @@ def _timeline(
     seconds: FloatArray = ticks.astype(np.float64) * tick_seconds - origin
     last = _last_duration_ticks(source, scan, ticks) * tick_seconds
     usable = by_time and not scan.jumps
-    usable = usable and source.stream.codec_context.name not in _CUMULATIVE_CODECS
     key_ticks, order = np.unique(
         np.array(scan.key_ticks if usable else [], np.int64), return_index=True
     )

@@ -100,7 +100,11 @@ def orientation_from_matrix(matrix: bytes) -> Orientation | None:
 
 def frame_orientation(frame: av.VideoFrame) -> Orientation | None:
     """The orientation a decoded picture carries; None for a turn that is not exact."""
-    data = cast("Buffer | None", frame.side_data.get("DISPLAYMATRIX"))
+    try:
+        data = cast("Buffer | None", frame.side_data.get("DISPLAYMATRIX"))
+    except ValueError:  # PyAV does not know a newer kind of side data (spatial video)
+        turn = round(-frame.rotation / 90) * 90 % 360
+        return Orientation(turn) if turn == -frame.rotation % 360 else None
     return Orientation() if data is None else orientation_from_matrix(bytes(data))
 
 

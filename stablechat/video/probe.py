@@ -14,8 +14,12 @@ from stablechat.video._open import DEFAULT_LIMITS, PathLike, VideoLimits
 from stablechat.video._timeline import Timeline
 
 #: Steps between pictures that differ from the middle one by more than this share of
-#: it (and by more than two ticks of rounding) make a variable frame rate.
+#: it (and by more than rounding) make a variable frame rate.
 VARIABLE_SHARE = 0.05
+#: One longer step is a dropped picture, not a variable rate, up to this many steps.
+DROPPED_STEPS = 2.5
+#: Coarser clocks than this are not rounded: their tick is the frame period itself.
+MAX_ROUNDING_SECONDS = 0.002
 
 RATE_TOLERANCE = 1e-3  # a header's rate within this share of the measured one is it
 FALLBACK_FPS = Fraction(25)
@@ -84,8 +88,15 @@ def is_variable(timeline: Timeline) -> bool:
     if len(steps) < 2:
         return False
     middle = float(np.median(steps))
-    allowed = max(2 * timeline.tick_seconds, VARIABLE_SHARE * middle) + 1e-9
-    return bool(np.any(np.abs(steps - middle) > allowed))
+    allowed = max(2 * _rounding_seconds(timeline), VARIABLE_SHARE * middle) + 1e-9
+    odd = steps[np.abs(steps - middle) > allowed]
+    return len(odd) > 1 or bool(np.any(odd > DROPPED_STEPS * middle))
+
+
+def _rounding_seconds(timeline: Timeline) -> float:
+    """How far apart two stored times may be from the truth."""
+    tick = timeline.tick_seconds
+    return tick if tick <= MAX_ROUNDING_SECONDS else 0.0
 
 
 def average_fps(
@@ -106,7 +117,7 @@ def average_fps(
         return _single_fps(timeline, header_rates)
     measured = (len(timeline) - 1) / span
     if not variable:
-        tolerance = RATE_TOLERANCE + 2 * timeline.tick_seconds / span
+        tolerance = RATE_TOLERANCE + _rounding_seconds(timeline) / span
         for rate in header_rates:
             if abs(float(rate) / measured - 1) <= tolerance:
                 return rate
