@@ -1,0 +1,67 @@
+"""The decoding loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+
+import torch
+from torch import Tensor
+
+from stablechat.generation.decoder import Decoder
+from stablechat.generation.sampler import Sampler
+from stablechat.generation.stopping import StopRule, never
+from stablechat.model.modeling import LlavaST
+from stablechat.model.tokens import PromptTokenizer
+from stablechat.types import Generation, GenerationConfig
+
+
+@torch.inference_mode()
+def generate(
+    model: LlavaST,
+    tokenizer: PromptTokenizer,
+    inputs_embeds: Tensor,
+    config: GenerationConfig | None = None,
+    *,
+    end_token_ids: Collection[int] | None = None,
+    on_token: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] = never,
+) -> Generation:
+    """Write an answer.
+
+    Args:
+        model: The whole model.
+        tokenizer: Its tokenizer.
+        inputs_embeds: ``(1, L, hidden)``, the prompt, from ``LlavaST.embed_prompt``.
+        config: How to decode; None is greedy.
+        end_token_ids: Tokens that end an answer; None asks the tokenizer.
+        on_token: Called with (token id, tokens so far) after each token.
+        cancelled: Asked before every token.
+
+    Returns:
+        The answer; what there is of it when it was cut or cancelled.
+    """
+    config = config or GenerationConfig()
+    ends = tokenizer.end_token_ids if end_token_ids is None else end_token_ids
+    rule = StopRule(frozenset(ends), config.max_new_tokens, cancelled)
+    started = time.perf_counter()
+    decoder, sampler = Decoder(model), Sampler(config)
+    token = sampler.pick(decoder.read(inputs_embeds))
+    prefilled = time.perf_counter()
+    tokens: list[int] = []
+    while (reason := rule.reason(token, len(tokens))) is None:
+        tokens.append(token)
+        if on_token is not None:
+            on_token(token, len(tokens))
+        token = sampler.pick(decoder.read_token(token))
+    finished = time.perf_counter()
+    timings = _timings(prefilled - started, finished - prefilled, len(tokens))
+    return Generation(tokenizer.decode(tokens), tuple(tokens), reason, timings)
+
+
+def _timings(prefill: float, decode: float, count: int) -> dict[str, float]:
+    return {
+        "prefill_seconds": prefill,
+        "decode_seconds": decode,
+        "tokens_per_second": count / decode if decode > 0 else 0.0,
+    }

@@ -1,0 +1,282 @@
+"""Which folder holds a model: a local one, the demo, or one fetched from the hub.
+
+The mirror rule: ``HF_ENDPOINT`` if it is set; otherwise, when the hub can't be
+reached, the mirror is tried and the log says so. Answers such as "no such model" are
+answers: they are not asked for again elsewhere. The commit of a first download is
+kept in the cache's own ``refs``, and later loads use the same one without asking.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# Read by huggingface_hub when it is imported.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+import huggingface_hub
+from huggingface_hub import constants
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from stablechat.errors import CheckpointError, HubError, ModelError, StableChatError
+
+logger = logging.getLogger(__name__)
+
+HUB_ENDPOINT = "https://huggingface.co"
+MIRROR_ENDPOINT = "https://hf-mirror.com"
+#: The demo model; see training/ for how it is made.
+DEMO_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "demo"
+#: Commits to use for known models when none is asked for. A model that is not here
+#: is pinned by its first download.
+PINNED_REVISIONS: dict[str, str] = {}
+
+CHECKPOINT_FILES = ("*.json", "*.safetensors", "merges.txt", "vocab.txt")
+_BIN_FILES = ("*.json", "pytorch_model*.bin", "merges.txt", "vocab.txt")
+# Answers that mean the service is down rather than "no".
+_DOWN = (429, 500, 502, 503, 504)
+_METADATA_TIMEOUT_SECONDS = 10.0
+
+_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_]|[.-](?![.-])){0,95}"
+_HUB_ID = re.compile(rf"({_PART}/{_PART})(?:@([A-Za-z0-9][\w./-]{{0,127}}))?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model's files on this machine.
+
+    Attributes:
+        folder: Where they are.
+        name: What to call the model.
+        revision: Commit, for a model from the hub.
+        endpoint: Where it was fetched from now, or None when it was at hand.
+        is_demo: Whether it is the demo model.
+    """
+
+    folder: Path
+    name: str
+    revision: str | None = None
+    endpoint: str | None = None
+    is_demo: bool = False
+
+
+def is_offline() -> bool:
+    """Whether the environment forbids the network (``HF_HUB_OFFLINE``)."""
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def is_hub_id(text: str) -> bool:
+    """Whether a text has the form ``org/name`` (or ``org/name@revision``)."""
+    return _HUB_ID.fullmatch(text) is not None
+
+
+def locate(
+    model: str | Path | None, revision: str | None = None, offline: bool | None = None
+) -> Source:
+    """Find a model's folder, fetching it when it is a hub id.
+
+    Args:
+        model: A folder, ``org/name`` or ``org/name@revision``; None for the demo.
+        revision: Branch, tag or commit of a hub model.
+        offline: Use cached files only; None follows ``HF_HUB_OFFLINE``.
+
+    Raises:
+        ModelError: There is no such folder or model.
+        HubError: The hub can't be reached or refuses.
+    """
+    if model is None:
+        return _demo()
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        is_demo = folder.resolve() == DEMO_FOLDER
+        return Source(folder, folder.resolve().name, is_demo=is_demo)
+    hub_id = _HUB_ID.fullmatch(str(model))
+    if hub_id is None or isinstance(model, Path):
+        raise ModelError(
+            f"There is no model {str(model)!r}: it is neither a folder nor a hub id "
+            'such as "appletea2333/LLaVA-ST-Qwen2-7B".'
+        )
+    repo, written = hub_id.groups()
+    return fetch(repo, revision or written, offline=offline)
+
+
+def _demo() -> Source:
+    if not (DEMO_FOLDER / "config.json").is_file():
+        raise CheckpointError(
+            f"The demo model is not in {DEMO_FOLDER}; fetch the whole repository, or "
+            "name a model with --model."
+        )
+    return Source(DEMO_FOLDER, "demo", is_demo=True)
+
+
+def fetch(
+    repo: str,
+    revision: str | None = None,
+    *,
+    offline: bool | None = None,
+    files: Sequence[str] = CHECKPOINT_FILES,
+) -> Source:
+    """Have a hub model's files on this machine.
+
+    Args:
+        repo: ``org/name``.
+        revision: Branch, tag or commit. None is the pinned commit, or the one that
+            was used here before, or the newest.
+        offline: Use cached files only; None follows ``HF_HUB_OFFLINE``.
+        files: Patterns of the files that are needed.
+
+    Raises:
+        HubError: Neither the hub nor the mirror can be reached and nothing is cached,
+            or the hub refuses.
+    """
+    wanted = revision or PINNED_REVISIONS.get(repo) or _commit_used_before(repo)
+    if offline is None:
+        offline = is_offline()
+    if (wanted and _COMMIT.fullmatch(wanted)) or offline:
+        cached = _from_cache(repo, wanted or "main", files)
+        if cached is not None:
+            return cached
+    if offline:
+        raise HubError(
+            f"{repo} is not in the cache, and the network is off (HF_HUB_OFFLINE); "
+            "load it once with the network on."
+        )
+    return _download_from_any(repo, wanted or "main", files)
+
+
+def _commit_used_before(repo: str) -> str | None:
+    reference = _cache_folder(repo) / "refs" / "main"
+    try:
+        commit = reference.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return commit if _COMMIT.fullmatch(commit) else None
+
+
+def _cache_folder(repo: str) -> Path:
+    return Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}"
+
+
+def _from_cache(repo: str, revision: str, files: Sequence[str]) -> Source | None:
+    """The cached files, or None unless all of them are there."""
+    folder = _cached_folder(repo, revision, files)
+    if "*.safetensors" in files and folder and not any(folder.glob("*.safetensors")):
+        folder = _cached_folder(repo, revision, _BIN_FILES)
+    return None if folder is None else Source(folder, repo, folder.name)
+
+
+def _cached_folder(repo: str, revision: str, files: Sequence[str]) -> Path | None:
+    try:
+        folder = huggingface_hub.snapshot_download(
+            repo,
+            revision=revision,
+            allow_patterns=list(files),
+            local_files_only=True,
+        )
+    except (LocalEntryNotFoundError, OSError, ValueError):
+        return None
+    return Path(folder)
+
+
+def endpoints() -> list[str]:
+    """Where to ask, in order."""
+    chosen = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/")
+    return [chosen] if chosen else [HUB_ENDPOINT, MIRROR_ENDPOINT]
+
+
+def _download_from_any(repo: str, revision: str, files: Sequence[str]) -> Source:
+    tried = endpoints()
+    for endpoint in tried:
+        try:
+            return _download(repo, revision, files, endpoint)
+        except StableChatError:
+            raise
+        except Exception as error:
+            refusal = _refusal(error, repo, revision, endpoint)
+            if refusal is not None:
+                raise refusal from error
+            logger.warning("%s can't be reached: %s", endpoint, _line(error))
+            if endpoint != tried[-1]:
+                logger.warning("Trying the mirror %s", tried[-1])
+    cached = _from_cache(repo, revision, files)
+    if cached is not None:
+        logger.warning("Using the cached files of %s", repo)
+        return cached
+    raise HubError(
+        f"{repo} can't be fetched: {' and '.join(tried)} can't be reached, and it is "
+        "not in the cache; check the network, set HF_ENDPOINT, or give a folder."
+    )
+
+
+def _download(repo: str, revision: str, files: Sequence[str], endpoint: str) -> Source:
+    # A saved token is for the hub, or for the endpoint that the user chose.
+    token = False if endpoint == MIRROR_ENDPOINT else None
+    api = huggingface_hub.HfApi(endpoint=endpoint, token=token)
+    info = api.model_info(repo, revision=revision, timeout=_METADATA_TIMEOUT_SECONDS)
+    names = [sibling.rfilename for sibling in info.siblings or []]
+    patterns = _patterns(files, names)
+    logger.info("Fetching %s at %s from %s", repo, info.sha, endpoint)
+    folder = huggingface_hub.snapshot_download(
+        repo,
+        # By name, so that the cache records the commit it stood for.
+        revision=revision,
+        allow_patterns=list(patterns),
+        endpoint=endpoint,
+        token=token,
+    )
+    return Source(Path(folder), repo, Path(folder).name, endpoint)
+
+
+def _patterns(files: Sequence[str], names: Sequence[str]) -> Sequence[str]:
+    wants_weights = "*.safetensors" in files
+    has_safetensors = any(name.endswith(".safetensors") for name in names)
+    return files if has_safetensors or not wants_weights else _BIN_FILES
+
+
+def _refusal(
+    error: Exception, repo: str, revision: str, endpoint: str
+) -> HubError | None:
+    """What an answer means, or None when there was no answer."""
+    if isinstance(error, GatedRepoError):
+        return HubError(
+            f"{repo} is gated: accept its terms at {HUB_ENDPOINT}/{repo}, then log in "
+            "with `hf auth login`."
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return HubError(f"{repo} has no revision {revision!r}.")
+    if isinstance(error, RepositoryNotFoundError):
+        return HubError(
+            f"There is no model {repo} at {endpoint}, or it is private; check the "
+            "name, or log in with `hf auth login`."
+        )
+    if isinstance(error, HfHubHTTPError):
+        status = getattr(error.response, "status_code", None)
+        if status in _DOWN:
+            return None
+        return HubError(f"{endpoint} refused {repo}: {_line(error)}.")
+    if _is_network_error(error):
+        return None
+    return HubError(f"{repo} could not be fetched from {endpoint}: {_line(error)}.")
+
+
+def _is_network_error(error: Exception) -> bool:
+    # huggingface_hub has used requests, httpx and httpx2 in turn.
+    library = type(error).__module__.partition(".")[0]
+    return isinstance(
+        error, ConnectionError | TimeoutError | LocalEntryNotFoundError
+    ) or library in ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3")
+
+
+def _line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200].rstrip(".")

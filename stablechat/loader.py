@@ -1,0 +1,274 @@
+"""Load a model: which weights, from where, on which device, in which type.
+
+The model is built on the meta device, every parameter is allocated once where it will
+live, and the files are copied into them piece by piece, so that two copies of the
+weights never exist. No code from a checkpoint is ever run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from stablechat import hub
+from stablechat.errors import CheckpointError
+from stablechat.model.checkpoint import PACKER_WIDTH_KEY, TOWER_PREFIX
+from stablechat.model.config import LlavaSTConfig, build_config
+from stablechat.model.modeling import LlavaST
+from stablechat.model.tokens import PromptTokenizer
+from stablechat.placement import (
+    Placement,
+    allocate,
+    choose_attention,
+    choose_device,
+    choose_dtype,
+    dispatch,
+    place,
+)
+from stablechat.weights import (
+    StoredTensor,
+    fill,
+    list_tensors,
+    match_tensors,
+    read_json,
+)
+
+logger = logging.getLogger(__name__)
+
+# The published tower's geometry, so that a checkpoint that holds the tower's weights
+# needs nothing else from anywhere. Checkpoints may name it by a path on the machine
+# that trained them.
+_SO400M = "google/siglip-so400m-patch14-384"
+_KNOWN_TOWERS: Mapping[str, Mapping[str, Any]] = {
+    _SO400M: {
+        "hidden_size": 1152,
+        "intermediate_size": 4304,
+        "num_hidden_layers": 27,
+        "num_attention_heads": 16,
+        "num_channels": 3,
+        "image_size": 384,
+        "patch_size": 14,
+        "hidden_act": "gelu_pytorch_tanh",
+        "layer_norm_eps": 1e-6,
+        "attention_dropout": 0.0,
+    }
+}
+_TOWER_CONFIG = ("config.json",)
+_TOWER_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to be asked.
+
+    Attributes:
+        model: In evaluation mode, its weights in place.
+        tokenizer: In the model's chat format.
+        name: What to call it: ``"demo"``, a folder's name or a hub id.
+        folder: Where its files are.
+        device: Where the vision side is; everything, unless it was spread.
+        dtype: Type of the weights.
+        attn: Attention kernel.
+        is_demo: Whether it is the demo model.
+        revision: Commit, for a model from the hub.
+        end_token_ids: Tokens that end an answer.
+    """
+
+    model: LlavaST
+    tokenizer: PromptTokenizer
+    name: str
+    folder: Path
+    device: torch.device
+    dtype: torch.dtype
+    attn: str
+    is_demo: bool
+    revision: str | None
+    end_token_ids: tuple[int, ...]
+
+
+def load_model(
+    model: str | Path | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    *,
+    revision: str | None = None,
+    attn: str | None = None,
+    offline: bool | None = None,
+    device_map: str | Mapping[str, Any] | None = None,
+) -> LoadedModel:
+    """Load a checkpoint in the published layout.
+
+    Args:
+        model: A folder, a hub id (``org/name`` or ``org/name@revision``), or None for
+            the demo model.
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; None picks the best.
+        dtype: ``"float32"``, ``"float16"``, ``"bfloat16"``; None is FP16 on an
+            accelerator and float32 on the CPU.
+        revision: Branch, tag or commit of a hub model.
+        attn: ``"sdpa"``, ``"flash_attention_2"``, ``"eager"``; None picks.
+        offline: Use cached files only; None follows ``HF_HUB_OFFLINE``.
+        device_map: ``"auto"`` or a mapping spreads the model over several devices;
+            None does so only where one card is too small.
+
+    Raises:
+        InputError: An argument has no such value, or this machine lacks the device.
+        CheckpointError: Files are missing, damaged, or do not belong together.
+        HubError: The hub can't be reached or refuses.
+        OutOfMemoryError: It does not fit.
+    """
+    target = choose_device(device)
+    number_type = choose_dtype(dtype, target)
+    attention = choose_attention(attn, target, number_type)
+    source = hub.locate(model, revision, offline)
+    stored = _checkpoint_tensors(source.folder)
+    config, tower = _describe(source, stored, offline)
+    tokenizer = _load_tokenizer(source.folder, config)
+    llava = _build(config, attention)
+    fillings = match_tensors(llava, stored, tower)
+    placement = place(llava, target, number_type, attention, device_map)
+    allocate(llava, placement)
+    fill(llava, fillings)
+    dispatch(llava, placement)
+    _log_choice(source, placement)
+    return LoadedModel(
+        model=llava.eval(),
+        tokenizer=tokenizer,
+        name=source.name,
+        folder=source.folder,
+        device=target,
+        dtype=number_type,
+        attn=attention,
+        is_demo=source.is_demo,
+        revision=source.revision,
+        end_token_ids=_end_token_ids(source.folder, tokenizer),
+    )
+
+
+def _checkpoint_tensors(folder: Path) -> dict[str, StoredTensor]:
+    if (folder / "adapter_config.json").exists() or (
+        folder / "non_lora_trainables.bin"
+    ).exists():
+        raise CheckpointError(
+            f"{folder} is a LoRA adapter, not a whole model; merge it into its base "
+            "model first."
+        )
+    if not (folder / "config.json").exists():
+        raise CheckpointError(f"{folder} holds no model: config.json is missing.")
+    return list_tensors(folder)
+
+
+def _describe(
+    source: hub.Source, stored: Mapping[str, StoredTensor], offline: bool | None
+) -> tuple[LlavaSTConfig, dict[str, StoredTensor]]:
+    """The geometry, and the tower's tensors where they come from beside."""
+    checkpoint = read_json(source.folder / "config.json")
+    if PACKER_WIDTH_KEY not in stored:
+        raise CheckpointError(f"The checkpoint lacks {PACKER_WIDTH_KEY}.")
+    packer_width = stored[PACKER_WIDTH_KEY].shape[0]
+    has_tower = any(key.startswith(TOWER_PREFIX) for key in stored)
+    geometry, folder = _find_tower(checkpoint, source.folder, has_tower, offline)
+    config = build_config(checkpoint, geometry, packer_width)
+    return config, {} if folder is None else _tower_tensors(folder)
+
+
+def _find_tower(
+    checkpoint: Mapping[str, Any], folder: Path, has_tower: bool, offline: bool | None
+) -> tuple[Mapping[str, Any], Path | None]:
+    """The tower's configuration, and its folder when weights must come from it."""
+    named = checkpoint.get("mm_vision_tower") or checkpoint.get("vision_tower")
+    if not isinstance(named, str) or not named:
+        raise CheckpointError("config.json does not name its mm_vision_tower.")
+    inside = PurePosixPath(named)
+    stays_inside = not inside.is_absolute() and ".." not in inside.parts
+    if stays_inside and (folder / inside / "config.json").is_file():
+        beside = folder / inside
+        return read_json(beside / "config.json"), None if has_tower else beside
+    same = (known for known in _KNOWN_TOWERS if _same_tower(named, known))
+    hub_id = next(same, named)
+    if has_tower and hub_id in _KNOWN_TOWERS:
+        return _KNOWN_TOWERS[hub_id], None
+    beside = _fetch_tower(hub_id, has_tower, offline)
+    return read_json(beside / "config.json"), None if has_tower else beside
+
+
+def _same_tower(named: str, known: str) -> bool:
+    return named == known or PurePosixPath(named).name == known.partition("/")[2]
+
+
+def _fetch_tower(named: str, has_tower: bool, offline: bool | None) -> Path:
+    if hub.is_hub_id(named):
+        files = _TOWER_CONFIG if has_tower else _TOWER_FILES
+        return hub.fetch(named, offline=offline, files=files).folder
+    raise CheckpointError(
+        f"config.json names the vision tower {named!r}, which is neither a folder "
+        "inside the checkpoint nor a hub id."
+    )
+
+
+def _tower_tensors(folder: Path) -> dict[str, StoredTensor]:
+    # A whole SigLIP has a text side too.
+    tensors = list_tensors(folder)
+    return {k: t for k, t in tensors.items() if k.startswith("vision_model.")}
+
+
+def _load_tokenizer(folder: Path, config: LlavaSTConfig) -> PromptTokenizer:
+    if (folder / "tokenizer.json").exists():
+        return PromptTokenizer.from_folder(folder, config)
+    missing = [n for n in ("vocab.json", "merges.txt") if not (folder / n).exists()]
+    if missing:
+        raise CheckpointError(
+            f"{folder} has no tokenizer: tokenizer.json is missing, and so is "
+            f"{missing[0]}."
+        )
+    return PromptTokenizer(_convert_tokenizer(folder), config)
+
+
+def _convert_tokenizer(folder: Path) -> Tokenizer:
+    """The fast tokenizer from the files of a slow one, as upstream saves them."""
+    from transformers import Qwen2Tokenizer
+
+    try:
+        slow = Qwen2Tokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # transformers raises nearly anything here
+        raise CheckpointError(
+            f"The tokenizer in {folder} can't be read: {error}."
+        ) from error
+    backend: Tokenizer = slow.backend_tokenizer
+    return backend
+
+
+def _build(config: LlavaSTConfig, attn: str) -> LlavaST:
+    config.language._attn_implementation = attn
+    config.vision._attn_implementation = attn
+    with torch.device("meta"):
+        return LlavaST(config)
+
+
+def _end_token_ids(folder: Path, tokenizer: PromptTokenizer) -> tuple[int, ...]:
+    path = folder / "generation_config.json"
+    named = read_json(path).get("eos_token_id") if path.exists() else None
+    extra = named if isinstance(named, list) else [named]
+    valid = [token for token in extra if isinstance(token, int)]
+    return tuple(dict.fromkeys([*tokenizer.end_token_ids, *valid]))
+
+
+def _log_choice(source: hub.Source, placement: Placement) -> None:
+    logger.info(
+        "Loaded %s: folder %s, revision %s, endpoint %s, device %s, dtype %s, "
+        "attention %s, device map %s",
+        source.name,
+        source.folder,
+        source.revision or "none",
+        source.endpoint or "local files",
+        placement.device,
+        placement.dtype,
+        placement.attn,
+        json.dumps(placement.device_map, default=str),
+    )
