@@ -1,0 +1,342 @@
+"""Answers as JSON and back. What is read is somebody else's file and is checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from render.fields import (
+    Json,
+    as_finite,
+    as_object,
+    as_strings,
+    as_unit,
+    count,
+    flag,
+    get,
+    kind_of,
+    number,
+    one_of,
+    string,
+)
+from stablechat.errors import InputError, RenderError
+from stablechat.types import (
+    Description,
+    FinishReason,
+    Generation,
+    Grounding,
+    Task,
+    TimeSpan,
+    Tube,
+    VideoInfo,
+)
+from stablechat.video import probe
+
+#: A file larger than this is not an answer; it is refused before it is read.
+MAX_JSON_BYTES = 16 * 1024 * 1024
+
+#: Most boxes of one answer; the model writes 100, interpolated exports some thousands.
+_MAX_BOXES = 100_000
+
+#: Boxes may stick out of the picture by this many pixels: rounding, not a mistake.
+_EDGE_PIXELS = 1.0
+
+#: Rates as people know them (30000/1001), from the decimal number in the file.
+_MAX_FPS_DENOMINATOR = 1001
+
+#: The model's coordinates, ``<t0.087>`` or ``<TEMP-012>``; what is left is prose.
+_MARK = re.compile(r"<[A-Za-z]+-?[0-9.]+>")
+
+
+def grounding_to_dict(
+    grounding: Grounding, files: Mapping[str, str | Path] | None = None
+) -> Json:
+    """An answer as plain values, the content of ``grounding.json``.
+
+    Args:
+        grounding: The answer.
+        files: What was written beside it, name to path.
+
+    Returns:
+        A dictionary that strict JSON can hold.
+    """
+    span, generation = grounding.span, grounding.generation
+    return {
+        "video": video_to_dict(grounding.video),
+        "query": grounding.query,
+        "task": grounding.task,
+        "model": grounding.model,
+        "span": None
+        if span is None
+        else {
+            "start_seconds": _tidy(span.start_seconds),
+            "end_seconds": _tidy(span.end_seconds),
+            "duration_seconds": _tidy(span.duration_seconds),
+        },
+        "boxes": _boxes_to_list(grounding.tube),
+        "confidence": _tidy_or_none(grounding.confidence),
+        "text": generation.text,
+        "finish_reason": generation.finish_reason,
+        "issues": list(grounding.issues),
+        "files": {name: _text_of(path) for name, path in (files or {}).items()},
+        "timings": {k: _tidy(v) for k, v in generation.timings.items()},
+    }
+
+
+def description_to_dict(description: Description) -> Json:
+    """A description as plain values that strict JSON can hold."""
+    generation = description.generation
+    return {
+        "video": video_to_dict(description.video),
+        "question": description.question,
+        "model": description.model,
+        "text": description.text,
+        "finish_reason": generation.finish_reason,
+        "timings": {k: _tidy(v) for k, v in generation.timings.items()},
+    }
+
+
+def video_to_dict(video: VideoInfo) -> Json:
+    """What is known of a video as plain values."""
+    return {
+        "path": _text_of(video.path),
+        "width": video.width,
+        "height": video.height,
+        "duration_seconds": _tidy(video.duration_seconds),
+        "fps": _tidy(float(video.fps)),
+        "num_frames": video.num_frames,
+        "start_seconds": _tidy(video.start_seconds),
+        "rotation": video.rotation,
+        "has_audio": video.has_audio,
+        "variable_frame_rate": video.variable_frame_rate,
+        "codec": video.codec,
+        "container": video.container,
+    }
+
+
+def _boxes_to_list(tube: Tube | None) -> list[Json]:
+    if tube is None:
+        return []
+    scores: list[float | None] = [None] * len(tube.times_seconds)
+    if tube.confidence is not None:
+        scores = [_tidy(c) for c in tube.confidence]
+    return [
+        {
+            "time_seconds": _tidy(time),
+            "xyxy": [round(float(v), 3) for v in box],
+            "confidence": score,
+        }
+        for time, box, score in zip(tube.times_seconds, tube.xyxy, scores, strict=True)
+    ]
+
+
+def _tidy(value: float) -> float:
+    """A microsecond is finer than any clock here and keeps files readable."""
+    return round(float(value), 6)
+
+
+def _tidy_or_none(value: float | None) -> float | None:
+    return None if value is None else _tidy(value)
+
+
+def _text_of(path: str | Path) -> str:
+    """A path as text; bytes that are not UTF-8 become replacement characters."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def grounding_from_dict(data: object) -> Grounding:
+    """Rebuild an answer from plain values that may come from anybody.
+
+    The ids of the model's tokens are not in the file and come back empty; the prose is
+    the model's text without its coordinates.
+
+    Args:
+        data: What :func:`grounding_to_dict` made.
+
+    Returns:
+        The answer.
+
+    Raises:
+        InputError: If anything is missing, of the wrong type, not finite, unsorted, or
+            outside the video.
+    """
+    top = as_object(data, "the file")
+    video = _video(as_object(get(top, "video"), "video"))
+    text = string(top, "text", default="")
+    return Grounding(
+        video=video,
+        query=string(top, "query"),
+        task=one_of(top, "task", get_args(Task)),
+        span=_span(get(top, "span"), video),
+        tube=_tube(get(top, "boxes"), video),
+        prose=" ".join(_MARK.sub(" ", text).split()),
+        confidence=as_unit(top.get("confidence"), "confidence"),
+        generation=Generation(
+            text=text,
+            token_ids=(),
+            finish_reason=one_of(
+                top, "finish_reason", get_args(FinishReason), default="stop"
+            ),
+            timings=_timings(top.get("timings", {})),
+        ),
+        issues=as_strings(top.get("issues", []), "issues"),
+        model=string(top, "model", default=""),
+    )
+
+
+def load_grounding(path: Path, video_path: Path) -> Grounding:
+    """Read ``grounding.json`` for a video that is at hand.
+
+    Args:
+        path: The JSON file.
+        video_path: The video the answer is about; it is probed again.
+
+    Returns:
+        The answer, with what the video really holds.
+
+    Raises:
+        InputError: If the file can't be read, is not an answer, or belongs to a video
+            of another size or a shorter one.
+        VideoError: If the video can't be read.
+    """
+    data = _read_json(Path(path))
+    try:
+        grounding = grounding_from_dict(data)
+    except InputError as error:
+        raise InputError(f"{Path(path).name} is not an answer: {error}") from error
+    video, told = probe(video_path), grounding.video
+    if (video.width, video.height) != (told.width, told.height):
+        raise InputError(
+            f"{Path(path).name} is about a video of {told.width}x{told.height} pixels "
+            f"and this one has {video.width}x{video.height}; give the same video."
+        )
+    span = grounding.span
+    if span is not None and span.start_seconds >= video.duration_seconds:
+        raise InputError(
+            f"{Path(path).name} names a moment at {span.start_seconds:.2f} s and this "
+            f"video ends at {video.duration_seconds:.2f} s; give the same video."
+        )
+    return replace(grounding, video=video)
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write strict JSON (UTF-8, no NaN) under its name only when it is complete.
+
+    Args:
+        path: The file; an older one is replaced.
+        data: Plain values.
+
+    Raises:
+        RenderError: If the values are not JSON or the file can't be written.
+    """
+    path = Path(path)
+    try:
+        text = json.dumps(data, allow_nan=False, ensure_ascii=False, indent=2)
+    except (TypeError, ValueError) as error:
+        raise RenderError(f"{path.name} can't be written: {error}.") from error
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        # A lone surrogate (a damaged name) has no UTF-8 form.
+        temporary.write_bytes((text + "\n").encode("utf-8", "replace"))
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RenderError(
+            f"{path.name} can't be written: {error.strerror or error}."
+        ) from error
+
+
+def _read_json(path: Path) -> object:
+    def refuse(constant: str) -> object:
+        raise InputError(f"{path.name} holds {constant}, which is not a number.")
+
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise InputError(f"{path.name} is too large to be an answer.")
+        return json.loads(path.read_bytes(), parse_constant=refuse)
+    except OSError as error:
+        raise InputError(
+            f"{path.name} can't be read: {error.strerror or error}."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path.name} is not JSON: {error}.") from error
+
+
+def _video(data: Json) -> VideoInfo:
+    fps = number(data, "fps")
+    if not 0 < fps < 1e6:
+        raise InputError(f"fps must be positive, got {fps}.")
+    duration = number(data, "duration_seconds")
+    return VideoInfo(
+        path=Path(string(data, "path")),
+        width=count(data, "width"),
+        height=count(data, "height"),
+        rotation=count(data, "rotation", default=0),
+        fps=Fraction(fps).limit_denominator(_MAX_FPS_DENOMINATOR) or Fraction(fps),
+        num_frames=count(data, "num_frames", default=max(1, round(duration * fps))),
+        duration_seconds=duration,
+        start_seconds=number(data, "start_seconds", default=0.0),
+        has_audio=flag(data, "has_audio"),
+        codec=string(data, "codec", default=""),
+        container=string(data, "container", default=""),
+        variable_frame_rate=flag(data, "variable_frame_rate"),
+    )
+
+
+def _span(data: object, video: VideoInfo) -> TimeSpan | None:
+    if data is None:
+        return None
+    fields = as_object(data, "span")
+    span = TimeSpan(number(fields, "start_seconds"), number(fields, "end_seconds"))
+    if span.start_seconds > video.duration_seconds:
+        raise InputError(
+            f"span starts at {span.start_seconds} s, after the video's end at "
+            f"{video.duration_seconds} s."
+        )
+    return span
+
+
+def _tube(data: object, video: VideoInfo) -> Tube | None:
+    if not isinstance(data, list):
+        raise InputError(f"boxes must be a list, got {kind_of(data)}.")
+    if len(data) > _MAX_BOXES:
+        raise InputError(f"boxes holds {len(data)} boxes; at most {_MAX_BOXES}.")
+    if not data:
+        return None
+    boxes = [as_object(item, "a box") for item in data]
+    scores = [as_unit(box.get("confidence"), "a box's confidence") for box in boxes]
+    known = [s for s in scores if s is not None]
+    if known and len(known) != len(scores):
+        raise InputError("some boxes have a confidence and some have none.")
+    return Tube(
+        times_seconds=np.array([number(box, "time_seconds") for box in boxes]),
+        xyxy=np.array([_xyxy(box, video) for box in boxes]),
+        confidence=np.array(known) if known else None,
+    )
+
+
+def _xyxy(data: Json, video: VideoInfo) -> list[float]:
+    values = get(data, "xyxy")
+    if not isinstance(values, list) or len(values) != 4:
+        raise InputError(f"xyxy must be four numbers, got {kind_of(values)}.")
+    box = [as_finite(v, "xyxy") for v in values]
+    limits = (video.width, video.height, video.width, video.height)
+    for value, limit in zip(box, limits, strict=True):
+        if not -_EDGE_PIXELS <= value <= limit + _EDGE_PIXELS:
+            raise InputError(
+                f"the box {box} lies outside the {video.width}x{video.height} picture."
+            )
+    return box
+
+
+def _timings(data: object) -> dict[str, float]:
+    return {k: as_finite(v, "timings") for k, v in as_object(data, "timings").items()}

@@ -1,0 +1,236 @@
+"""The sound of a span as a WAV file, each sample at its true time.
+
+MoviePy plays a sound track that starts late from 0 and blocks for ever on some damaged
+files, so PyAV decodes here and MoviePy's FFmpeg encodes the WAV with the pictures.
+"""
+
+from __future__ import annotations
+
+import logging
+import wave
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+
+from stablechat.errors import CancelledError
+from stablechat.types import VideoInfo
+from stablechat.video._inspect import inspect
+from stablechat.video._open import Source, open_source
+
+logger = logging.getLogger(__name__)
+
+Samples = npt.NDArray[np.int16]
+
+#: Rates that AAC knows and every browser plays; others become 48 kHz.
+_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_DEFAULT_RATE = 48000
+
+#: Seconds to start reading before the span; the next one when that was not enough.
+#: Decoders need a moment to settle, and seeking may land after the wanted time.
+_PREROLLS = (1.0, 10.0, float("inf"))
+
+#: Timestamps this close to the running count are rounding, not a gap.
+_GAP_SECONDS = 0.02
+
+_BYTES_PER_SAMPLE = 2
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Decoded sound and when it is heard, in seconds on the video's clock."""
+
+    time_seconds: float
+    frame: AudioFrame
+
+
+def write_sound(
+    video: VideoInfo,
+    start_seconds: float,
+    duration_seconds: float,
+    path: Path,
+    *,
+    cancelled: Callable[[], bool] | None = None,
+) -> bool:
+    """Decode the sound of a span into a WAV file of exactly its length.
+
+    Where the track has no sound (it starts late, ends early, is damaged), the file is
+    silent. Memory does not grow with the span.
+
+    Args:
+        video: The video.
+        start_seconds: Start of the span on the video's clock.
+        duration_seconds: Length of the span.
+        path: The WAV file to write.
+        cancelled: Asked often; True stops.
+
+    Returns:
+        False, and no file, if the video has no sound track that can be decoded.
+
+    Raises:
+        CancelledError: If ``cancelled`` said so.
+        VideoError: If the file can no longer be opened.
+    """
+    if not video.has_audio:
+        return False
+    with open_source(video.path) as source:
+        stream = _pick_stream(source.container)
+        if stream is None:
+            return False
+        rate = stream.rate if stream.rate in _RATES else _DEFAULT_RATE
+        channels = 1 if stream.codec_context.channels == 1 else 2
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(_BYTES_PER_SAMPLE)
+        file.setframerate(rate)
+        track = _Track(file, rate, channels, round(duration_seconds * rate))
+        end_seconds = start_seconds + duration_seconds
+        for piece in _pieces(video, start_seconds):
+            if cancelled is not None and cancelled():
+                raise CancelledError("Stopped.")
+            if piece.time_seconds >= end_seconds:
+                break
+            track.add(piece.frame, piece.time_seconds - start_seconds)
+        track.finish()
+    return True
+
+
+def _pick_stream(container: InputContainer) -> AudioStream | None:
+    """The track a player would choose: the one marked default, or the first."""
+    known = [
+        s for s in container.streams.audio if s.codec_context is not None and s.rate
+    ]
+    marked = [s for s in known if s.disposition & Disposition.default]
+    return next(iter(marked or known), None)
+
+
+def _pieces(video: VideoInfo, start_seconds: float) -> Iterator[_Piece]:
+    """Decoded sound from no later than ``start_seconds``, in file order."""
+    timeline = inspect(video.path).timeline
+    # Zero of the video's clock on the file's own clock.
+    origin = float(timeline.ticks[0] * timeline.tick_seconds - timeline.seconds[0])
+    for preroll in _PREROLLS:
+        seek_seconds = max(0.0, start_seconds - preroll)
+        with open_source(video.path) as source:
+            decoded = _decode_from(source, origin, seek_seconds)
+            first = next(decoded, None)
+            from_beginning = seek_seconds == 0.0
+            if first is not None and (
+                from_beginning or first.time_seconds <= start_seconds
+            ):
+                yield from chain([first], decoded)
+                return
+            if from_beginning:
+                return
+
+
+def _decode_from(
+    source: Source, origin: float, seek_seconds: float
+) -> Iterator[_Piece]:
+    container = source.container
+    stream = _pick_stream(container)
+    if stream is None:
+        return
+    source.stream.discard = Discard.all
+    stream.discard = Discard.default
+    if seek_seconds > 0:
+        try:
+            container.seek(round((origin + seek_seconds) * av.time_base))
+        except av.FFmpegError as error:
+            logger.debug("Can't seek for sound, reading from the start: %s", error)
+    next_seconds = 0.0
+    for frame in _frames(container, stream):
+        if frame.pts is not None and frame.time_base is not None:
+            next_seconds = float(frame.pts * frame.time_base) - origin
+        yield _Piece(next_seconds, frame)
+        next_seconds += frame.samples / frame.sample_rate
+
+
+def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """All frames that can be decoded; a damaged packet is skipped, not the end."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.FFmpegError, OSError):
+            return
+        try:
+            frames = packet.decode()
+        except (av.FFmpegError, ValueError) as error:
+            logger.debug("Skipped a damaged sound packet: %s", error)
+            continue
+        yield from (f for f in frames if isinstance(f, AudioFrame) and f.samples)
+
+
+class _Track:
+    """Places decoded sound in a WAV file of fixed length, silence where none is."""
+
+    def __init__(
+        self, file: wave.Wave_write, rate: int, channels: int, total: int
+    ) -> None:
+        self._file = file
+        self._rate = rate
+        self._channels = channels
+        self._total = total  # samples the file will have
+        self._written = 0  # samples it has
+        self._next: int | None = None  # where the resampler's next sample belongs
+        self._resampler: av.AudioResampler | None = None
+        self._format: tuple[str, str, int] | None = None
+
+    def add(self, frame: AudioFrame, offset_seconds: float) -> None:
+        """Add a frame whose first sample is heard ``offset_seconds`` into the file."""
+        wanted = round(offset_seconds * self._rate)
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        jumped = (
+            self._next is None or abs(wanted - self._next) > _GAP_SECONDS * self._rate
+        )
+        if jumped or form != self._format:
+            self._drain()
+            self._next, self._format = wanted, form
+            self._resampler = av.AudioResampler(
+                format="s16",
+                layout="mono" if self._channels == 1 else "stereo",
+                rate=self._rate,
+            )
+        frame.pts = None  # the place is counted here, not by the resampler
+        if self._resampler is not None:
+            self._place(self._resampler.resample(frame))
+
+    def finish(self) -> None:
+        """Write what the resampler still holds, then silence to the end."""
+        self._drain()
+        self._silence(self._total - self._written)
+
+    def _drain(self) -> None:
+        if self._resampler is not None:
+            self._place(self._resampler.resample(None))
+            self._resampler = None
+
+    def _place(self, frames: list[AudioFrame]) -> None:
+        for frame in frames:
+            flat: Samples = frame.to_ndarray().reshape(-1).astype(np.int16)
+            samples = flat.reshape(-1, self._channels)
+            position = self._next or 0
+            self._next = position + len(samples)
+            self._silence(position - self._written)
+            late = samples[max(0, self._written - position) :]
+            self._write(late[: self._total - self._written])
+
+    def _silence(self, count: int) -> None:
+        count = min(count, self._total - self._written)
+        while count > 0:
+            step = min(count, self._rate)
+            self._write(np.zeros((step, self._channels), dtype=np.int16))
+            count -= step
+
+    def _write(self, samples: Samples) -> None:
+        self._file.writeframesraw(samples.astype("<i2").tobytes())
+        self._written += len(samples)
