@@ -1,0 +1,147 @@
+"""StableChat in the browser: ``python app.py``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from stablechat.errors import StableChatError
+
+if TYPE_CHECKING:
+    from stablechat import StableChat
+    from ui.server import ServerOptions
+
+logger = logging.getLogger("stablechat.app")
+
+#: Exit code for input that a person can put right.
+EXIT_BAD_INPUT = 2
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python app.py",
+        description="Ask a video a question, in your browser.",
+    )
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--model",
+        help="hub id or folder, such as appletea2333/LLaVA-ST-Qwen2-7B "
+        "(default: the small demo model in assets/)",
+    )
+    model.add_argument("--device", help="cpu, cuda, cuda:1 (default: the best)")
+    model.add_argument("--dtype", help="float16, bfloat16 or float32")
+    model.add_argument("--attn", help="flash_attention_2, sdpa or eager")
+    server = parser.add_argument_group("server")
+    server.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    server.add_argument("--port", type=int, help="default: first free from 7860")
+    server.add_argument(
+        "--auth",
+        metavar="FILE",
+        help="ask for a login: a file of user:password lines, or the word env for "
+        "the variable STABLECHAT_AUTH",
+    )
+    server.add_argument(
+        "--share", action="store_true", help="public tunnel; needs --auth"
+    )
+    server.add_argument(
+        "--max-file-size", default="2gb", help="largest upload (default: %(default)s)"
+    )
+    server.add_argument(
+        "--no-browser", action="store_true", help="don't open the page by itself"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the app until it is interrupted.
+
+    Returns:
+        The exit code: 0, or 2 for input that a person can put right.
+    """
+    arguments = parse_arguments(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    for noisy in ("httpx", "httpcore"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        serve(arguments)
+    except StableChatError as error:
+        print(error, file=sys.stderr)
+        return EXIT_BAD_INPUT
+    return 0
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Load the model once, build the page, serve it until interrupted.
+
+    Raises:
+        StableChatError: With one plain line.
+    """
+    from ui.session import Sessions, harden_environment, private_root
+
+    with Sessions(private_root()) as sessions:
+        harden_environment(os.environ, sessions.root)
+        # Late: --help must not wait for Gradio and PyTorch, and Gradio reads the
+        # environment while it is imported.
+        from ui.layout import build_app
+        from ui.server import launch
+
+        options = server_options(arguments)
+        app = build_app(load_chat(arguments), sessions)
+        sessions.start_sweeping()
+        try:
+            with _interrupted() as stop:
+                print(f"StableChat is at {launch(app, options)}", flush=True)
+                stop.wait()
+        finally:
+            app.close(verbose=False)
+
+
+def server_options(arguments: argparse.Namespace) -> ServerOptions:
+    """Where and to whom the command line asks to serve."""
+    from ui.server import ServerOptions, read_auth
+
+    return ServerOptions(
+        host=arguments.host,
+        port=arguments.port,
+        share=arguments.share,
+        auth=read_auth(arguments.auth),
+        max_file_size=arguments.max_file_size,
+        open_browser=not arguments.no_browser,
+    )
+
+
+@contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """An event that Ctrl+C and a polite ``kill`` set, so that files are removed."""
+    stop = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.getsignal(number) for number in signals}
+    for number in signals:
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def load_chat(arguments: argparse.Namespace) -> StableChat:
+    """Load the model the command line asks for."""
+    from stablechat import StableChat
+
+    extra = {} if arguments.attn is None else {"attn": arguments.attn}
+    return StableChat.from_pretrained(
+        arguments.model, device=arguments.device, dtype=arguments.dtype, **extra
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

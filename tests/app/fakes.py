@@ -1,0 +1,165 @@
+"""A model that answers at once, and clips to ask it about."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+
+from stablechat.errors import CancelledError
+from stablechat.types import Description, Generation, Grounding, TimeSpan, Tube
+from stablechat.video import probe
+
+OnProgress = Callable[[str, float], None]
+Cancelled = Callable[[], bool]
+
+#: What the fake says for a description.
+DESCRIPTION = "A red circle moves left while a blue square grows."
+#: Answer to every question: this part of the video, from its first second on.
+SPAN_SECONDS = (1.0, 2.25)
+
+
+class FakeChat:
+    """Looks like StableChat; the question says how it should behave.
+
+    * ``"missing ..."``: nothing is found;
+    * ``"slow ..."``: takes 30 seconds, looking at ``cancelled`` every 50 ms;
+    * ``"boom ..."``: fails with a bug's exception;
+    * ``"at 0.5 to 1.5"``: finds that span;
+    * anything else finds :data:`SPAN_SECONDS`.
+
+    Args:
+        stage_seconds: How long each stage takes.
+        is_demo: Whether the page should show the demo notice.
+    """
+
+    name = "stablechat-demo"
+    device = "cpu"
+    dtype = "torch.float32"
+
+    def __init__(self, stage_seconds: float = 0.0, *, is_demo: bool = True) -> None:
+        self.stage_seconds = stage_seconds
+        self.is_demo = is_demo
+        self.running = 0
+        self.most_running = 0
+        self.asked: list[str] = []
+
+    def ground(
+        self,
+        video: Path,
+        query: str,
+        *,
+        on_progress: OnProgress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Grounding:
+        """Find a box that moves to the left."""
+        info = probe(video)
+        self._work(query, on_progress, cancelled)
+        span, tube = None, None
+        if not query.startswith("missing"):
+            start, end = _span(query)
+            span = TimeSpan(start, min(end, info.duration_seconds))
+            tube = _tube(span, info.width, info.height)
+        text = "{<TEMP-020><TEMP-045>}" if span else "I can't see that."
+        return Grounding(
+            video=info,
+            query=query,
+            task="stvg",
+            span=span,
+            tube=tube,
+            prose="",
+            confidence=None,
+            generation=Generation(text, (), "stop"),
+            issues=() if span else ("The answer holds no time and no boxes.",),
+            model=self.name,
+        )
+
+    def describe(
+        self,
+        video: Path,
+        question: str | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Description:
+        """Say a fixed sentence."""
+        info = probe(video)
+        self._work(question or "", on_progress, cancelled)
+        generation = Generation(DESCRIPTION, (), "stop")
+        return Description(info, question or "", DESCRIPTION, generation, self.name)
+
+    def _work(
+        self, query: str, on_progress: OnProgress | None, cancelled: Cancelled | None
+    ) -> None:
+        self.asked.append(query)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            if query.startswith("boom"):
+                raise RuntimeError("a bug with a /secret/path")
+            seconds = 10.0 if query.startswith("slow") else self.stage_seconds
+            for stage in ("read", "encode", "answer"):
+                _stage(stage, seconds, on_progress, cancelled)
+        finally:
+            self.running -= 1
+
+
+def make_clip(
+    path: Path,
+    *,
+    seconds: float = 3.0,
+    size: str = "320x180",
+    sound: bool = True,
+    picture: str = "testsrc2",
+) -> Path:
+    """Write a small H.264 video with FFmpeg's test picture and a tone."""
+    inputs = ["-f", "lavfi", "-i", f"{picture}=size={size}:rate=25:duration={seconds}"]
+    if sound:
+        inputs += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        *("-v", "error", "-y"),
+        *inputs,
+        *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"),
+        *("-c:a", "aac"),
+        str(path),
+    ]
+    subprocess.run(command, check=True, timeout=60)
+    return path
+
+
+def _span(query: str) -> tuple[float, float]:
+    words = query.split()
+    if words[:1] == ["at"]:
+        return float(words[1]), float(words[3])
+    return SPAN_SECONDS
+
+
+def _tube(span: TimeSpan, width: int, height: int) -> Tube:
+    times = np.linspace(span.start_seconds, span.end_seconds, 8)
+    left = np.linspace(0.55, 0.15, 8) * width
+    top = np.full(8, 0.3 * height)
+    boxes = np.stack([left, top, left + 0.25 * width, top + 0.4 * height], axis=1)
+    return Tube(times, boxes)
+
+
+def _stage(
+    stage: str,
+    seconds: float,
+    on_progress: OnProgress | None,
+    cancelled: Cancelled | None,
+) -> None:
+    start = time.monotonic()
+    while True:
+        if cancelled is not None and cancelled():
+            raise CancelledError("Stopped.")
+        gone = time.monotonic() - start
+        if on_progress is not None:
+            on_progress(stage, min(gone / seconds, 1.0) if seconds else 1.0)
+        if gone >= seconds:
+            return
+        time.sleep(0.05)

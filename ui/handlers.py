@@ -1,0 +1,346 @@
+"""What happens when a person uploads, runs, stops or leaves.
+
+A run has two steps, so that a bad question is refused at once instead of after its
+turn in the queue: ``begin`` checks the form and stores an :class:`Ask` in the tab's
+state; that change starts ``run``, which waits for the model's turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from stablechat.errors import CancelledError, InputError, StableChatError
+from stablechat.prompts import clean_query
+from stablechat.types import Description
+from stablechat.video import probe
+from ui import view
+from ui.i18n import Language, label, language_of, text
+from ui.jobs import Job
+from ui.pipeline import Ask, Mode, Outcome, Pipeline, shown_span
+from ui.session import Session, Sessions
+
+logger = logging.getLogger(__name__)
+
+#: How often the page looks at a running job.
+POLL_SECONDS = 0.1
+#: How long Stop waits for the computation to be really over.
+STOP_SECONDS = 5.0
+
+Update = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class Widgets:
+    """The controls that handlers change."""
+
+    header: gr.HTML
+    notice: gr.HTML
+    video: gr.Video
+    video_line: gr.HTML
+    mode: gr.Radio
+    question: gr.Textbox
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    clip: gr.Video
+    table: gr.HTML
+    description: gr.Textbox
+    downloads: gr.Row
+    download_clip: gr.DownloadButton
+    download_json: gr.DownloadButton
+    download_text: gr.DownloadButton
+    raw_panel: gr.Accordion
+    raw: gr.Textbox
+    ask: gr.State
+
+    @property
+    def results(self) -> list[Any]:
+        """What a run changes."""
+        return [
+            self.run,
+            self.stop,
+            self.status,
+            self.clip,
+            self.table,
+            self.description,
+            self.downloads,
+            self.download_clip,
+            self.download_json,
+            self.download_text,
+            self.raw_panel,
+            self.raw,
+        ]
+
+
+class Handlers:
+    """The event handlers of one server.
+
+    Args:
+        pipeline: Answers questions.
+        sessions: Where each tab's files go.
+    """
+
+    def __init__(self, pipeline: Pipeline, sessions: Sessions) -> None:
+        self.pipeline = pipeline
+        self.sessions = sessions
+        self.widgets: Widgets | None = None
+
+    @property
+    def _page(self) -> Widgets:
+        if self.widgets is None:
+            raise RuntimeError("The page is not built yet.")
+        return self.widgets
+
+    def load(self, request: gr.Request) -> Update:
+        """Write the page's own texts in the browser's language."""
+        language = _language(request)
+        chat, page = self.pipeline.chat, self._page
+        return {
+            page.header: view.header(
+                language, chat.name, device_name(chat.device), dtype_name(chat.dtype)
+            ),
+            page.notice: view.demo_notice(language) if chat.is_demo else "",
+            page.status: view.idle(language),
+        }
+
+    def mode_changed(self, mode: Mode) -> Any:
+        """Label and placeholder of the question follow the mode."""
+        return gr.update(
+            label=label(f"question_{mode}"), placeholder=label(f"placeholder_{mode}")
+        )
+
+    def video_changed(self, video: str | None, request: gr.Request) -> str:
+        """Say at once what was uploaded, or why it can't be used."""
+        if video is None:
+            return ""
+        language = _language(request)
+        try:
+            path = self._uploaded(video, language)
+            return view.video_line(language, probe(path))
+        except StableChatError as error:
+            return view.video_problem(str(error))
+
+    def begin(
+        self, video: str | None, question: str, mode: Mode, request: gr.Request
+    ) -> Update:
+        """Check the form; when it is good, start a run by changing the state."""
+        language, page = _language(request), self._page
+        if self._session(request).busy:
+            return {page.status: gr.skip()}
+        try:
+            ask = self.check(video, question, mode, language)
+        except InputError as error:
+            return _empty(page) | {page.status: view.problem(language, str(error))}
+        except Exception:
+            logger.exception("Checking the form failed.")
+            message = text(language, "unexpected")
+            return _empty(page) | {page.status: view.problem(language, message)}
+        return (
+            _empty(page)
+            | _running(page, True)
+            | {page.status: view.say(language, "busy", "waiting"), page.ask: ask}
+        )
+
+    def check(
+        self, video: str | None, question: str, mode: Mode, language: Language
+    ) -> Ask:
+        """Make a checked question of the form's values.
+
+        Raises:
+            InputError: With what to do about it.
+        """
+        if not video:
+            raise InputError(text(language, "no_video"))
+        question = question.strip()
+        if mode == "ground" and not question:
+            raise InputError(text(language, "no_question"))
+        if question:
+            clean_query(question)
+        path = self._uploaded(video, language)
+        probe(path)
+        return Ask(path, question, mode, secrets.token_hex(8))
+
+    async def run(self, ask: Ask | None, request: gr.Request) -> AsyncIterator[Update]:
+        """Answer a question, showing progress."""
+        if ask is None:
+            return
+        language, page = _language(request), self._page
+        job = self._start(ask, self._session(request))
+        try:
+            while not job.done:
+                yield {page.status: view.working(language, ask.mode, job.progress)}
+                await asyncio.sleep(POLL_SECONDS)
+            yield self._ended(job, language) | _running(page, False)
+        finally:
+            await _finish(job)
+
+    async def answer(
+        self, video: str | None, question: str, mode: Mode, request: gr.Request
+    ) -> AsyncIterator[Job[Outcome]]:
+        """The same for programs: the job at every tick, last when it is done.
+
+        Raises:
+            gr.Error: With the line the page would show.
+        """
+        language = _language(request)
+        try:
+            ask = self.check(video, question, mode, language)
+            job = self._start(ask, self._session(request))
+            try:
+                while not job.done:
+                    yield job
+                    await asyncio.sleep(POLL_SECONDS)
+            finally:
+                await _finish(job)
+            job.result()
+            yield job
+        except StableChatError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:
+            logger.exception("A question failed.")
+            message = text(language, "unexpected")
+            raise gr.Error(message, print_exception=False) from error
+
+    async def stop(self, request: gr.Request) -> Update:
+        """Stop the tab's job and wait until it is over."""
+        language, page = _language(request), self._page
+        job = self._session(request).job
+        if job is not None:
+            job.cancel()
+            await asyncio.to_thread(job.join, STOP_SECONDS)
+        return (
+            _empty(page)
+            | _running(page, False)
+            | {page.status: view.say(language, "plain", "stopped")}
+        )
+
+    def refused(self, request: gr.Request) -> Update:
+        """The queue did not take the question."""
+        language, page = _language(request), self._page
+        status = view.problem(language, text(language, "refused"))
+        return _running(page, False) | {page.status: status}
+
+    def leave(self, request: gr.Request) -> None:
+        """The tab was closed."""
+        if request.session_hash:
+            self.sessions.end(request.session_hash)
+
+    def _start(self, ask: Ask, session: Session) -> Job[Outcome]:
+        folder = session.new_run()
+        job: Job[Outcome] = Job(lambda job: self.pipeline.run(ask, folder, job))
+        session.job = job
+        job.start()
+        return job
+
+    def _ended(self, job: Job[Outcome], language: Language) -> Update:
+        page = self._page
+        try:
+            outcome = job.result()
+        except CancelledError:
+            return {page.status: view.say(language, "plain", "stopped")}
+        except StableChatError as error:
+            return {page.status: view.problem(language, str(error))}
+        except Exception as error:
+            logger.error("A question failed.", exc_info=error)
+            message = text(language, "unexpected")
+            return {page.status: view.problem(language, message)}
+        return self._show(outcome, job.elapsed_seconds, language)
+
+    def _show(self, outcome: Outcome, elapsed: float, language: Language) -> Update:
+        page, answer = self._page, outcome.answer
+        common = {
+            page.downloads: gr.update(visible=True),
+            page.download_json: _file(outcome.json_path),
+            page.raw_panel: gr.update(visible=True),
+            page.raw: answer.generation.text,
+        }
+        if isinstance(answer, Description):
+            if not answer.text.strip():
+                return common | {page.status: view.wordless(language)}
+            return common | {
+                page.status: view.described(language, elapsed, asked=outcome.asked),
+                page.description: gr.update(value=answer.text, visible=True),
+                page.download_text: _file(outcome.text_path),
+            }
+        span = shown_span(answer)
+        if span is None or outcome.clip is None:
+            return common | {page.status: view.not_found(language, answer.issues)}
+        return common | {
+            page.status: view.found(language, span, elapsed, answer.issues),
+            page.table: gr.update(
+                value=view.span_table(language, span, answer.confidence), visible=True
+            ),
+            page.clip: gr.update(value=str(outcome.clip.path), visible=True),
+            page.download_clip: _file(outcome.clip.path),
+        }
+
+    def _session(self, request: gr.Request) -> Session:
+        return self.sessions.get(request.session_hash or "")
+
+    def _uploaded(self, video: str, language: Language) -> Path:
+        path = Path(video)
+        if not self.sessions.owns_upload(path):
+            raise InputError(text(language, "foreign_file"))
+        if not path.is_file():
+            raise InputError(text(language, "upload_gone"))
+        return path
+
+
+async def _finish(job: Job[Outcome]) -> None:
+    """End a job. Runs too when Gradio cancels the event or the tab goes away."""
+    job.cancel()
+    if not await asyncio.to_thread(job.join, STOP_SECONDS):
+        logger.warning("A stopped question is still running.")
+
+
+def device_name(device: object) -> str:
+    """``"CPU"`` or ``"CUDA:0"``."""
+    return str(device).upper()
+
+
+def dtype_name(dtype: object) -> str:
+    """``"float16"`` rather than ``"torch.float16"``."""
+    return str(dtype).removeprefix("torch.")
+
+
+def _language(request: gr.Request) -> Language:
+    return language_of(request.headers.get("accept-language"))
+
+
+def _running(page: Widgets, running: bool) -> Update:
+    return {
+        page.run: gr.update(interactive=not running),
+        page.stop: gr.update(interactive=running),
+    }
+
+
+def _empty(page: Widgets) -> Update:
+    """Take the last answer off the page."""
+    hidden = {
+        widget: gr.update(value=None, visible=False)
+        for widget in (
+            page.clip,
+            page.table,
+            page.description,
+            page.download_clip,
+            page.download_json,
+            page.download_text,
+        )
+    }
+    return hidden | {
+        page.downloads: gr.update(visible=False),
+        page.raw_panel: gr.update(visible=False),
+        page.raw: "",
+    }
+
+
+def _file(path: Path | None) -> Any:
+    return gr.update(value=None if path is None else str(path), visible=True)

@@ -1,0 +1,122 @@
+"""One computation in a thread of its own, with progress and a way to stop it.
+
+The page's handlers run on the server's event loop and must stay free to notice that
+Stop was pressed; the model runs here, and looks at :meth:`Job.cancelled` often.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from stablechat.errors import CancelledError
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        stage: ``"read"``, ``"encode"``, ``"answer"`` or ``"draw"``; empty before
+            the first.
+        fraction: 0..1 of that stage.
+    """
+
+    stage: str = ""
+    fraction: float = 0.0
+
+
+class Job(Generic[Result]):
+    """Runs ``work(job)`` once.
+
+    Whoever starts a job ends it: call :meth:`cancel` and :meth:`join` in a
+    ``finally``. ``work`` reports with :meth:`report` and hands :meth:`cancelled`
+    down to the model.
+    """
+
+    def __init__(self, work: Callable[[Job[Result]], Result]) -> None:
+        self._work = work
+        self._stop = threading.Event()
+        self._done = threading.Event()
+        self._progress = Progress()
+        self._result: Result | None = None
+        self._error: BaseException | None = None
+        self._started = time.monotonic()
+        self._ended = self._started
+        # A daemon, so that a model stuck in native code can't keep the program
+        # from exiting.
+        self._thread = threading.Thread(
+            target=self._run, name="stablechat-job", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._started = time.monotonic()
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Ask the work to end; returns at once."""
+        self._stop.set()
+
+    def cancelled(self) -> bool:
+        """Whether :meth:`cancel` was called."""
+        return self._stop.is_set()
+
+    def report(self, stage: str, fraction: float) -> None:
+        """Called by the work; wakes nobody, the page polls."""
+        self._progress = Progress(stage, min(max(fraction, 0.0), 1.0))
+
+    @property
+    def progress(self) -> Progress:
+        """The last report."""
+        return self._progress
+
+    @property
+    def done(self) -> bool:
+        """Whether the work has ended, one way or another."""
+        return self._done.is_set()
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Time from the start to the end, or to now."""
+        end = self._ended if self.done else time.monotonic()
+        return end - self._started
+
+    def join(self, timeout_seconds: float | None = None) -> bool:
+        """Wait for the end.
+
+        Returns:
+            Whether it has ended.
+        """
+        return self._done.wait(timeout_seconds)
+
+    def result(self) -> Result:
+        """What the work returned.
+
+        Raises:
+            Exception: Whatever the work raised.
+        """
+        if self._error is not None:
+            raise self._error
+        if not self.done:
+            raise RuntimeError("The job has not ended.")
+        return self._result  # type: ignore[return-value]
+
+    def _run(self) -> None:
+        try:
+            if self.cancelled():
+                raise CancelledError("Stopped.")
+            self._result = self._work(self)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._ended = time.monotonic()
+            self._done.set()

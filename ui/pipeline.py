@@ -1,0 +1,194 @@
+"""One question, from the video to the files that can be downloaded. No Gradio."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from render.clipper import cut_clip
+from render.exports import description_to_dict, grounding_to_dict, write_json
+from stablechat.errors import CancelledError
+from stablechat.types import Clip, Description, Grounding, TimeSpan
+from ui.jobs import Job
+from ui.session import safe_stem
+
+Mode = Literal["ground", "describe"]
+
+#: How long to wait for the model at a time before looking at Stop again.
+_LOCK_POLL_SECONDS = 0.1
+
+
+class Chat(Protocol):
+    """What the page needs of :class:`stablechat.StableChat`."""
+
+    name: str
+    is_demo: bool
+
+    @property
+    def device(self) -> Any:
+        """Where the model runs."""
+
+    @property
+    def dtype(self) -> Any:
+        """The type of its numbers."""
+
+    def ground(
+        self,
+        video: Path,
+        query: str,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Grounding:
+        """Find an event."""
+
+    def describe(
+        self,
+        video: Path,
+        question: str | None = None,
+        *,
+        on_progress: Callable[[str, float], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Description:
+        """Say what happens."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question that was checked.
+
+    Attributes:
+        video: The uploaded file.
+        question: What was typed; empty for a plain description.
+        mode: Find and clip, or describe.
+        number: Tells two equal questions apart.
+    """
+
+    video: Path
+    question: str
+    mode: Mode
+    number: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An answer and its files.
+
+    Attributes:
+        answer: What the model said.
+        clip: The annotated clip, when something was found.
+        data: The answer as JSON data, without this machine's paths.
+        json_path: That data in a file.
+        text_path: A description in a file.
+        asked: Whether a person asked something, or only for a description.
+    """
+
+    answer: Grounding | Description
+    clip: Clip | None
+    data: dict[str, Any]
+    json_path: Path
+    text_path: Path | None = None
+    asked: bool = True
+
+
+@dataclass
+class Pipeline:
+    """Answers one question at a time.
+
+    Attributes:
+        chat: The loaded model.
+    """
+
+    chat: Chat
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def run(self, ask: Ask, folder: Path, job: Job[Outcome]) -> Outcome:
+        """Answer a question; called in the job's thread.
+
+        Args:
+            ask: The question.
+            folder: Where files go, this run's own.
+            job: Gets the progress and says when to stop.
+
+        Raises:
+            StableChatError: With one plain line.
+            CancelledError: Stop was pressed.
+        """
+        answer = self._answer(ask, job)
+        if job.cancelled():
+            raise CancelledError("Stopped.")
+        if isinstance(answer, Description):
+            return _write_description(ask, answer, folder)
+        return _write_grounding(ask, answer, folder, job)
+
+    def _answer(self, ask: Ask, job: Job[Outcome]) -> Grounding | Description:
+        # The queue already lets one question through at a time. The lock is for a
+        # stopped one whose thread is still on its way out.
+        while not self._lock.acquire(timeout=_LOCK_POLL_SECONDS):
+            if job.cancelled():
+                raise CancelledError("Stopped.")
+        try:
+            if ask.mode == "describe":
+                return self.chat.describe(
+                    ask.video,
+                    ask.question or None,
+                    on_progress=job.report,
+                    cancelled=job.cancelled,
+                )
+            return self.chat.ground(
+                ask.video,
+                ask.question,
+                on_progress=job.report,
+                cancelled=job.cancelled,
+            )
+        finally:
+            self._lock.release()
+
+
+def shown_span(grounding: Grounding) -> TimeSpan | None:
+    """The time to show: the answer's own, else from the first to the last box."""
+    if grounding.span is not None or grounding.tube is None:
+        return grounding.span
+    times = grounding.tube.times_seconds
+    return TimeSpan(float(times[0]), float(times[-1]))
+
+
+def _write_grounding(
+    ask: Ask, grounding: Grounding, folder: Path, job: Job[Outcome]
+) -> Outcome:
+    stem = safe_stem(ask.video.name)
+    clip = None
+    if shown_span(grounding) is not None:
+        job.report("draw", 0.0)
+        clip = cut_clip(
+            grounding,
+            folder / f"{stem}_clip.mp4",
+            on_progress=lambda fraction: job.report("draw", fraction),
+            cancelled=job.cancelled,
+        )
+    files = {"clip": clip.path} if clip else {}
+    data = _without_paths(grounding_to_dict(grounding, files=files), ask.video)
+    json_path = folder / f"{stem}_grounding.json"
+    write_json(json_path, data)
+    return Outcome(grounding, clip, data, json_path)
+
+
+def _write_description(ask: Ask, description: Description, folder: Path) -> Outcome:
+    stem = safe_stem(ask.video.name)
+    data = _without_paths(description_to_dict(description), ask.video)
+    json_path = folder / f"{stem}_description.json"
+    text_path = folder / f"{stem}_description.txt"
+    write_json(json_path, data)
+    text_path.write_text(description.text + "\n", encoding="utf-8", errors="replace")
+    return Outcome(description, None, data, json_path, text_path, bool(ask.question))
+
+
+def _without_paths(data: dict[str, Any], video: Path) -> dict[str, Any]:
+    """Keep this machine's folders out of a file that a person downloads."""
+    data = {**data, "video": {**data["video"], "path": video.name}}
+    if "files" in data:
+        data["files"] = {key: Path(path).name for key, path in data["files"].items()}
+    return data

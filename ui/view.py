@@ -1,0 +1,225 @@
+"""The small pieces of HTML on the page. Pure: values in, escaped text out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Literal
+
+from stablechat.types import TimeSpan, VideoInfo
+from ui.i18n import Language, text
+from ui.jobs import Progress
+from ui.pipeline import Mode
+
+Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
+
+#: How to start the app with the real weights.
+LOAD_7B = "python app.py --model appletea2333/LLaVA-ST-Qwen2-7B"
+
+#: Stages of a run, in order, by mode.
+STAGES: dict[Mode, tuple[str, ...]] = {
+    "ground": ("read", "encode", "answer", "draw"),
+    "describe": ("read", "encode", "answer"),
+}
+
+# A play mark inside the four corners of a box.
+_LOGO = (
+    '<svg class="sc-logo" viewBox="0 0 32 32" aria-hidden="true">'
+    '<path class="sc-corners" d="M3 10V3h7M22 3h7v7M29 22v7h-7M10 29H3v-7"/>'
+    '<path class="sc-play" d="M12 10v12l10-6z"/></svg>'
+)
+
+
+def format_time(seconds: float, *, hours: bool = False) -> str:
+    """Write a time to the millisecond.
+
+    Args:
+        seconds: 0 or more.
+        hours: Always show the hours.
+
+    Returns:
+        ``"0:02.133"``, or ``"0:00:02.133"`` with hours.
+    """
+    # Rounded once, as a whole: 59.9996 is 1:00.000 and not 0:60.000.
+    milliseconds = round(max(seconds, 0.0) * 1000)
+    whole, thousandths = divmod(milliseconds, 1000)
+    minutes, second = divmod(whole, 60)
+    hour, minute = divmod(minutes, 60)
+    if hours or hour:
+        return f"{hour}:{minute:02d}:{second:02d}.{thousandths:03d}"
+    return f"{minute}:{second:02d}.{thousandths:03d}"
+
+
+def header(language: Language, name: str, device: str, dtype: str) -> str:
+    """The top line: what this is, and which model answers."""
+    parts = " · ".join(escape(part) for part in (name, device, dtype) if part)
+    return (
+        f'<header class="sc-header">{_LOGO}<div><h1>StableChat</h1>'
+        f"<p>{escape(text(language, 'tagline'))}</p></div>"
+        f'<span class="sc-chip"><span class="sc-chip-key">'
+        f"{escape(text(language, 'model'))}</span> {parts}</span></header>"
+    )
+
+
+def demo_notice(language: Language) -> str:
+    """What the demo model understands, and how to get the real one."""
+    body = text(language, "demo_notice", command=escape(LOAD_7B))
+    return f'<p class="sc-notice">{body}</p>'
+
+
+def video_line(language: Language, info: VideoInfo) -> str:
+    """Length, size, rate and sound of the uploaded video."""
+    facts = (
+        format_time(info.duration_seconds),
+        f"{info.width}\N{MULTIPLICATION SIGN}{info.height}",
+        f"{float(info.fps):.4g} fps",
+        info.codec.upper(),
+        text(language, "with_sound" if info.has_audio else "without_sound"),
+    )
+    line = " · ".join(escape(fact) for fact in facts if fact)
+    return f'<p class="sc-facts">{line}</p>{_notes(language, info.warnings)}'
+
+
+def video_problem(message: str) -> str:
+    """Why the uploaded file can't be used, shown under it."""
+    return f'<p class="sc-problem" role="alert">{escape(message)}</p>'
+
+
+def card(
+    tone: Tone,
+    title: str,
+    body: str = "",
+    *,
+    extra: str = "",
+    alert: bool = False,
+) -> str:
+    """The status card.
+
+    Args:
+        tone: Its colour.
+        title: One short line.
+        body: One or two sentences.
+        extra: HTML put below, already escaped.
+        alert: Read out at once by a screen reader.
+    """
+    role = "alert" if alert else "status"
+    paragraph = f"<p>{escape(body)}</p>" if body else ""
+    return (
+        f'<section class="sc-card sc-{tone}" role="{role}">'
+        f"<h2>{escape(title)}</h2>{paragraph}{extra}</section>"
+    )
+
+
+def say(language: Language, tone: Tone, key: str, **extra: str) -> str:
+    """A card made of the texts ``<key>_title`` and ``<key>_body``."""
+    title = text(language, f"{key}_title")
+    return card(tone, title, text(language, f"{key}_body"), **extra)
+
+
+def idle(language: Language) -> str:
+    """The card before the first run: what to do, in three steps."""
+    steps = "".join(
+        f"<li>{escape(text(language, f'idle_step_{number}'))}</li>"
+        for number in (1, 2, 3)
+    )
+    extra = f'<ol class="sc-steps">{steps}</ol>'
+    return card("idle", text(language, "idle_title"), extra=extra)
+
+
+def problem(language: Language, message: str) -> str:
+    """A card that says what went wrong."""
+    return card("bad", text(language, "error_title"), message, alert=True)
+
+
+def working(language: Language, mode: Mode, progress: Progress) -> str:
+    """The stages of a run, with how far it is."""
+    stages = STAGES[mode]
+    current = stages.index(progress.stage) if progress.stage in stages else 0
+    items = "".join(
+        _stage(text(language, f"stage_{stage}"), index - current, progress.fraction)
+        for index, stage in enumerate(stages)
+    )
+    percent = round(100 * (current + progress.fraction) / len(stages))
+    title = text(language, "working_title")
+    # Not a live region: a screen reader would read out every tick.
+    return (
+        f'<section class="sc-card sc-busy"><h2>{escape(title)}</h2>'
+        f'<ol class="sc-stages">{items}</ol>'
+        f'<div class="sc-bar" role="progressbar" aria-label="{escape(title)}" '
+        f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
+        f'<span style="width:{percent}%"></span></div></section>'
+    )
+
+
+def found(
+    language: Language, span: TimeSpan, elapsed_seconds: float, issues: Iterable[str]
+) -> str:
+    """The card of an answer that has a time or boxes."""
+    title = text(
+        language,
+        "found_title",
+        start=format_time(span.start_seconds),
+        end=format_time(span.end_seconds),
+    )
+    return card(
+        "good",
+        title,
+        _took(language, elapsed_seconds),
+        extra=_notes(language, issues),
+    )
+
+
+def not_found(language: Language, issues: Iterable[str]) -> str:
+    """The card of an answer with nothing to show."""
+    return say(language, "warn", "not_found", extra=_notes(language, issues))
+
+
+def described(language: Language, elapsed_seconds: float, *, asked: bool) -> str:
+    """The card of a description, or of an answer to a question."""
+    title = text(language, "answered_title" if asked else "described_title")
+    return card("good", title, _took(language, elapsed_seconds))
+
+
+def wordless(language: Language) -> str:
+    """The card of a description that is empty."""
+    return card("warn", text(language, "empty_description"))
+
+
+def span_table(language: Language, span: TimeSpan, confidence: float | None) -> str:
+    """Start, end and duration to the millisecond, as ``h:mm:ss.mmm``."""
+    cells = {
+        "start": format_time(span.start_seconds, hours=True),
+        "end": format_time(span.end_seconds, hours=True),
+        "duration": format_time(span.duration_seconds, hours=True),
+    }
+    if confidence is not None:
+        cells["confidence"] = f"{confidence:.0%}"
+    heads = "".join(f'<th scope="col">{escape(text(language, k))}</th>' for k in cells)
+    values = "".join(f"<td>{escape(value)}</td>" for value in cells.values())
+    return (
+        f'<table class="sc-table"><caption>'
+        f"{escape(text(language, 'table_caption'))}</caption>"
+        f"<thead><tr>{heads}</tr></thead><tbody><tr>{values}</tr></tbody></table>"
+    )
+
+
+def _took(language: Language, seconds: float) -> str:
+    return text(language, "took", seconds=f"{seconds:.1f}")
+
+
+def _stage(name: str, offset: int, fraction: float) -> str:
+    """One stage; ``offset`` is its place relative to the current one."""
+    if offset == 0:
+        return (
+            f'<li class="sc-now" aria-current="step">{escape(name)} '
+            f"<span>{fraction:.0%}</span></li>"
+        )
+    return f'<li class="{"sc-done" if offset < 0 else "sc-next"}">{escape(name)}</li>'
+
+
+def _notes(language: Language, issues: Iterable[str]) -> str:
+    items = "".join(f"<li>{escape(issue)}</li>" for issue in issues)
+    if not items:
+        return ""
+    title = escape(text(language, "notes"))
+    return f'<div class="sc-notes"><strong>{title}</strong><ul>{items}</ul></div>'
