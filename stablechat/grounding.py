@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -112,12 +113,22 @@ def span_to_unit(span: TimeSpan, sample_pts_seconds: FloatArray) -> tuple[float,
     several sampled frames show one picture, the span takes all of them.
     """
     times = _checked_times(sample_pts_seconds)
-    last_place = max(len(times) - 1, 1)
-    unique, first_places = np.unique(times, return_index=True)
-    last_places = np.append(first_places[1:] - 1, len(times) - 1)
-    start = float(np.interp(span.start_seconds, unique, first_places)) / last_place
-    end = float(np.interp(span.end_seconds, unique, last_places)) / last_place
+    start = _place(span.start_seconds, times, "left")
+    end = _place(span.end_seconds, times, "right")
     return start, max(start, end)
+
+
+def _place(seconds: float, times: FloatArray, side: Literal["left", "right"]) -> float:
+    """Where a moment lies among the sampled frames, 0..1; of equal frames the side's.
+
+    frames  a a b b c      b: left 0.5, right 0.75; between b and c: 0.75 to 1
+    """
+    after = int(np.searchsorted(times, seconds, side))
+    if after in (0, len(times)):
+        return 0.0 if after == 0 else 1.0
+    before_seconds, after_seconds = float(times[after - 1]), float(times[after])
+    part = (seconds - before_seconds) / (after_seconds - before_seconds)
+    return (after - 1 + part) / (len(times) - 1)
 
 
 def boxes_to_xyxy(boxes_bins: Sequence[BoxBins], width: int, height: int) -> FloatArray:
