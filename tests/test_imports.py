@@ -1,0 +1,175 @@
+"""The arrows of the design: which part may import which, read from the source.
+
+A part is a package or module of this repository; the longest name that matches wins.
+Imports inside functions and under TYPE_CHECKING count too: an arrow is an arrow.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TOP_LEVEL = (
+    *("app", "ui", "stablechat", "render"),
+    *("evaluation", "training", "benchmarks"),
+)
+
+BASE = {"stablechat.types", "stablechat.errors"}
+LIBRARY = {"stablechat"}
+PRODUCT = {"stablechat", "render"}
+
+# The loader's stages; they may share each other's names.
+LOADING = (
+    *("stablechat.hub", "stablechat.placement"),
+    *("stablechat.weights", "stablechat.loader"),
+)
+
+#: part -> what it may import of ours, besides itself.
+ARROWS: dict[str, set[str]] = {
+    "app": {"ui", *PRODUCT},
+    "ui": PRODUCT,
+    "render": {*BASE, "stablechat.video", "stablechat.grounding"},
+    "evaluation": PRODUCT,
+    "training": PRODUCT,
+    "benchmarks": {"training", "evaluation", *PRODUCT},
+    "stablechat.errors": set(),
+    "stablechat.types": {"stablechat.errors"},
+    "stablechat.prompts": BASE,
+    "stablechat.marks": BASE,
+    "stablechat.parser": {*BASE, "stablechat.marks"},
+    "stablechat.grounding": BASE,
+    "stablechat.video": BASE,
+    "stablechat.model": BASE,
+    "stablechat.generation": {*BASE, "stablechat.model"},
+    **dict.fromkeys(LOADING, {*BASE, *LOADING, "stablechat.model"}),
+    "stablechat.chat": LIBRARY,
+    # The command line draws and cuts as well: it is a program, not the library.
+    "stablechat.__main__": PRODUCT,
+    "stablechat.cli": PRODUCT,
+    # The root only names the public types, each loaded on first use.
+    "stablechat": {*BASE, "stablechat.chat"},
+}
+
+#: library -> the only places that may import it.
+HOMES: dict[str, set[str]] = {
+    "moviepy": {"render.clipper"},
+    "gradio": {"app", "ui"},
+    "av": {"stablechat.video", "render", "training", "evaluation", "benchmarks"},
+    "torch": {
+        *LOADING,
+        *("stablechat.model", "stablechat.generation", "stablechat.chat"),
+        *("training", "benchmarks"),
+    },
+    "cv2": {"render", "training", "evaluation", "benchmarks"},
+}
+
+#: These read text and do sums: numpy is all that they may need.
+LIGHT = ("errors", "types", "prompts", "marks", "parser", "grounding")
+
+
+def module_files() -> dict[str, Path]:
+    files = {}
+    for top in TOP_LEVEL:
+        for path in [ROOT / f"{top}.py", *sorted((ROOT / top).rglob("*.py"))]:
+            if path.is_file():
+                parts = path.relative_to(ROOT).with_suffix("").parts
+                files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return files
+
+
+MODULES = module_files()
+
+
+def imported(module: str) -> Iterator[str]:
+    """Every module named in a module's import statements, in full."""
+    path = MODULES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*above, node.module or ""] if node.level else [])
+            base = (base or node.module or "").strip(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield inner if inner in MODULES else base
+
+
+def within(module: str, part: str) -> bool:
+    return module == part or module.startswith(f"{part}.")
+
+
+def part_of(module: str) -> str:
+    parts = [part for part in ARROWS if within(module, part)]
+    return max(parts, key=len)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_arrows_point_one_way(module: str) -> None:
+    part = part_of(module)
+    assert part != "stablechat" or module == "stablechat", (
+        f"{module} is a new part: give it its arrows in ARROWS"
+    )
+    itself = {part} - {"stablechat"}
+    wrong = {
+        name
+        for name in imported(module)
+        if name.split(".")[0] in TOP_LEVEL
+        and not any(within(name, target) for target in ARROWS[part] | itself)
+    }
+    assert not wrong, f"{module} may not import {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("library", sorted(HOMES))
+def test_a_library_stays_in_its_place(library: str) -> None:
+    strays = {
+        module
+        for module in MODULES
+        if any(within(name, library) for name in imported(module))
+        and not any(within(module, home) for home in HOMES[library])
+    }
+    assert not strays, f"{library} is imported by {sorted(strays)}"
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_light_parts_need_numpy_only(name: str) -> None:
+    foreign = {
+        top
+        for top in (used.split(".")[0] for used in imported(f"stablechat.{name}"))
+        if top not in sys.stdlib_module_names and top != "stablechat"
+    }
+    assert foreign <= {"numpy"}
+
+
+@pytest.mark.parametrize("name", ["parser", "grounding", "prompts", "types"])
+def test_importing_a_light_part_loads_nothing_heavy(name: str) -> None:
+    heavy = ("torch", "transformers", "cv2", "gradio", "av", "moviepy", "PIL")
+    script = (
+        f"import sys, stablechat, stablechat.{name}\n"
+        f"print(*[m for m in {heavy!r} if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == []
+
+
+def test_the_public_names_resolve() -> None:
+    import stablechat
+
+    for name in stablechat.__all__:
+        if name != "StableChat":  # loads torch
+            assert getattr(stablechat, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = stablechat.Nothing
