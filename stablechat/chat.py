@@ -1,0 +1,372 @@
+"""StableChat: load once, encode a video once, ask many times."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from stablechat.encoding import (
+    EncodedVideo,
+    FeatureCache,
+    bounded_size,
+    check_frames,
+    encode_frames,
+    span_key,
+    video_key,
+)
+from stablechat.errors import CancelledError, InputError, OutOfMemoryError
+from stablechat.generation import generate
+from stablechat.grounding import to_grounding
+from stablechat.loader import LoadedModel, load_model
+from stablechat.parser import parse_answer
+from stablechat.pictures import is_image, read_image
+from stablechat.prompts import describe_prompt
+from stablechat.questions import Question
+from stablechat.types import (
+    Description,
+    FloatArray,
+    FrameArray,
+    FrameSample,
+    Generation,
+    GenerationConfig,
+    Grounding,
+    Task,
+    TimeSpan,
+)
+from stablechat.video import probe, sample_frames
+
+#: Called with a stage ("read", "encode", "answer") and the share of it that is done.
+Progress = Callable[[str, float], None]
+Cancelled = Callable[[], bool]
+
+# How often a thread that waits for the model asks whether it was cancelled.
+_POLL_SECONDS = 0.1
+
+
+class StableChat:
+    """A loaded model that answers questions about videos.
+
+    Safe to use from several threads: they take turns at the model.
+
+    Args:
+        loaded: What :func:`stablechat.loader.load_model` returned.
+
+    Attributes:
+        name: What to call the model.
+        device: Where it runs.
+        dtype: Type of its weights.
+        is_demo: Whether it is the small demo model.
+    """
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self.name = loaded.name
+        self.device = loaded.device
+        self.dtype = loaded.dtype
+        self.is_demo = loaded.is_demo
+        self._loaded = loaded
+        self._lock = threading.Lock()
+        self._cache = FeatureCache()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path | None = None,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = None,
+        *,
+        revision: str | None = None,
+        attn: str | None = None,
+    ) -> StableChat:
+        """Load a model; the arguments are those of ``loader.load_model``.
+
+        Raises:
+            ModelError: It can't be found, fetched or loaded.
+        """
+        return cls(load_model(model, device, dtype, revision=revision, attn=attn))
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of a video that the model sees."""
+        return self._loaded.model.config.num_frames
+
+    def ground(
+        self,
+        video: str | Path,
+        query: str,
+        task: Task = "stvg",
+        *,
+        span: TimeSpan | None = None,
+        region: Sequence[float] | FloatArray | None = None,
+        start_seconds: float | None = None,
+        segment: TimeSpan | None = None,
+        at_seconds: float | None = None,
+        config: GenerationConfig | None = None,
+        on_progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Grounding:
+        """Find when something happens, and where.
+
+        Args:
+            video: A video file; for ``rec`` an image file will do.
+            query: What to look for, "the red circle moving left"; ``elc`` needs none.
+            task: ``"stvg"`` when and where, ``"tvg"`` when, ``"svg"`` where during
+                ``span``, ``"elc"`` until when and what for the thing in ``region`` at
+                ``start_seconds``, ``"rec"`` where in one picture.
+            span: The stretch of time an ``svg`` question is about.
+            region: xyxy in pixels of the displayed frame, for ``elc``.
+            start_seconds: When the event starts, for ``elc``.
+            segment: Look at this part of the video only.
+            at_seconds: Which picture of a video, for ``rec``; None is the first.
+            config: How to decode; None is greedy.
+            on_progress: Called with stage and fraction.
+            cancelled: Asked often; the work stops when it says True.
+
+        Returns:
+            The answer; ``found`` is False where the model gave neither time nor box.
+
+        Raises:
+            InputError: The question can't be asked like this.
+            VideoError: The video can't be read.
+            CancelledError: ``cancelled`` said so.
+            OutOfMemoryError: The device has too little memory.
+        """
+        question = Question(query, task, span, region, start_seconds)
+        if at_seconds is not None and (task != "rec" or at_seconds < 0):
+            raise InputError("at_seconds is for task rec, and must be 0 or later.")
+        with self._turn(on_progress, cancelled) as turn:
+            path = Path(video)
+            if task == "rec":
+                encoded = turn.encode_picture(path, at_seconds or 0.0)
+            else:
+                encoded = turn.encode_video(path, segment)
+            prompt = question.prompt(encoded.video, encoded.pts_seconds)
+            generation = turn.answer(encoded, prompt, config)
+        return to_grounding(
+            parse_answer(generation.text, task),
+            generation,
+            encoded.pts_seconds,
+            encoded.video,
+            query,
+            self.name,
+            asked_span=span,
+            asked_start_seconds=start_seconds,
+        )
+
+    def describe(
+        self,
+        video: str | Path,
+        question: str | None = None,
+        *,
+        segment: TimeSpan | None = None,
+        config: GenerationConfig | None = None,
+        on_progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Description:
+        """Say what happens in a video, or answer a plain question about it.
+
+        Args:
+            video: A video file.
+            question: None asks for a description.
+            segment: Look at this part of the video only.
+            config: How to decode; None is greedy.
+            on_progress: Called with stage and fraction.
+            cancelled: Asked often; the work stops when it says True.
+
+        Raises:
+            InputError, VideoError, CancelledError, OutOfMemoryError: As for
+                :meth:`ground`.
+        """
+        prompt = describe_prompt(question)
+        with self._turn(on_progress, cancelled) as turn:
+            encoded = turn.encode_video(Path(video), segment)
+            generation = turn.answer(encoded, prompt, config)
+        text = parse_answer(generation.text, "describe").prose
+        return Description(encoded.video, prompt, text, generation, self.name)
+
+    def generate(
+        self,
+        frames: FrameArray,
+        prompt: str,
+        config: GenerationConfig | None = None,
+        *,
+        on_progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Generation:
+        """Put a prompt about frames to the model, as it is.
+
+        Args:
+            frames: uint8 ``(N, H, W, 3)``, RGB. One frame is an image; a number other
+                than the model's own is resampled evenly (``encoding.encode_frames``).
+            prompt: The full question without the video block, coordinates written
+                ``<t0.087>``, ``<w0.352>``, ``<h0.442>``.
+            config: How to decode; None is greedy.
+            on_progress: Called with stage and fraction.
+            cancelled: Asked often; the work stops when it says True.
+
+        Raises:
+            InputError: ``frames`` is no stack of pictures.
+            CancelledError, OutOfMemoryError: As for :meth:`ground`.
+        """
+        check_frames(frames)
+        with self._turn(on_progress, cancelled) as turn:
+            visual = turn.encode(frames)
+            return turn.write(visual, prompt, len(frames) == 1, config)
+
+    @contextmanager
+    def _turn(
+        self, on_progress: Progress | None, cancelled: Cancelled | None
+    ) -> Iterator[_Turn]:
+        """Wait for the model, and have it for one request."""
+        turn = _Turn(self._loaded, self._cache, on_progress, cancelled)
+        while not self._lock.acquire(timeout=_POLL_SECONDS):
+            turn.stop_if_cancelled()
+        try:
+            with _plain_memory_errors(self.device):
+                turn.stop_if_cancelled()
+                yield turn
+        finally:
+            self._lock.release()
+
+
+@contextmanager
+def _plain_memory_errors(device: torch.device) -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        raise OutOfMemoryError(
+            f"{device} ran out of memory while answering; close other programs, or "
+            "use --device cpu or the demo model (no --model)."
+        ) from error
+
+
+class _Turn:
+    """One request while it has the model to itself."""
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        cache: FeatureCache,
+        on_progress: Progress | None,
+        cancelled: Cancelled | None,
+    ) -> None:
+        self._loaded = loaded
+        self._model = loaded.model
+        self._cache = cache
+        self._report = on_progress or (lambda stage, fraction: None)
+        self._cancelled = cancelled or (lambda: False)
+
+    def stop_if_cancelled(self) -> None:
+        """Raise CancelledError when the person wants that."""
+        if self._cancelled():
+            raise CancelledError("Stopped.")
+
+    def encode_video(self, path: Path, segment: TimeSpan | None) -> EncodedVideo:
+        """A video's visual tokens, kept or computed."""
+        key = video_key(path, "video", span_key(segment))
+        return self._kept(key, path) or self._compute(
+            key, lambda: self._read_video(path, segment)
+        )
+
+    def encode_picture(self, path: Path, at_seconds: float) -> EncodedVideo:
+        """The visual tokens of an image file, or of one picture of a video."""
+        key = video_key(path, "picture", at_seconds)
+        return self._kept(key, path) or self._compute(
+            key, lambda: self._read_picture(path, at_seconds)
+        )
+
+    def _kept(self, key: object, path: Path) -> EncodedVideo | None:
+        found = self._cache.get(key)
+        if found is None:
+            return None
+        self._report("read", 1.0)
+        self._report("encode", 1.0)
+        timings = {"read_seconds": 0.0, "encode_seconds": 0.0}
+        # It may have been asked for by another name.
+        return replace(found, video=replace(found.video, path=path), timings=timings)
+
+    def _compute(self, key: object, read: Callable[[], FrameSample]) -> EncodedVideo:
+        started = time.perf_counter()
+        self._report("read", 0.0)
+        sample = read()
+        was_read = time.perf_counter()
+        visual = self.encode(sample.frames)
+        timings = {
+            "read_seconds": was_read - started,
+            "encode_seconds": time.perf_counter() - was_read,
+        }
+        encoded = EncodedVideo(
+            sample.video, sample.pts_seconds, visual, len(sample.frames) == 1, timings
+        )
+        if key is not None:
+            self._cache.put(key, encoded)
+        return encoded
+
+    def _read_video(self, path: Path, segment: TimeSpan | None) -> FrameSample:
+        info, count = probe(path), self._model.config.num_frames
+        return sample_frames(
+            info,
+            count,
+            span=segment,
+            size=bounded_size(info, count),
+            on_progress=lambda fraction: self._report("read", fraction),
+            cancelled=self._cancelled,
+        )
+
+    def _read_picture(self, path: Path, at_seconds: float) -> FrameSample:
+        if is_image(path):
+            return read_image(path)
+        moment = TimeSpan(at_seconds, at_seconds)
+        return sample_frames(path, 1, span=moment, cancelled=self._cancelled)
+
+    def encode(self, frames: FrameArray) -> torch.Tensor:
+        """Visual tokens of frames, with progress."""
+        return encode_frames(
+            self._model,
+            frames,
+            on_progress=lambda fraction: self._report("encode", fraction),
+            cancelled=self._cancelled,
+        )
+
+    def answer(
+        self, encoded: EncodedVideo, prompt: str, config: GenerationConfig | None
+    ) -> Generation:
+        """The model's answer about an encoded video, with all timings."""
+        written = self.write(encoded.visual, prompt, encoded.is_image, config)
+        return replace(written, timings={**encoded.timings, **written.timings})
+
+    @torch.inference_mode()
+    def write(
+        self,
+        visual: torch.Tensor,
+        prompt: str,
+        is_image: bool,
+        config: GenerationConfig | None,
+    ) -> Generation:
+        """The model's answer to a prompt about visual tokens."""
+        config = config or GenerationConfig()
+        self.stop_if_cancelled()
+        self._report("answer", 0.0)
+        tokenizer = self._loaded.tokenizer
+        encoded = tokenizer.encode_prompt(prompt, image=is_image)
+        limit = config.max_new_tokens
+        generation = generate(
+            self._model,
+            tokenizer,
+            self._model.embed_prompt(encoded, visual),
+            config,
+            end_token_ids=self._loaded.end_token_ids,
+            on_token=lambda _, count: self._report("answer", count / limit),
+            cancelled=self._cancelled,
+        )
+        if generation.finish_reason == "cancelled":
+            raise CancelledError("Stopped.")
+        self._report("answer", 1.0)
+        return generation

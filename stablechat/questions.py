@@ -1,0 +1,109 @@
+"""A request, checked and put into the words the model was trained with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from stablechat import prompts
+from stablechat.errors import InputError
+from stablechat.grounding import span_to_unit, xyxy_to_unit
+from stablechat.types import FloatArray, Task, TimeSpan, VideoInfo
+
+#: Tasks whose answer is a time or a box.
+GROUNDING_TASKS: tuple[Task, ...] = tuple(
+    task for task in get_args(Task) if task != "describe"
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about a video, before the video is known.
+
+    Attributes:
+        query: What the person typed; ELC needs none.
+        task: How it is asked.
+        span: The stretch of time that an SVG question names.
+        region: xyxy in pixels, the thing that an ELC question is about.
+        start_seconds: When the event of an ELC question starts.
+    """
+
+    query: str
+    task: Task
+    span: TimeSpan | None = None
+    region: Sequence[float] | FloatArray | None = None
+    start_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.task not in GROUNDING_TASKS:
+            raise InputError(
+                f"There is no task {self.task!r}; use {', '.join(GROUNDING_TASKS)}."
+            )
+        self._check_times()
+        if self.task == "elc":
+            self._check_region()
+        else:
+            # Raises for an empty question, before anything slow begins.
+            prompts.clean_query(self.query)
+
+    def _check_times(self) -> None:
+        if (self.span is not None) != (self.task == "svg"):
+            raise InputError(
+                "Task svg needs the span that is asked about."
+                if self.task == "svg"
+                else "Only task svg takes a span; to look at a part of the video, "
+                "give it as the segment."
+            )
+        is_elc = self.task == "elc"
+        if (self.region is not None) != is_elc or (
+            self.start_seconds is not None
+        ) != is_elc:
+            raise InputError(
+                "Task elc needs a region (x1, y1, x2, y2 in pixels) and a start."
+                if is_elc
+                else "Only task elc takes a region and a start."
+            )
+
+    def _check_region(self) -> None:
+        region = np.asarray(self.region, np.float64)
+        if region.shape != (4,) or not np.isfinite(region).all():
+            raise InputError(f"region must be four numbers, got {self.region}.")
+        start = self.start_seconds
+        if start is None or not math.isfinite(start) or start < 0:
+            raise InputError(f"start must be 0 seconds or later, got {start}.")
+
+    def prompt(self, video: VideoInfo, pts_seconds: FloatArray) -> str:
+        """The question in the model's words.
+
+        Args:
+            video: What it is about.
+            pts_seconds: float64 ``(N,)``, times of the frames the model sees.
+        """
+        if self.task == "svg" and self.span is not None:
+            return prompts.svg_prompt(self.query, span_to_unit(self.span, pts_seconds))
+        if self.task == "elc" and self.region is not None:
+            return prompts.elc_prompt(
+                self._start_unit(pts_seconds),
+                xyxy_to_unit(self.region, video.width, video.height),
+            )
+        return _PLAIN_PROMPTS[self.task](self.query)
+
+    def _start_unit(self, pts_seconds: FloatArray) -> float:
+        start = self.start_seconds or 0.0
+        if start > pts_seconds[-1]:
+            raise InputError(
+                f"The start is at {start:.2f} seconds and the last frame at "
+                f"{pts_seconds[-1]:.2f}; choose an earlier one."
+            )
+        return span_to_unit(TimeSpan(start, start), pts_seconds)[0]
+
+
+_PLAIN_PROMPTS = {
+    "stvg": prompts.stvg_prompt,
+    "tvg": prompts.tvg_prompt,
+    "rec": prompts.rec_prompt,
+}
