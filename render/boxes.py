@@ -260,19 +260,20 @@ def _mask(ring: _Ring, region: tuple[int, int, int, int], grow: float) -> FrameA
 
 def _fill_ring(mask: FrameArray, ring: _Ring, half: float, origin: FloatArray) -> None:
     """Fill everything within ``half`` pixels of the middle of the line."""
-    outer = _rounded_path(ring.box, ring.radius, half)
-    cv2.fillPoly(mask, [_to_mask(outer, origin)], 255)
-    if min(ring.box[2] - ring.box[0], ring.box[3] - ring.box[1]) > 2 * half:
-        inner = _rounded_path(ring.box, ring.radius, -half)
-        cv2.fillPoly(mask, [_to_mask(inner, origin)], 0)
+    middle = (ring.box[:2] + ring.box[2:]) / 2
+    for grow, value in ((half, 255), (-half, 0)):
+        if grow < 0 and np.any(ring.box[2:] - ring.box[:2] <= 2 * half):
+            return  # the line covers the whole inside
+        path = _rounded_path(ring.box, ring.radius, grow)
+        # OpenCV also fills the last row and column that a polygon names.
+        points = _to_mask(path, origin) - (path > middle)
+        cv2.fillPoly(mask, [points.astype(np.int32)], value)
 
 
 def _to_mask(points: FloatArray, origin: FloatArray) -> npt.NDArray[np.int32]:
-    """Frame coordinates to the enlarged mask's, whose (0, 0) is a pixel's middle."""
-    scaled: npt.NDArray[np.int32] = np.round(
-        (points - origin) * _SUPERSAMPLING - 0.5
-    ).astype(np.int32)
-    return scaled
+    """Frame coordinates to the enlarged mask's."""
+    scaled = np.floor((points - origin) * _SUPERSAMPLING + 0.5)
+    return np.asarray(scaled, dtype=np.int32)
 
 
 def _rounded_path(box: FloatArray, radius: float, grow: float) -> FloatArray:

@@ -51,7 +51,7 @@ def grounding(
 def moving_tube(start: float, end: float) -> Tube:
     return Tube(
         np.array([start, end]),
-        np.array([[20.0, 15.0, 70.0, 60.0], [60.0, 25.0, 130.0, 80.0]]),
+        np.array([[20.0, 15.0, 70.0, 60.0], [60.0, 25.0, 112.0, 80.0]]),
     )
 
 

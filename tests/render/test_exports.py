@@ -1,0 +1,279 @@
+"""Answers to JSON and back, and what happens with other people's JSON."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from render_clips import regular, write_source
+
+from render.exports import (
+    description_to_dict,
+    grounding_from_dict,
+    grounding_to_dict,
+    load_grounding,
+    write_json,
+)
+from stablechat.errors import InputError, RenderError
+from stablechat.types import (
+    Description,
+    Generation,
+    Grounding,
+    TimeSpan,
+    Tube,
+    VideoInfo,
+)
+
+VIDEO = VideoInfo(
+    path=Path("/videos/影片.mp4"),
+    width=160,
+    height=120,
+    rotation=90,
+    fps=Fraction(30000, 1001),
+    num_frames=60,
+    duration_seconds=2.002,
+    start_seconds=0.1,
+    has_audio=True,
+    codec="h264",
+    container="mp4",
+)
+ANSWER = Grounding(
+    video=VIDEO,
+    query="the red circle moving left",
+    task="stvg",
+    span=TimeSpan(0.5, 1.5),
+    tube=Tube(
+        np.array([0.5, 1.0, 1.5]),
+        np.array([[1.0, 2.0, 30.0, 40.0], [2, 3, 31, 41], [3, 4, 160, 120]]),
+        np.array([0.5, 0.75, 1.0]),
+    ),
+    prose="It happens in this time.",
+    confidence=0.8,
+    generation=Generation(
+        "It happens in <TEMP-025><TEMP-075> this time.", (1, 2), "stop", {"decode": 0.5}
+    ),
+    issues=("One thing.",),
+    model="demo",
+)
+
+
+def test_keys_are_the_agreed_ones() -> None:
+    data = grounding_to_dict(ANSWER, files={"clip": Path("out/clip.mp4")})
+    assert list(data) == [
+        "video",
+        "query",
+        "task",
+        "model",
+        "span",
+        "boxes",
+        "confidence",
+        "text",
+        "finish_reason",
+        "issues",
+        "files",
+        "timings",
+    ]
+    assert data["span"] == {
+        "start_seconds": 0.5,
+        "end_seconds": 1.5,
+        "duration_seconds": 1.0,
+    }
+    assert data["boxes"][1] == {
+        "time_seconds": 1.0,
+        "xyxy": [2.0, 3.0, 31.0, 41.0],
+        "confidence": 0.75,
+    }
+    assert data["files"] == {"clip": "out/clip.mp4"}
+    assert data["video"]["fps"] == pytest.approx(29.97003)
+    assert data["video"]["path"] == "/videos/影片.mp4"
+
+
+def test_round_trip() -> None:
+    data = json.loads(json.dumps(grounding_to_dict(ANSWER), allow_nan=False))
+    back = grounding_from_dict(data)
+    assert grounding_to_dict(back) == data
+    assert back.video == VIDEO
+    assert back.span == ANSWER.span and back.prose == ANSWER.prose
+    assert back.tube is not None and ANSWER.tube is not None
+    assert (back.tube.xyxy == ANSWER.tube.xyxy).all()
+    assert back.tube.confidence is not None
+
+
+def test_nothing_found_round_trip() -> None:
+    empty = Grounding(
+        VIDEO, "q", "tvg", None, None, "", None, Generation("no", (), "length")
+    )
+    data = grounding_to_dict(empty)
+    assert data["span"] is None and data["boxes"] == [] and data["confidence"] is None
+    back = grounding_from_dict(data)
+    assert not back.found and back.generation.finish_reason == "length"
+
+
+def _set(path: str, value: Any) -> Any:
+    def change(data: Any) -> None:
+        *parents, last = path.split(".")
+        for key in parents:
+            data = data[int(key) if key.isdigit() else key]
+        data[int(last) if last.isdigit() else last] = value
+
+    return change
+
+
+def _drop(key: str) -> Any:
+    def change(data: Any) -> None:
+        del data[key]
+
+    return change
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda data: [], "object"),
+        (lambda data: "text", "object"),
+        (_drop("video"), "video"),
+        (_drop("query"), "query"),
+        (_drop("task"), "task"),
+        (_drop("span"), "span"),
+        (_drop("boxes"), "boxes"),
+        (_set("video", None), "video"),
+        (_set("video.width", "160"), "width"),
+        (_set("video.width", True), "width"),
+        (_set("video.width", 1.5), "width"),
+        (_set("video.width", -1), "width"),
+        (_set("video.width", 0), "size"),
+        (_set("video.fps", 0), "fps"),
+        (_set("video.fps", 1e300), "fps"),
+        (_set("video.fps", NAN), "fps"),
+        (_set("video.duration_seconds", -1), "duration"),
+        (_set("video.duration_seconds", 10**400), "duration"),
+        (_set("video.rotation", 45), "rotation"),
+        (_set("video.path", 7), "path"),
+        (_set("video.has_audio", "yes"), "has_audio"),
+        (_set("query", 5), "query"),
+        (_set("task", "steal"), "task"),
+        (_set("text", None), "text"),
+        (_set("finish_reason", "bored"), "finish_reason"),
+        (_set("confidence", 2), "confidence"),
+        (_set("confidence", "high"), "confidence"),
+        (_set("issues", "one"), "issues"),
+        (_set("issues", [1]), "issues"),
+        (_set("timings", []), "timings"),
+        (_set("timings", {"a": "b"}), "timings"),
+        (_set("span", []), "span"),
+        (_set("span.start_seconds", NAN), "start_seconds"),
+        (_set("span.start_seconds", -1), "span"),
+        (_set("span.start_seconds", 1.9), "span"),
+        (_set("span.end_seconds", None), "end_seconds"),
+        (_set("span", {"start_seconds": 5, "end_seconds": 6}), "span"),
+        (_set("boxes", {}), "boxes"),
+        (_set("boxes.0", 3), "box"),
+        (_set("boxes.0.time_seconds", "0.5"), "time_seconds"),
+        (_set("boxes.0.time_seconds", 1.2), "increase"),
+        (_set("boxes.0.time_seconds", 1.0), "increase"),
+        (_set("boxes.0.xyxy", [1, 2, 3]), "xyxy"),
+        (_set("boxes.0.xyxy", None), "xyxy"),
+        (_set("boxes.0.xyxy.0", NAN), "xyxy"),
+        (_set("boxes.0.xyxy.0", 50), "x1 <= x2"),
+        (_set("boxes.0.xyxy.2", 500), "outside"),
+        (_set("boxes.0.xyxy.1", -40), "outside"),
+        (_set("boxes.0.confidence", None), "confidence"),
+        (_set("boxes.0.confidence", -0.1), "confidence"),
+    ],
+)
+def test_bad_values_are_named_on_one_line(change: Any, named: str) -> None:
+    data = grounding_to_dict(ANSWER)
+    replaced = change(data)
+    data = data if replaced is None else replaced
+    with pytest.raises(InputError) as caught:
+        grounding_from_dict(data)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"video": NaN}', "NaN"),
+        ("\ufffe", "not JSON"),
+        ("[]", "object"),
+    ],
+)
+def test_bad_files(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "grounding.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=named) as caught:
+        load_grounding(path, tmp_path / "video.mp4")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_binary_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="can't be read"):
+        load_grounding(tmp_path / "none.json", tmp_path / "video.mp4")
+    path = tmp_path / "binary.json"
+    path.write_bytes(bytes(range(128, 256)))
+    with pytest.raises(InputError, match="not JSON"):
+        load_grounding(path, tmp_path / "video.mp4")
+
+
+def test_load_takes_the_facts_from_the_video(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "video.mp4", regular(30, 2))
+    path = tmp_path / "grounding.json"
+    write_json(path, grounding_to_dict(ANSWER))
+    loaded = load_grounding(path, source)
+    assert loaded.video.path == source and not loaded.video.has_audio
+    assert loaded.query == ANSWER.query
+
+
+def test_load_refuses_another_video(tmp_path: Path) -> None:
+    path = tmp_path / "grounding.json"
+    write_json(path, grounding_to_dict(ANSWER))
+    small = write_source(tmp_path / "small.mp4", regular(30, 1), width=80)
+    with pytest.raises(InputError, match="160x120"):
+        load_grounding(path, small)
+    short = write_source(tmp_path / "short.mp4", regular(30, 0.3))
+    with pytest.raises(InputError, match="ends at"):
+        load_grounding(path, short)
+
+
+def test_json_is_strict_and_complete_or_absent(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"text": "圆 \udc80"})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"text": "圆 ?"}
+    for bad in ({"a": NAN}, {"a": object()}):
+        with pytest.raises(RenderError):
+            write_json(path, bad)
+    assert json.loads(path.read_text(encoding="utf-8")) == {"text": "圆 ?"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_can_not_be_written(tmp_path: Path) -> None:
+    with pytest.raises(RenderError, match="can't be written"):
+        write_json(tmp_path / "none" / "a.json", {})
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(RenderError, match="can't be written"):
+        write_json(tmp_path / "folder", {})
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_description() -> None:
+    said = Description(
+        VIDEO, "What happens?", "A ball.", Generation("A ball.", (1,), "stop"), "demo"
+    )
+    data = description_to_dict(said)
+    assert (data["question"], data["text"], data["model"]) == (
+        "What happens?",
+        "A ball.",
+        "demo",
+    )
+    json.dumps(data, allow_nan=False)
