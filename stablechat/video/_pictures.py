@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain, islice
 from types import TracebackType
@@ -23,6 +23,7 @@ from stablechat.video._packets import (
     decode_from_start,
     decode_packets,
     read_packets,
+    skip_unneeded,
 )
 from stablechat.video._timeline import Timeline
 
@@ -34,6 +35,11 @@ MAX_PACKETS_TO_KEY = 2000
 _STEPS_BACK = (0, 1, 3)
 
 Numbered = tuple[int, av.VideoFrame]
+Needed = Callable[[int], bool]
+
+
+def _everything(tick: int) -> bool:
+    return True
 
 
 class PictureStream:
@@ -104,11 +110,13 @@ class PictureStream:
         start = int(self._timeline.key_indices[key])
         return target <= current or start - current > SEEK_COST_PICTURES
 
-    def pictures(self, start: int) -> Iterator[Numbered]:
+    def pictures(self, start: int, needed: Needed | None = None) -> Iterator[Numbered]:
         """Pictures from ``start`` or somewhat before it to the end of the video.
 
         Args:
             start: Number of the first picture that is wanted.
+            needed: Whether the picture with this time, in ticks, is wanted; others
+                may be left out, where that saves time.
 
         Yields:
             ``(number, picture)``, numbers increasing. The first number is at most
@@ -116,27 +124,31 @@ class PictureStream:
         """
         if self.worth_seeking(-1, start):
             for back in _STEPS_BACK:
-                found = self._pictures_from_key(self._key_at_or_before(start) - back)
+                key = self._key_at_or_before(start) - back
+                found = self._pictures_from_key(key, needed or _everything)
                 first = next(found, None)
                 if first is not None and first[0] <= start:
                     yield first
                     yield from found
                     return
-        yield from self.pictures_from_start()
+        yield from self.pictures_from_start(needed)
 
     def _key_at_or_before(self, index: int) -> int:
         """Number of the last key whose own picture comes no later; -1 for none."""
         tick = self._timeline.ticks[index]
         return int(np.searchsorted(self._timeline.key_ticks, tick, side="right")) - 1
 
-    def pictures_from_start(self) -> Iterator[Numbered]:
+    def pictures_from_start(self, needed: Needed | None = None) -> Iterator[Numbered]:
         """All pictures, decoded from the beginning of the file; see ``pictures``."""
-        frames = decode_from_start(self._reopened())
-        if self._timeline.by_time:
-            return self._by_time(frames, int(self._timeline.ticks[0]))
-        return zip(range(len(self._timeline)), frames, strict=False)
+        source = self._reopened()
+        if not self._timeline.by_time:  # found by counting: none may be left out
+            return zip(
+                range(len(self._timeline)), decode_from_start(source), strict=False
+            )
+        frames = decode_from_start(source, needed=needed)
+        return self._by_time(frames, int(self._timeline.ticks[0]))
 
-    def _pictures_from_key(self, key: int) -> Iterator[Numbered]:
+    def _pictures_from_key(self, key: int, needed: Needed) -> Iterator[Numbered]:
         if key < 0:
             return
         source = self._source or self._reopened()
@@ -148,7 +160,8 @@ class PictureStream:
         packets = read_packets(source)
         first = self._first_key_packet(packets)
         if first is not None and first.pts is not None:
-            frames = decode_packets(source, chain([first], packets))
+            kept = skip_unneeded(source, chain([first], packets), needed)
+            frames = decode_packets(source, kept)
             yield from self._by_time(frames, first.pts)
 
     def _first_key_packet(self, packets: Iterator[VideoPacket]) -> VideoPacket | None:

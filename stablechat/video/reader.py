@@ -127,9 +127,10 @@ class FrameReader:
         return self._cached
 
     def _go_to(self, index: int) -> Numbered:
-        if self._playhead is None or index < self._wanted:
-            self._playhead = Playhead(self._stream.pictures(index))
-        elif self._stream.worth_seeking(self._wanted, index) and index > self._wanted:
-            self._playhead = Playhead(self._stream.pictures(index))
+        ahead = index > self._wanted and self._stream.worth_seeking(self._wanted, index)
+        if self._playhead is None or index < self._wanted or ahead:
+            first_tick = int(self._timeline.ticks[index])
+            pictures = self._stream.pictures(index, first_tick.__le__)
+            self._playhead = Playhead(pictures)
         self._wanted = index
         return self._playhead.go_to(index)

@@ -211,12 +211,13 @@ class _Work:
                 self.on_progress((row + 1) / len(self.wanted))
 
     def _by_seeking(self, stream: PictureStream) -> Iterator[Numbered]:
-        may_miss = len(self.timeline.key_ticks) > 1
+        ticks = frozenset(self.timeline.ticks[self.wanted].tolist())
         for group in _groups(stream, self.wanted):
-            playhead = Playhead(self._watched(stream.pictures(group[0])))
+            pictures = stream.pictures(group[0], ticks.__contains__)
+            playhead = Playhead(self._watched(pictures))
             for target in group:
                 found = playhead.go_to(target)
-                if found[0] != target and may_miss:
+                if found[0] != target:
                     raise _SeekMissed
                 yield found
 
