@@ -93,7 +93,11 @@ class LlavaST(nn.Module):
         An image is a video's first frame (temporal row 0) and stays unpacked unless
         the configuration says otherwise.
         """
-        features = self._project(self.tower_features(pixel_values))
+        return self.images_from_features(self.tower_features(pixel_values))
+
+    def images_from_features(self, tower_features: Tensor) -> Tensor:
+        """The second half of :meth:`encode_images`, from the tower's features."""
+        features = self._project(tower_features)
         temporal, height, width = self._positions()
         features = features + temporal[0] + height[:, None] + width
         if self.config.packed_images:

@@ -1,0 +1,1 @@
+"""Training: the synthetic world, the demo model, and fine-tuning."""
