@@ -7,6 +7,8 @@ from torch import Tensor
 
 from stablechat.types import GenerationConfig
 
+_SEEDS = 2**63  # torch takes no larger numbers
+
 
 class Sampler:
     """Greedy, or sampling with temperature and top-p.
@@ -22,7 +24,7 @@ class Sampler:
     def __init__(self, config: GenerationConfig) -> None:
         self._temperature = config.temperature
         self._top_p = config.top_p
-        self._random = torch.Generator(device="cpu").manual_seed(config.seed)
+        self._random = torch.Generator(device="cpu").manual_seed(config.seed % _SEEDS)
 
     def pick(self, logits: Tensor) -> int:
         """Pick a token.

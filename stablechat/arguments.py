@@ -1,0 +1,153 @@
+"""The command line's arguments. Imports nothing heavy, so that --help is instant."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from stablechat.types import GenerationConfig
+
+_EXIT_BAD_INPUT = 2
+_TASKS = ("stvg", "svg", "elc", "tvg", "rec")
+_DEFAULTS = GenerationConfig()
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and leave."""
+        line = " ".join(message.split())
+        print(f"error: {line}; see {self.prog} --help", file=sys.stderr)
+        sys.exit(_EXIT_BAD_INPUT)
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; leaves with exit code 2 when it can't be read."""
+    parser = _Parser(
+        prog="python -m stablechat",
+        description="Ask a video a question: get the moment, the box and the clip.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_ground(commands)
+    _add_describe(commands)
+    _add_probe(commands)
+    _add_clip(commands)
+    return parser.parse_args(argv)
+
+
+def _add(
+    commands: argparse._SubParsersAction[_Parser], name: str, text: str
+) -> _Parser:
+    command = commands.add_parser(name, help=text, description=text)
+    command.add_argument("video", metavar="VIDEO", help="the video file")
+    command.add_argument(
+        "-v", "--verbose", action="store_true", help="log what is done, on stderr"
+    )
+    return command
+
+
+def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
+    command = _add(commands, "ground", "Find when something happens, and where.")
+    command.add_argument(
+        "query",
+        metavar="QUERY",
+        nargs="?",
+        default="",
+        help='what to look for, "the red circle moving left" (elc needs none)',
+    )
+    command.add_argument(
+        "--task",
+        choices=_TASKS,
+        default="stvg",
+        help="stvg when and where (default); tvg when; svg where, during --span; elc "
+        "until when, for the thing in --region from --start on; rec where in a picture",
+    )
+    command.add_argument(
+        "--span", type=float, nargs=2, metavar=("START", "END"), help="seconds, for svg"
+    )
+    command.add_argument(
+        "--region",
+        type=float,
+        nargs=4,
+        metavar=("X1", "Y1", "X2", "Y2"),
+        help="pixels, for elc",
+    )
+    command.add_argument("--start", type=float, metavar="S", help="seconds, for elc")
+    command.add_argument("--at", type=float, metavar="S", help="seconds, for rec")
+    _add_segment(command)
+    command.add_argument(
+        "--out",
+        metavar="DIR",
+        help="write the clip and grounding.json there, named after the video",
+    )
+    _add_model_options(command)
+
+
+def _add_describe(commands: argparse._SubParsersAction[_Parser]) -> None:
+    command = _add(commands, "describe", "Say what happens, or answer a question.")
+    command.add_argument(
+        "question", metavar="QUESTION", nargs="?", help="default: a description"
+    )
+    _add_segment(command)
+    _add_model_options(command)
+
+
+def _add_probe(commands: argparse._SubParsersAction[_Parser]) -> None:
+    _add(commands, "probe", "Print what a video file holds, as JSON.")
+
+
+def _add_clip(commands: argparse._SubParsersAction[_Parser]) -> None:
+    command = _add(commands, "clip", "Draw and cut from a saved grounding; no model.")
+    command.add_argument("grounding", metavar="GROUNDING.json", help="a saved answer")
+    command.add_argument("--out", metavar="DIR", required=True, help="where to write")
+
+
+def _add_segment(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--segment",
+        type=float,
+        nargs=2,
+        metavar=("START", "END"),
+        help="look at this part of the video only, in seconds",
+    )
+
+
+def _add_model_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--model", help="folder or hub id; default: the demo model")
+    add("--revision", help="branch, tag or commit of a hub model")
+    add("--device", help="cpu, cuda, cuda:1 or mps; default: the best there is")
+    add("--dtype", help="float32, float16 or bfloat16; default: by device")
+    add("--attn", help="sdpa, flash_attention_2 or eager; default: the fastest")
+    add("--json", action="store_true", help="print JSON on stdout and nothing else")
+    add(
+        "--max-new-tokens",
+        type=int,
+        default=_DEFAULTS.max_new_tokens,
+        metavar="N",
+        help="longest answer (default: %(default)s)",
+    )
+    add(
+        "--temperature",
+        type=float,
+        default=_DEFAULTS.temperature,
+        metavar="T",
+        help="0 (default) is greedy; above it the answer is sampled",
+    )
+    add(
+        "--top-p",
+        type=float,
+        default=_DEFAULTS.top_p,
+        metavar="P",
+        help="sample from the likeliest tokens that sum to this (default: %(default)s)",
+    )
+    add(
+        "--seed",
+        type=int,
+        default=_DEFAULTS.seed,
+        metavar="N",
+        help="makes sampling repeatable (default: %(default)s)",
+    )
