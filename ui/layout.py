@@ -14,6 +14,7 @@ import gradio as gr
 from ui import view
 from ui.handlers import Handlers, Widgets, device_name, dtype_name
 from ui.i18n import label
+from ui.jobs import Progress
 from ui.pipeline import Chat, Mode, Pipeline
 from ui.session import MAX_AGE_SECONDS, SWEEP_SECONDS, Sessions
 
@@ -24,6 +25,12 @@ EXAMPLES_FOLDER = Path(__file__).parent.parent / "assets" / "examples"
 
 #: Questions waiting for the model before new ones are refused.
 MAX_WAITING = 16
+
+# On a phone the answer is below the form: bring it into view, and only then move.
+_SHOW_ANSWER = """() => {
+  const block = window.innerWidth < 700 ? "start" : "nearest";
+  document.querySelector("#sc-status")?.scrollIntoView({block});
+}"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Example:
 
 
 def build_app(
-    chat: Chat, sessions: Sessions, *, examples_folder: Path = EXAMPLES_FOLDER
+    chat: Chat, sessions: Sessions, *, examples_folder: Path | None = None
 ) -> gr.Blocks:
     """Build the page; launches nothing.
 
@@ -47,7 +54,8 @@ def build_app(
     Args:
         chat: The loaded model.
         sessions: Where each tab's files go. The caller closes it.
-        examples_folder: Where ``examples.json`` and its videos are.
+        examples_folder: Where ``examples.json`` and its videos are, if not in
+            :data:`EXAMPLES_FOLDER`.
     """
     handlers = Handlers(Pipeline(chat), sessions)
     app = gr.Blocks(
@@ -56,7 +64,7 @@ def build_app(
         delete_cache=(SWEEP_SECONDS, MAX_AGE_SECONDS),
     )
     with app:
-        widgets = _place(chat, read_examples(examples_folder))
+        widgets = _place(chat, read_examples(examples_folder or EXAMPLES_FOLDER))
         handlers.widgets = widgets
         _connect(app, handlers, widgets)
         _publish(handlers, widgets)
@@ -229,7 +237,7 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
     app.unload(handlers.leave)
     page.mode.change(handlers.mode_changed, page.mode, page.question, **quick)
     page.video.change(handlers.video_changed, page.video, page.video_line, **quick)
-    gr.on(
+    begun = gr.on(
         [page.run.click, page.question.submit],
         handlers.begin,
         [page.video, page.question, page.mode],
@@ -238,6 +246,7 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
         # it never waits.
         **{**quick, "queue": True, "concurrency_limit": None},
     )
+    begun.then(None, js=_SHOW_ANSWER, api_visibility="private")
     running = page.ask.change(
         handlers.run,
         page.ask,
@@ -264,7 +273,7 @@ def _publish(handlers: Handlers, page: Widgets) -> None:
             if job.done:
                 outcome = job.result()
                 path = str(outcome.clip.path) if outcome.clip else None
-                yield path, outcome.data
+                yield path, _for_programs(outcome.data)
             else:
                 yield None, _report(job.progress)
 
@@ -272,7 +281,10 @@ def _publish(handlers: Handlers, page: Widgets) -> None:
         video: str | None, question: str, request: gr.Request
     ) -> AsyncIterator[Any]:
         async for job in handlers.answer(video, question, "describe", request):
-            yield job.result().data if job.done else _report(job.progress)
+            if job.done:
+                yield _for_programs(job.result().data)
+            else:
+                yield _report(job.progress)
 
     inputs = [page.video, page.question]
     public: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}
@@ -294,5 +306,12 @@ def _publish(handlers: Handlers, page: Widgets) -> None:
     )
 
 
-def _report(progress: Any) -> dict[str, Any]:
+def _report(progress: Progress) -> dict[str, Any]:
     return {"stage": progress.stage, "fraction": progress.fraction}
+
+
+def _for_programs(data: dict[str, Any]) -> dict[str, Any]:
+    # Gradio's client takes an object with a "path" for a file to download.
+    video = {**data["video"], "name": data["video"]["path"]}
+    del video["path"]
+    return {**data, "video": video}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from ui.i18n import browser_tables
 AUTH_VARIABLE = "STABLECHAT_AUTH"
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_FILE_SIZE = re.compile(r"[1-9]\d{0,8} ?(b|kb|mb|gb|tb)", re.IGNORECASE)
 _HERE = Path(__file__).parent
 
 
@@ -51,6 +53,11 @@ class ServerOptions:
     def __post_init__(self) -> None:
         if self.port is not None and not 0 < self.port < 65536:
             raise InputError(f"--port must be 1 to 65535, got {self.port}.")
+        if not _FILE_SIZE.fullmatch(self.max_file_size):
+            raise InputError(
+                "--max-file-size must be a number and a unit, such as 500mb or 2gb, "
+                f"got {self.max_file_size!r}."
+            )
         if self.auth:
             return
         if self.share:

@@ -1,0 +1,85 @@
+"""The command line of ``app.py``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import app
+from stablechat.errors import CheckpointError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--host", "0.0.0.0"], "--auth"),
+        (["--share"], "--auth"),
+        (["--port", "99999"], "--port"),
+        (["--auth", "/nowhere/logins"], "can't read"),
+        (["--max-file-size", "huge"], "--max-file-size"),
+    ],
+)
+def test_bad_input_is_one_plain_line_and_exit_code_2(
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    _isolate(monkeypatch, tmp_path)
+    monkeypatch.setattr(app, "load_chat", lambda _: pytest.fail("loaded too early"))
+    assert app.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert len(captured.err.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_model_is_one_plain_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(_: object) -> None:
+        raise CheckpointError("There is no model in /nowhere.")
+
+    _isolate(monkeypatch, tmp_path)
+    monkeypatch.setattr(app, "load_chat", fail)
+    assert app.main(["--model", "/nowhere", "--no-browser"]) == 2
+    assert capsys.readouterr().err == "There is no model in /nowhere.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_loads_neither_gradio_nor_torch() -> None:
+    code = (
+        "import sys, app\n"
+        "try: app.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('gradio', 'torch', 'cv2') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.rstrip().endswith("[]"), done.stdout + done.stderr
+    assert "--model" in done.stdout
+
+
+def test_an_interrupt_is_an_event() -> None:
+    import os
+    import signal
+
+    with app._interrupted() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(2)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def _isolate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep this process's environment, and put the private folder into tmp_path."""
+    import os
+
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

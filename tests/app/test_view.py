@@ -1,0 +1,105 @@
+"""The page's small pieces of HTML."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from stablechat.types import TimeSpan, VideoInfo
+from ui import view
+from ui.jobs import Progress
+
+
+@pytest.mark.parametrize(
+    ("seconds", "short", "long"),
+    [
+        (0.0, "0:00.000", "0:00:00.000"),
+        (2.133, "0:02.133", "0:00:02.133"),
+        (59.9994, "0:59.999", "0:00:59.999"),
+        (59.9996, "1:00.000", "0:01:00.000"),  # rounds as a whole
+        (61.5, "1:01.500", "0:01:01.500"),
+        (3599.9999, "1:00:00.000", "1:00:00.000"),  # into the next hour
+        (36000.25, "10:00:00.250", "10:00:00.250"),
+        (-0.0001, "0:00.000", "0:00:00.000"),  # never a minus sign
+    ],
+)
+def test_times_are_written_to_the_millisecond(
+    seconds: float, short: str, long: str
+) -> None:
+    assert view.format_time(seconds) == short
+    assert view.format_time(seconds, hours=True) == long
+
+
+def test_table_has_start_end_and_duration() -> None:
+    table = view.span_table("en", TimeSpan(2.133, 5.4), None)
+    assert "<td>0:00:02.133</td><td>0:00:05.400</td><td>0:00:03.267</td>" in table
+    assert "Confidence" not in table
+    assert "87%" in view.span_table("en", TimeSpan(0, 1), 0.871)
+
+
+def test_found_line_says_from_when_to_when() -> None:
+    card = view.found("en", TimeSpan(2.133, 5.4), 3.21, [])
+    assert "Found from 0:02.133 to 0:05.400" in card
+    assert "3.2 s" in card
+
+
+def test_found_line_follows_the_language() -> None:
+    assert "找到了" in view.found("zh", TimeSpan(2.133, 5.4), 3.21, [])
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        view.problem("en", "<img src=x onerror=alert(1)>"),
+        view.video_problem("<img src=x onerror=alert(1)>"),
+        view.header("en", "<img src=x onerror=alert(1)>", "CPU", "float32"),
+        view.not_found("en", ["<img src=x onerror=alert(1)>"]),
+    ],
+)
+def test_texts_from_outside_are_escaped(html: str) -> None:
+    assert "<img" not in html
+    assert "&lt;img" in html
+
+
+def test_stages_before_now_and_after() -> None:
+    card = view.working("en", "ground", Progress("encode", 0.5))
+    assert '<li class="sc-done">Read video</li>' in card
+    assert 'aria-current="step">Look at frames <span>50%</span>' in card
+    assert '<li class="sc-next">Draw clip</li>' in card
+    assert 'aria-valuenow="38"' in card
+
+
+def test_describing_draws_no_clip() -> None:
+    assert "Draw clip" not in view.working("en", "describe", Progress())
+
+
+def test_an_unknown_stage_is_no_error() -> None:
+    assert "Read video" in view.working("en", "ground", Progress("warm up", 0.1))
+
+
+def test_video_line_gives_the_facts_and_warnings() -> None:
+    info = VideoInfo(
+        path=Path("a.mp4"),
+        width=1280,
+        height=720,
+        rotation=0,
+        fps=Fraction(30000, 1001),
+        num_frames=300,
+        duration_seconds=10.01,
+        start_seconds=0.0,
+        has_audio=False,
+        codec="h264",
+        warnings=("The end is damaged.",),
+    )
+    line = view.video_line("en", info)
+    assert "0:10.010" in line
+    assert "29.97 fps" in line
+    assert "no sound" in line
+    assert "The end is damaged." in line
+
+
+def test_demo_notice_says_how_to_load_the_real_model() -> None:
+    for language in ("en", "zh"):
+        assert "--model appletea2333/LLaVA-ST-Qwen2-7B" in view.demo_notice(language)
