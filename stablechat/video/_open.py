@@ -8,6 +8,7 @@ opened with a whitelist of real media containers and of the ``file`` protocol on
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -203,8 +204,7 @@ def _open_container(absolute: str, name: str, limits: VideoLimits) -> InputConta
         return av.open(
             absolute,
             mode="r",
-            # max_pixels also binds the decoder that FFmpeg runs while it opens.
-            options={"max_pixels": str(limits.max_pixels)},
+            options=_decoder_options(limits),
             container_options=whitelists,
             metadata_errors="replace",
             timeout=(OPEN_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
@@ -213,9 +213,18 @@ def _open_container(absolute: str, name: str, limits: VideoLimits) -> InputConta
         raise VideoError(f"{name} may not be read; check its permissions.") from error
     except (av.FFmpegError, OSError, ValueError) as error:
         raise VideoError(
-            f"{name} is not a video that can be read ({_reason(error)}); "
+            f"{name} is not a video that can be read ({_why_not_opened(error)}); "
             "check that it plays, or convert it to MP4."
         ) from error
+
+
+def _why_not_opened(error: BaseException) -> str:
+    """FFmpeg's two answers in plain words; its own words for the rest."""
+    if isinstance(error, av.InvalidDataError):
+        return "it is damaged or of an unknown kind"
+    if getattr(error, "errno", None) == errno.EINVAL:  # so says the whitelist
+        return "it is a playlist, a picture, sound, or of an unsupported kind"
+    return _reason(error)
 
 
 def _pick_video_stream(
@@ -269,4 +278,12 @@ def _prepare_stream(
     cores = os.cpu_count() or 1
     stream.thread_type = "AUTO"
     stream.thread_count = max(1, min(cores, MAX_THREADS, THREAD_PIXELS // pixels))
-    stream.codec_context.options = {"max_pixels": str(limits.max_pixels)}
+    stream.codec_context.options = _decoder_options(limits)
+
+
+def _decoder_options(limits: VideoLimits) -> dict[str, str]:
+    """Bind the decoder too, also the one that FFmpeg runs while it opens a file.
+
+    It counts the pixels that pad a picture to whole blocks, so it gets some room.
+    """
+    return {"max_pixels": str(limits.max_pixels * 5 // 4 + (1 << 16))}

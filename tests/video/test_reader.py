@@ -1,0 +1,100 @@
+"""Pictures by time, as the renderer asks for them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from video_clips import numbers, read_number, write_clip
+
+from stablechat.errors import InputError
+from stablechat.types import TimeSpan
+from stablechat.video import FrameReader, _pictures, probe
+
+
+def test_times_outside_are_clamped(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "x.mp4", 25))
+    with FrameReader(info) as reader:
+        assert reader.num_frames == 25
+        assert read_number(reader.at(99.0)) == 24
+        assert read_number(reader.at(0.0)) == 0
+    with FrameReader(info, TimeSpan(0.4, 0.6)) as reader:
+        assert read_number(reader.at(0.0)) == 10
+        assert read_number(reader.at(0.99)) == 15
+
+
+def test_a_constant_rate_over_an_uneven_clip(tmp_path: Path) -> None:
+    times = [Fraction(0), Fraction(1, 10), Fraction(1), Fraction(11, 10), Fraction(2)]
+    info = probe(write_clip(tmp_path / "x.mp4", times=times))
+    with FrameReader(info) as reader:
+        shown = [read_number(reader.at(k / 10)) for k in range(22)]
+    assert shown == [0] + [1] * 9 + [2] + [3] * 9 + [4] * 2
+
+
+def test_times_rounded_to_milliseconds_do_not_stutter(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "x.mkv", 30, rate=30, audio=False))
+    with FrameReader(info) as reader:  # 2/30 is stored as 0.067
+        assert [read_number(reader.at(k / 30)) for k in range(30)] == [*range(30)]
+
+
+def test_the_picture_on_screen_at_the_start_belongs_to_the_span(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "x.mp4", 5, rate=1))
+    with FrameReader(info, TimeSpan(1.5, 3.2)) as reader:
+        shown = [(time, read_number(picture)) for time, picture in reader.frames()]
+    assert shown == [(1.0, 1), (2.0, 2), (3.0, 3)]
+
+
+def test_pictures_are_the_callers_own(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "x.mp4", 5))
+    with FrameReader(info) as reader:
+        reader.at(0.0)[:] = 0  # drawn over
+        assert read_number(reader.at(0.01)) == 0
+        for _, picture in reader.frames():
+            assert picture.flags.writeable and picture.flags.c_contiguous
+
+
+def test_size(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "x.mp4", 5))
+    with FrameReader(info, size=(100, 50)) as reader:
+        assert reader.at(0).shape == (50, 100, 3)
+    with pytest.raises(InputError):
+        FrameReader(info, size=(0, 1))
+
+
+def test_only_the_span_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = probe(write_clip(tmp_path / "x.mp4", 500, options={"g": "50"}, audio=False))
+    started: list[str] = []
+    real = _pictures.decode_from_start
+    monkeypatch.setattr(
+        _pictures,
+        "decode_from_start",
+        lambda *a, **k: started.append("start") or real(*a, **k),
+    )
+    with FrameReader(info, TimeSpan(18.0, 18.2)) as reader:
+        assert numbers(p for _, p in reader.frames()) == [*range(450, 456)]
+    assert not started
+
+
+def test_frames_after_at_and_at_after_frames(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "x.mp4", 10))
+    with FrameReader(info) as reader:
+        assert read_number(reader.at(0.3)) == 7
+        assert numbers(p for _, p in reader.frames()) == [*range(10)]
+        assert read_number(reader.at(0.1)) == 2
+    reader.close()  # twice is fine
+
+
+def test_a_seek_that_lies_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = probe(write_clip(tmp_path / "x.mp4", 300, options={"g": "30"}, audio=False))
+    monkeypatch.setattr(
+        _pictures.PictureStream, "_first_key_packet", lambda self, packets: None
+    )
+    with FrameReader(info, TimeSpan(10.0, 10.2)) as reader:
+        assert read_number(reader.at(10.0)) == 250
+    assert np.isclose(info.duration_seconds, 12)
