@@ -102,7 +102,9 @@ class _Ring:
 def line_thickness(width: int, height: int, style: BoxStyle = DEFAULT_STYLE) -> float:
     """Thickness of the line in pixels for a frame of a size in pixels."""
     automatic = max(_MIN_THICKNESS, min(width, height) / _PIXELS_PER_LINE)
-    return automatic * style.line_scale
+    # Half of it on each side of the edge must be whole steps of the mask.
+    steps = max(1, round(automatic * style.line_scale * _SUPERSAMPLING / 2))
+    return 2 * steps / _SUPERSAMPLING
 
 
 def draw_box(
@@ -172,7 +174,9 @@ def _visible_box(
 
 
 def _contour(thickness: float) -> float:
-    return max(_MIN_CONTOUR, _CONTOUR * thickness)
+    return max(
+        _MIN_CONTOUR, round(_CONTOUR * thickness * _SUPERSAMPLING) / _SUPERSAMPLING
+    )
 
 
 def _make_ring(box: FloatArray, thickness: float, style: BoxStyle) -> _Ring:
