@@ -30,6 +30,8 @@ TRIAL_PICTURES = 8
 #: Most pixels decoded only to count pictures: half a minute of 1080p at 30 a second.
 COUNT_BUDGET_PIXELS = 900 * 1920 * 1080
 
+ROUNDING_SHARE = 1.02  # less than this much more is rounding in the header
+
 #: Codecs whose every picture is drawn over the one before, whatever the flags say;
 #: their last packet may be a comment. They are small: counted by decoding.
 _CUMULATIVE_CODECS = frozenset({"gif", "apng", "webp"})
@@ -93,11 +95,13 @@ class _Scan:
     durations: list[int] = field(default_factory=list)
     key_ticks: list[int] = field(default_factory=list)
     key_bytes: list[int] = field(default_factory=list)
+    num_packets: int = 0
     num_corrupt: int = 0
     jumps: int = 0
 
     def add(self, packet: VideoPacket, hidden: bool) -> None:
         """Take one packet into account."""
+        self.num_packets += 1
         self.num_corrupt += packet.is_corrupt
         if packet.is_keyframe and packet.pts is not None:
             self.key_ticks.append(packet.pts)
@@ -167,7 +171,9 @@ def _ticks_in_order(source: Source, scan: _Scan) -> IntArray:
     if pixels > COUNT_BUDGET_PIXELS:
         return np.sort(_fill_times(scan.pts, step))
     times = [frame.pts for frame in decode_from_start(source)]
-    return np.maximum.accumulate(_fill_times(times, step))
+    # The decoder's order is right. Where its times are not (H.264 in AVI), they are
+    # the right ones in the wrong places.
+    return np.sort(_fill_times(times, step))
 
 
 def _step_ticks(source: Source, scan: _Scan) -> int:
@@ -208,7 +214,7 @@ def _timeline(
         by_time=by_time,
         key_ticks=key_ticks,
         key_bytes=np.array(scan.key_bytes if usable else [], np.int64)[order],
-        warnings=tuple(_warnings(source, scan, len(ticks), by_time)),
+        warnings=tuple(_warnings(source, scan, ticks, by_time)),
     )
 
 
@@ -224,18 +230,27 @@ def _last_duration_ticks(source: Source, scan: _Scan, ticks: IntArray) -> int:
     return int(np.median(steps)) if len(steps) else _step_ticks(source, scan)
 
 
-def _warnings(source: Source, scan: _Scan, count: int, by_time: bool) -> list[str]:
+def _warnings(source: Source, scan: _Scan, ticks: IntArray, by_time: bool) -> list[str]:
     found = []
     if scan.jumps:
         found.append("The clock of the recording jumps; the parts were joined.")
     if scan.num_corrupt:
-        found.append(f"{scan.num_corrupt} pictures are marked as damaged.")
-    promised = source.stream.frames
-    if promised > 1.02 * len(scan.pts) + 2:
+        found.append("Some of the pictures are marked as damaged.")
+    if _is_cut_off(source, scan, ticks):
         found.append(
-            f"The file promises {promised} pictures and holds {count}; "
-            "it may be cut off."
+            f"The file promises {source.stream.frames} pictures and holds "
+            f"{len(ticks)}; it may be cut off."
         )
-    if by_time and count < len(scan.pts):
-        found.append(f"The first {len(scan.pts) - count} pictures can't be decoded.")
+    if by_time and len(ticks) < len(scan.pts):
+        found.append("The pictures at the start can't be decoded and are left out.")
     return found
+
+
+def _is_cut_off(source: Source, scan: _Scan, ticks: IntArray) -> bool:
+    """Whether the header promises more pictures *and* more time than there is.
+
+    Either alone is common: AVI counts fields, an edit list shortens the time.
+    """
+    promised, duration = source.stream.frames, source.stream.duration or 0
+    fewer = promised > scan.num_packets * ROUNDING_SHARE + 2
+    return fewer and duration > int(ticks[-1] - ticks[0]) * ROUNDING_SHARE

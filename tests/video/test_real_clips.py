@@ -13,6 +13,8 @@ from stablechat.video import probe, sample_frames
 
 UNREADABLE = {"no_video_stream", "no_decodable_frame"}
 
+MAX_BYTES = 300_000  # of a clip that is decoded here; all are probed
+
 #: Where the reference decode says otherwise, and why we stay with our answer.
 KNOWN: dict[str, tuple[set[str], str]] = {
     "dmlc+decord/corrupted.mp4": (
@@ -30,7 +32,7 @@ KNOWN: dict[str, tuple[set[str], str]] = {
 def problems(path: Path, truth: dict[str, Any]) -> dict[str, str]:
     """What :func:`probe` says otherwise than the truth."""
     info = probe(path)
-    frame = 1.01 * truth["shown_span"] / truth["shown_frames"]
+    frame = 1.01 / float(info.fps)
     span = info.duration_seconds - info.start_seconds
     size = truth.get("square_pixel_size") or truth["displayed_size"]
     checks = {
@@ -62,10 +64,10 @@ def test_every_real_clip(shared_videos: Path) -> None:
     assert not wrong
 
 
-def test_every_real_clip_can_be_sampled(shared_videos: Path) -> None:
+def test_small_real_clips_can_be_sampled(shared_videos: Path) -> None:
     manifest = json.loads((shared_videos / "manifest.json").read_text("utf-8"))
     for entry in manifest["files"]:
-        if UNREADABLE & set(entry["tags"]):
+        if UNREADABLE & set(entry["tags"]) or entry["truth"]["bytes"] > MAX_BYTES:
             continue
         sample = sample_frames(shared_videos / entry["path"], 8, size=(64, 48))
         assert sample.frames.shape == (8, 48, 64, 3), entry["path"]
