@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import Qwen2Config, SiglipVisionConfig
 
 from stablechat.errors import CheckpointError
@@ -162,9 +163,11 @@ def build_config(
             num_frames=int(checkpoint.get("num_temporal_tokens", NUM_BINS)),
             packed_images=bool(checkpoint.get("use_downsample_image", False)),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    # transformers checks the fields' types by StrictDataclassError.
+    except (KeyError, TypeError, ValueError, StrictDataclassError) as error:
+        reason = " ".join(repr(error).split())
         raise CheckpointError(
-            f"config.json does not describe a LLaVA-ST this code can build: {error!r}."
+            f"config.json does not describe a LLaVA-ST this code can build: {reason}."
         ) from error
 
 
