@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from render.labels import ColorRGB, LabelPicture, render_label
+from render.labels import ColorRGB, LabelPicture, blend, paste, render_label
 from stablechat.errors import InputError, RenderError
 from stablechat.types import FloatArray, FrameArray
 
@@ -201,7 +201,7 @@ def _draw_ring(canvas: FrameArray, ring: _Ring, style: BoxStyle) -> None:
             (style.outline_rgb, ring.contour),
             (style.color_rgb, 0.0),
         ):
-            pixels[:] = _blend(pixels, color, _mask(ring, region, grow))
+            pixels[:] = blend(pixels, color, _mask(ring, region, grow))
 
 
 def _regions(ring: _Ring, width: int, height: int) -> list[tuple[int, int, int, int]]:
@@ -308,16 +308,6 @@ def _rounded_path(box: FloatArray, radius: float, grow: float) -> FloatArray:
     return np.concatenate(arcs)
 
 
-def _blend(
-    pixels: FrameArray, color: ColorRGB | FrameArray, alpha: FrameArray
-) -> FrameArray:
-    """Lay a colour, or a picture, over pixels; ``alpha`` is uint8 ``(h, w, 1)``."""
-    weight = alpha.astype(np.uint16)
-    over = np.asarray(color, dtype=np.uint16)
-    mixed = over * weight + pixels * (255 - weight) + 127
-    return (mixed // 255).astype(np.uint8)
-
-
 def _draw_label(canvas: FrameArray, ring: _Ring, label: str, style: BoxStyle) -> None:
     height, width = canvas.shape[:2]
     font_size = round(min(width, height) / _PIXELS_PER_FONT * style.label_scale)
@@ -327,8 +317,7 @@ def _draw_label(canvas: FrameArray, ring: _Ring, label: str, style: BoxStyle) ->
     if picture is None or picture.height > height - 2:
         return
     x, y = _label_place(picture, ring, width, height)
-    region = canvas[y : y + picture.height, x : x + picture.width]
-    region[:] = _blend(region, picture.rgb, picture.alpha)
+    paste(canvas, picture, x, y)
 
 
 def _label_place(

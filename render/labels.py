@@ -241,3 +241,26 @@ def _pill(width: int, height: int, color: ColorRGB) -> tuple[Image.Image, Image.
     )
     box = Image.Resampling.BOX
     return rgb.resize((width, height), box), alpha.resize((width, height), box)
+
+
+def blend(
+    pixels: FrameArray, color: ColorRGB | FrameArray, alpha: FrameArray
+) -> FrameArray:
+    """Lay a colour, or a picture, over pixels; ``alpha`` is uint8 ``(h, w, 1)``."""
+    weight = alpha.astype(np.uint16)
+    over = np.asarray(color, dtype=np.uint16)
+    mixed = over * weight + pixels * (255 - weight) + 127
+    return (mixed // 255).astype(np.uint8)
+
+
+def paste(canvas: FrameArray, picture: LabelPicture, x: int, y: int) -> None:
+    """Lay a label over a canvas, in place.
+
+    Args:
+        canvas: uint8 ``(H, W, 3)``.
+        picture: The label; it must lie inside the canvas.
+        x: Its left edge in pixels.
+        y: Its top edge in pixels.
+    """
+    region = canvas[y : y + picture.height, x : x + picture.width]
+    region[:] = blend(region, picture.rgb, picture.alpha)
