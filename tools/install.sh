@@ -37,7 +37,7 @@ pip() {
 }
 
 has_gpu() {
-    command -v nvidia-smi >/dev/null && nvidia-smi --list-gpus 2>/dev/null | grep -q GPU
+    command -v nvidia-smi >/dev/null && [[ $(nvidia-smi --list-gpus 2>/dev/null) == *GPU* ]]
 }
 
 cpu_index_answers() {
@@ -51,9 +51,10 @@ PY
 
 # The pinned version, if pip can find it for this Python.
 pinned_torch() {
-    local pin
+    local pin versions
     pin=$(grep '^torch==' "$root/constraints-cpu.txt")
-    pip index versions torch 2>/dev/null | grep -qw -- "${pin#torch==}" && echo "$pin"
+    versions=$(pip index versions torch 2>/dev/null) || return 1
+    grep -qwF -- "${pin#torch==}" <<<"$versions" && echo "$pin"
 }
 
 install_torch() {
