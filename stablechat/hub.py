@@ -97,7 +97,8 @@ def locate(
     if model is None:
         return _demo()
     folder = Path(model).expanduser()
-    if folder.is_dir():
+    # Path("") would be the current folder.
+    if str(model) and folder.is_dir():
         is_demo = folder.resolve() == DEMO_FOLDER
         return Source(folder, folder.resolve().name, is_demo=is_demo)
     hub_id = _HUB_ID.fullmatch(str(model))

@@ -334,7 +334,10 @@ def _device_of(name: str, placement: Placement) -> torch.device:
 def _compute_buffers(model: LlavaST, device: torch.device) -> None:
     """Buffers that no checkpoint holds, in the precision they are made in."""
     decoder = model.language_model.model
-    decoder.rotary_emb = Qwen2RotaryEmbedding(model.config.language).to(device)
+    # On the CPU, whatever the caller's default device, for the same digits everywhere.
+    with torch.device("cpu"):
+        rotary = Qwen2RotaryEmbedding(model.config.language)
+    decoder.rotary_emb = rotary.to(device)
     embeddings = model.vision_tower.embeddings
     count = embeddings.position_embedding.num_embeddings
     embeddings.register_buffer(

@@ -1,0 +1,150 @@
+"""Where a model goes: device, number type, attention, memory, several cards."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import golden_files
+import pytest
+import torch
+
+from stablechat import placement
+from stablechat.errors import InputError, OutOfMemoryError
+from stablechat.loader import LoadedModel, load_model
+from stablechat.model.config import build_config
+from stablechat.model.modeling import LlavaST
+from stablechat.weights import read_json
+
+
+def load(**options: Any) -> LoadedModel:
+    return load_model(golden_files.CHECKPOINT, device="cpu", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "tpu9"}, "no device 'tpu9'"),
+        ({"device": "meta"}, "not supported"),
+        ({"device": "cuda:99"}, "has no device cuda:99"),
+        ({"device": "cpu", "dtype": "int8"}, "no number type 'int8'"),
+        ({"device": "cpu", "dtype": torch.int32}, "no number type 'int32'"),
+        ({"device": "cpu", "attn": "fast"}, "no attention 'fast'"),
+        ({"device": "cpu", "attn": "flash_attention_2"}, "needs the flash-attn"),
+        ({"device": "cpu", "device_map": "balanced"}, "device_map must be"),
+    ],
+)
+def test_options_that_do_not_exist(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_model(golden_files.CHECKPOINT, **options)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float16", "fp16", torch.float16, "bfloat16", torch.bfloat16]
+)
+def test_types(dtype: str | torch.dtype) -> None:
+    loaded = load(dtype=dtype)
+    assert {p.dtype for p in loaded.model.parameters()} == {loaded.dtype}
+    assert loaded.dtype in (torch.float16, torch.bfloat16)
+
+
+def test_the_default_type_follows_the_device() -> None:
+    assert placement.choose_dtype(None, torch.device("cpu")) is torch.float32
+    assert placement.choose_dtype(None, torch.device("cuda")) is torch.float16
+
+
+def test_short_memory_says_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "free_bytes", lambda device: 10 * 2**20)
+    allocated = []
+    monkeypatch.setattr(placement, "allocate", allocated.append)
+    with pytest.raises(OutOfMemoryError) as caught:
+        load()
+    message = str(caught.value)
+    assert re.search(r"needs about 0\.1 GiB in float32, and cpu has 0\.0 GiB", message)
+    assert "--dtype bfloat16" in message
+    assert "the demo model" in message
+    assert not allocated
+
+
+def test_a_map_with_one_device() -> None:
+    found = load(device_map={"": "cpu"}).model.state_dict()
+    expected = golden_files.loaded().model.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+@pytest.fixture
+def empty_model(monkeypatch: pytest.MonkeyPatch) -> LlavaST:
+    """Eight layers on the meta device."""
+    # accelerate drops the cards that this machine does not have.
+    monkeypatch.setattr("accelerate.utils.modeling.get_max_memory", lambda m: m)
+    folder = golden_files.CHECKPOINT
+    fields = {**read_json(folder / "config.json"), "num_hidden_layers": 8}
+    tower = read_json(folder / "siglip-tiny" / "config.json")
+    with torch.device("meta"):
+        return LlavaST(build_config(fields, tower, 32))
+
+
+def sizes(model: LlavaST) -> tuple[int, int]:
+    """Bytes of one layer, and of all that is bound to the first card."""
+    layers = model.language_model.model.layers
+    layer = placement.weight_bytes(layers[0], torch.float16)
+    whole = placement.weight_bytes(model, torch.float16)
+    working = placement.working_bytes(model, torch.float16)
+    return layer, whole - len(layers) * layer + working
+
+
+def test_layers_are_spread_and_the_rest_stays_first(empty_model: LlavaST) -> None:
+    layer, bound = sizes(empty_model)
+    budget = {0: bound + 4 * layer, 1: 3 * layer, "cpu": 2**30}
+    device_map = placement.spread(empty_model, torch.float16, budget)
+    for part in ("vision_tower", "projector", "packer", "language_model.lm_head"):
+        assert device_map[part] == 0
+    assert device_map["language_model.model.embed_tokens"] == 0
+    found = [device_map[f"language_model.model.layers.{i}"] for i in range(8)]
+    assert {0, 1, "cpu"} == set(found)
+    # In order, so that the data crosses between devices as seldom as possible.
+    assert found == sorted(found, key=[0, 1, "cpu"].index)
+    assert found.count(0) <= 4
+    assert found.count(1) <= 3
+    names = {name for name, _ in empty_model.named_parameters()}
+    covered = {n for n in names if any(n.startswith(part + ".") for part in device_map)}
+    assert covered == names
+
+
+def test_all_stays_on_one_card_that_has_room(empty_model: LlavaST) -> None:
+    layer, bound = sizes(empty_model)
+    budget = {0: bound + 9 * layer, 1: 2**30, "cpu": 2**30}
+    device_map = placement.spread(empty_model, torch.float16, budget)
+    assert set(device_map.values()) == {0}
+
+
+def test_the_first_card_must_hold_its_part(empty_model: LlavaST) -> None:
+    with pytest.raises(OutOfMemoryError, match="on the first card"):
+        placement.spread(empty_model, torch.float16, {0: 1000, "cpu": 2**40})
+
+
+def test_flash_attention_is_for_recent_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda, half = torch.device("cuda"), torch.float16
+    capability = (8, 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda d: capability)
+    monkeypatch.setattr(placement.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(placement, "import_module", lambda name: object())
+    assert placement.choose_attention(None, cuda, half) == "flash_attention_2"
+    assert placement.choose_attention(None, cuda, torch.float32) == "sdpa"
+    assert placement.choose_attention("sdpa", cuda, half) == "sdpa"
+    capability = (7, 5)
+    assert placement.choose_attention("auto", cuda, half) == "sdpa"
+
+
+def test_a_broken_flash_attention_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(name: str) -> None:
+        raise ImportError("undefined symbol")
+
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda d: (9, 0))
+    monkeypatch.setattr(placement.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(placement, "import_module", broken)
+    found = placement.choose_attention(None, torch.device("cuda"), torch.float16)
+    assert found == "sdpa"
+    assert "undefined symbol" in caplog.text
