@@ -32,6 +32,9 @@ from stablechat.errors import CheckpointError, HubError, ModelError, StableChatE
 
 logger = logging.getLogger(__name__)
 
+# The variable above comes too late where somebody imported huggingface_hub before.
+constants.HF_HUB_DISABLE_TELEMETRY = True
+
 HUB_ENDPOINT = "https://huggingface.co"
 MIRROR_ENDPOINT = "https://hf-mirror.com"
 #: The demo model; see training/ for how it is made.
