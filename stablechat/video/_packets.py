@@ -91,7 +91,9 @@ def read_packets(source: Source) -> Iterator[VideoPacket]:
                     failures = 0
                     yield packet
             return
-        except av.error.ExitError:  # the read timed out
+        except (av.error.ExitError, IndexError):
+            # The read timed out; or damage made FFmpeg find another stream on the
+            # way, over which PyAV stumbles when it flushes them all at the end.
             return
         except (av.FFmpegError, OSError, ValueError):
             failures += 1

@@ -252,3 +252,14 @@ def test_rounded_times_and_one_dropped_picture_are_not_variable() -> None:
 )
 def test_vp9_pictures_that_are_not_shown(first: int, last: int, hidden: bool) -> None:
     assert _is_hidden_vp9(first, last) is hidden
+
+
+def test_a_stream_that_appears_on_the_way_does_no_harm(tmp_path: Path) -> None:
+    parts = []
+    for k, audio in enumerate([False, True]):
+        clip = write_clip(tmp_path / f"{k}.mp4", 50, audio=audio)
+        ffmpeg("-i", clip, "-c", "copy", tmp_path / f"{k}.ts")
+        parts.append((tmp_path / f"{k}.ts").read_bytes())
+    path = tmp_path / "x.ts"
+    path.write_bytes(parts[0] * 8 + parts[1])
+    assert probe(path).num_frames == 450
