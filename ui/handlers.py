@@ -133,7 +133,8 @@ class Handlers:
     ) -> Update:
         """Check the form; when it is good, start a run by changing the state."""
         language, page = _language(request), self._page
-        if self._session(request).busy:
+        session = self._session(request)
+        if session.busy:
             return {page.status: gr.skip()}
         try:
             ask = self.check(video, question, mode, language)
@@ -143,6 +144,7 @@ class Handlers:
             logger.exception("Checking the form failed.")
             message = text(language, "unexpected")
             return _empty(page) | {page.status: view.problem(language, message)}
+        session.phase = "waiting"
         return (
             _empty(page)
             | _running(page, True)
@@ -173,7 +175,9 @@ class Handlers:
         if ask is None:
             return
         language, page = _language(request), self._page
-        job = self._start(ask, self._session(request))
+        session = self._session(request)
+        session.phase = "running"
+        job = self._start(ask, session)
         try:
             while not job.done:
                 yield {page.status: view.working(language, ask.mode, job.progress)}
@@ -212,7 +216,9 @@ class Handlers:
     async def stop(self, request: gr.Request) -> Update:
         """Stop the tab's job and wait until it is over."""
         language, page = _language(request), self._page
-        job = self._session(request).job
+        session = self._session(request)
+        session.phase = "stopped"
+        job = session.job
         if job is not None:
             job.cancel()
             await asyncio.to_thread(job.join, STOP_SECONDS)
@@ -222,11 +228,14 @@ class Handlers:
             | {page.status: view.say(language, "plain", "stopped")}
         )
 
-    def refused(self, request: gr.Request) -> Update:
-        """The queue did not take the question."""
+    def failed(self, request: gr.Request) -> Update:
+        """The queue refused the question, or the server failed around the run."""
         language, page = _language(request), self._page
-        status = view.problem(language, text(language, "refused"))
-        return _running(page, False) | {page.status: status}
+        phase = self._session(request).phase
+        if phase == "stopped":
+            return {page.status: gr.skip()}
+        message = text(language, "refused" if phase == "waiting" else "unexpected")
+        return _running(page, False) | {page.status: view.problem(language, message)}
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
@@ -274,7 +283,7 @@ class Handlers:
         if span is None or outcome.clip is None:
             return common | {page.status: view.not_found(language, answer.issues)}
         return common | {
-            page.status: view.found(language, span, elapsed, answer.issues),
+            page.status: view.found(language, answer, elapsed),
             page.table: gr.update(
                 value=view.span_table(language, span, answer.confidence), visible=True
             ),

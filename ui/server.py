@@ -158,6 +158,7 @@ def launch_arguments(options: ServerOptions) -> dict[str, Any]:
         "i18n": browser_tables(),
         "theme": theme(),
         "css_paths": [_HERE / "style.css"],
+        "js": (_HERE / "page.js").read_text(encoding="utf-8"),
         "favicon_path": _HERE / "favicon.png",
         "prevent_thread_lock": True,
         "quiet": True,

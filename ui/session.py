@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ui.jobs import Job
 
@@ -55,6 +55,11 @@ _PREFIX = "stablechat-"
 _MAX_STEM_CHARACTERS = 60
 
 
+#: Where a tab's question is. Gradio reports a question that was stopped while it
+#: waited like one that was refused; this tells them apart.
+Phase = Literal["idle", "waiting", "running", "stopped"]
+
+
 class Session:
     """One tab's folder and its running job."""
 
@@ -62,6 +67,7 @@ class Session:
         self.folder = folder
         self.touched = time.monotonic()
         self.job: Job[Any] | None = None
+        self.phase: Phase = "idle"
         self._numbers = itertools.count(1)
 
     @property

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from html import escape
 from typing import Literal
 
-from stablechat.types import TimeSpan, VideoInfo
+from stablechat.types import Grounding, TimeSpan, VideoInfo
 from ui.i18n import Language, text
 from ui.jobs import Progress
-from ui.pipeline import Mode
+from ui.pipeline import Mode, shown_span
 
 Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
 
@@ -21,6 +21,11 @@ STAGES: dict[Mode, tuple[str, ...]] = {
     "ground": ("read", "encode", "answer", "draw"),
     "describe": ("read", "encode", "answer"),
 }
+
+_SHOWN_NOTES = 2
+
+_PLAYED_ENDINGS = (".mp4", ".m4v", ".mov", ".webm")
+_PLAYED_CODECS = ("h264", "vp8", "vp9", "av1")
 
 # A play mark inside the four corners of a box.
 _LOGO = (
@@ -68,7 +73,7 @@ def demo_notice(language: Language) -> str:
 
 
 def video_line(language: Language, info: VideoInfo) -> str:
-    """Length, size, rate and sound of the uploaded video."""
+    """Length, size, rate and sound of the uploaded video, and what is odd."""
     facts = (
         format_time(info.duration_seconds),
         f"{info.width}\N{MULTIPLICATION SIGN}{info.height}",
@@ -77,7 +82,10 @@ def video_line(language: Language, info: VideoInfo) -> str:
         text(language, "with_sound" if info.has_audio else "without_sound"),
     )
     line = " · ".join(escape(fact) for fact in facts if fact)
-    return f'<p class="sc-facts">{line}</p>{_notes(language, info.warnings)}'
+    notes = list(info.warnings)
+    if not _browsers_play(info):
+        notes.append(text(language, "no_preview"))
+    return f'<p class="sc-facts">{line}</p>{_notes(language, notes)}'
 
 
 def video_problem(message: str) -> str:
@@ -86,34 +94,29 @@ def video_problem(message: str) -> str:
 
 
 def card(
-    tone: Tone,
-    title: str,
-    body: str = "",
-    *,
-    extra: str = "",
-    alert: bool = False,
+    tone: Tone, title: str, *body: str, extra: str = "", alert: bool = False
 ) -> str:
     """The status card.
 
     Args:
         tone: Its colour.
         title: One short line.
-        body: One or two sentences.
+        body: Paragraphs of one or two sentences.
         extra: HTML put below, already escaped.
         alert: Read out at once by a screen reader.
     """
     role = "alert" if alert else "status"
-    paragraph = f"<p>{escape(body)}</p>" if body else ""
+    paragraphs = "".join(f"<p>{escape(part)}</p>" for part in body)
     return (
         f'<section class="sc-card sc-{tone}" role="{role}">'
-        f"<h2>{escape(title)}</h2>{paragraph}{extra}</section>"
+        f"<h2>{escape(title)}</h2>{paragraphs}{extra}</section>"
     )
 
 
-def say(language: Language, tone: Tone, key: str, **extra: str) -> str:
+def say(language: Language, tone: Tone, key: str, *, extra: str = "") -> str:
     """A card made of the texts ``<key>_title`` and ``<key>_body``."""
     title = text(language, f"{key}_title")
-    return card(tone, title, text(language, f"{key}_body"), **extra)
+    return card(tone, title, text(language, f"{key}_body"), extra=extra)
 
 
 def idle(language: Language) -> str:
@@ -151,22 +154,23 @@ def working(language: Language, mode: Mode, progress: Progress) -> str:
     )
 
 
-def found(
-    language: Language, span: TimeSpan, elapsed_seconds: float, issues: Iterable[str]
-) -> str:
+def found(language: Language, answer: Grounding, elapsed_seconds: float) -> str:
     """The card of an answer that has a time or boxes."""
+    span = shown_span(answer)
+    if span is None:
+        return not_found(language, answer.issues)
     title = text(
         language,
         "found_title",
         start=format_time(span.start_seconds),
         end=format_time(span.end_seconds),
     )
-    return card(
-        "good",
-        title,
-        _took(language, elapsed_seconds),
-        extra=_notes(language, issues),
-    )
+    body = [_took(language, elapsed_seconds)]
+    if answer.tube is None:
+        body.append(text(language, "found_no_box"))
+    if answer.span is None:
+        body.append(text(language, "found_no_time"))
+    return card("good", title, *body, extra=_notes(language, answer.issues))
 
 
 def not_found(language: Language, issues: Iterable[str]) -> str:
@@ -203,6 +207,11 @@ def span_table(language: Language, span: TimeSpan, confidence: float | None) -> 
     )
 
 
+def _browsers_play(info: VideoInfo) -> bool:
+    """Whether most browsers can; some play more."""
+    return info.path.suffix.lower() in _PLAYED_ENDINGS and info.codec in _PLAYED_CODECS
+
+
 def _took(language: Language, seconds: float) -> str:
     return text(language, "took", seconds=f"{seconds:.1f}")
 
@@ -218,8 +227,13 @@ def _stage(name: str, offset: int, fraction: float) -> str:
 
 
 def _notes(language: Language, issues: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(issue)}</li>" for issue in issues)
-    if not items:
+    """Remarks, one to a line; many are folded away, so that the clip stays in view."""
+    issues = list(issues)
+    if not issues:
         return ""
-    title = escape(text(language, "notes"))
-    return f'<div class="sc-notes"><strong>{title}</strong><ul>{items}</ul></div>'
+    items = "<ul>" + "".join(f"<li>{escape(issue)}</li>" for issue in issues) + "</ul>"
+    if len(issues) <= _SHOWN_NOTES:
+        title = escape(text(language, "notes"))
+        return f'<div class="sc-notes"><strong>{title}</strong>{items}</div>'
+    title = escape(text(language, "notes_many", count=len(issues)))
+    return f'<details class="sc-notes"><summary>{title}</summary>{items}</details>'

@@ -1,8 +1,9 @@
 """The app as a person uses it, in a real headless Chromium.
 
-The page comes from ``app.py`` in a process of its own. :data:`CHATS` says which model
-answers there: the journey that every model must manage takes the ``server`` fixture,
-what only the fake can act out (being slow, failing) takes ``fake_server``.
+The page comes from ``app.py`` in a process of its own. ``browser_support.CHATS`` says
+which model answers there: the journey that every model must manage takes the
+``server`` fixture, what only the fake can act out (being slow, failing) takes
+``fake_server``.
 """
 
 from __future__ import annotations
@@ -11,29 +12,29 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from browser_support import (
+    Server,
+    ask,
+    download,
+    end_app,
+    open_page,
+    results,
+    seconds,
+    start_app,
+    story,
+    upload,
+    wait_for_answer,
+)
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from stablechat.video import probe
 
 pytestmark = pytest.mark.browser
-
-ROOT = Path(__file__).parents[2]
-
-#: How to start the app, by the model that answers. Add ``"demo"`` to the parameters
-#: of ``server`` to run the journey with the model in ``assets/``.
-CHATS = {
-    "fake": [str(Path(__file__).with_name("serve_fake.py"))],
-    "demo": [str(ROOT / "app.py")],
-}
 
 # Without the background flags Chromium tries to reach hosts that a closed network
 # refuses, many at a time.
@@ -47,27 +48,6 @@ _FLAGS = [
     "--disable-sync",
 ]
 
-_ANSWER_MS = 60_000
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running app.
-
-    Attributes:
-        url: Its address.
-        chat: A key of :data:`CHATS`.
-        temporary: The folder that its private folder is in.
-        log: What it printed.
-        process: The process.
-    """
-
-    url: str
-    chat: str
-    temporary: Path
-    log: Path
-    process: subprocess.Popen[bytes]
-
 
 @pytest.fixture(scope="module")
 def start_server(
@@ -78,12 +58,12 @@ def start_server(
 
     def start(chat: str) -> Server:
         if chat not in running:
-            running[chat] = _start(chat, tmp_path_factory.mktemp(chat), clip)
+            running[chat] = start_app(chat, tmp_path_factory.mktemp(chat), clip)
         return running[chat]
 
     yield start
     for server in running.values():
-        _end(server)
+        end_app(server)
 
 
 @pytest.fixture(scope="module", params=["fake"])
@@ -126,51 +106,53 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def test_upload_ask_download_and_describe(
     server: Server, context: BrowserContext, clip: Path, tmp_path: Path
 ) -> None:
-    page = _open(context, server)
-    _upload(page, clip)
-    expect(page.locator("#sc-video-line")).to_contain_text("0:03.000")
-    expect(page.locator("#sc-video-line")).to_contain_text("with sound")
+    video, question = story(server, clip)
+    source = probe(video)
+    page = open_page(context, server)
+    upload(page, video)
+    size = f"{source.width}\N{MULTIPLICATION SIGN}{source.height}"
+    expect(page.locator("#sc-video-line")).to_contain_text(size)
 
-    _ask(page, "the red circle moving left")
-    _wait_for_answer(page)
+    ask(page, question)
+    wait_for_answer(page)
     cells = page.locator("#sc-span td").all_text_contents()
-    start, end, duration = (_seconds(cell) for cell in cells[:3])
-    assert 0 <= start < end <= 3.0
+    start, end, duration = (seconds(cell) for cell in cells[:3])
+    assert 0 <= start < end <= source.duration_seconds + 0.001
     assert duration == pytest.approx(end - start, abs=0.002)
-    expect(page.locator("#sc-status")).to_contain_text("Found from 0:0")
+    expect(page.locator("#sc-status")).to_contain_text("Found from 0:")
 
-    made = _download(page, "#sc-download-clip", tmp_path)
-    assert made.name == "kitchen_clip.mp4"
+    made = download(page, "#sc-download-clip", tmp_path)
+    assert made.name == f"{video.stem}_clip.mp4"
     info = probe(made)
-    assert (info.codec, info.pixel_format, info.has_audio) == ("h264", "yuv420p", True)
+    assert (info.codec, info.pixel_format) == ("h264", "yuv420p")
+    assert info.has_audio == source.has_audio
     assert info.duration_seconds == pytest.approx(duration, abs=0.15)
-    assert (info.width, info.height) == (320, 180)
 
-    answer = json.loads(_download(page, "#sc-download-json", tmp_path).read_text())
+    answer = json.loads(download(page, "#sc-download-json", tmp_path).read_text())
     assert answer["span"]["start_seconds"] == pytest.approx(start, abs=0.001)
     assert answer["boxes"]
 
-    question = page.locator("#sc-question textarea")
-    expect(question).to_have_attribute("placeholder", "the red circle moving left")
+    box = page.locator("#sc-question textarea")
+    expect(box).to_have_attribute("placeholder", "the red circle moving left")
     page.locator("#sc-mode input[value=describe]").check()
-    expect(question).to_have_attribute(
+    expect(box).to_have_attribute(
         "placeholder", "Leave empty to describe the whole video"
     )
-    _ask(page, "")
-    _wait_for_answer(page)
+    ask(page, "")
+    wait_for_answer(page)
     assert page.locator("#sc-description textarea").input_value().strip()
     expect(page.locator("#sc-clip")).to_have_count(0)
-    text = _download(page, "#sc-download-text", tmp_path)
-    assert text.name == "kitchen_description.txt"
+    text = download(page, "#sc-download-text", tmp_path)
+    assert text.name == f"{video.stem}_description.txt"
 
 
 def test_the_clip_plays(
     fake_server: Server, context: BrowserContext, clip: Path
 ) -> None:
-    page = _open(context, fake_server)
-    _upload(page, clip)
-    _ask(page, "the red circle")
-    _wait_for_answer(page)
+    page = open_page(context, fake_server)
+    upload(page, clip)
+    ask(page, "the red circle")
+    wait_for_answer(page)
     # readyState 2: the browser could decode a picture of it.
     page.wait_for_function(
         "document.querySelector('#sc-clip video')?.readyState >= 2", timeout=10_000
@@ -182,13 +164,13 @@ def test_the_clip_plays(
 def test_an_example_fills_the_form(
     fake_server: Server, context: BrowserContext
 ) -> None:
-    page = _open(context, fake_server)
+    page = open_page(context, fake_server)
     page.get_by_text("the example star").click()
     question = page.locator("#sc-question textarea")
     expect(question).to_have_value("the example star")
     expect(page.locator("#sc-video-line")).to_contain_text("0:03.000")
     question.press("Enter")
-    _wait_for_answer(page)
+    wait_for_answer(page)
     expect(page.locator("#sc-span")).to_be_visible()
     # An example in the other mode switches the mode, and so the placeholder.
     page.get_by_text("Describe example").click()
@@ -201,7 +183,7 @@ def test_an_example_fills_the_form(
 def test_shift_enter_starts_a_new_line(
     fake_server: Server, context: BrowserContext
 ) -> None:
-    page = _open(context, fake_server)
+    page = open_page(context, fake_server)
     question = page.locator("#sc-question textarea")
     question.fill("one")
     question.press("Shift+Enter")
@@ -213,10 +195,10 @@ def test_shift_enter_starts_a_new_line(
 def test_what_is_missing_is_said(
     fake_server: Server, context: BrowserContext, clip: Path
 ) -> None:
-    page = _open(context, fake_server)
+    page = open_page(context, fake_server)
     page.locator("#sc-run").click()
     expect(page.locator("#sc-status")).to_contain_text("There is no video yet")
-    _upload(page, clip)
+    upload(page, clip)
     page.locator("#sc-run").click()
     expect(page.locator("#sc-status")).to_contain_text("The question is empty")
     expect(page.locator("#sc-run")).to_be_enabled()
@@ -227,32 +209,52 @@ def test_a_file_that_is_no_video_is_said(
 ) -> None:
     fake = tmp_path / "notes.mp4"
     fake.write_text("this is not a video\n" * 100)
-    page = _open(context, fake_server)
+    page = open_page(context, fake_server)
     page.set_input_files("#sc-video input[type=file]", fake)
     expect(page.locator("#sc-video-line [role=alert]")).to_contain_text("notes.mp4")
-    _ask(page, "the red circle")
+    ask(page, "the red circle")
     expect(page.locator("#sc-status [role=alert]")).to_contain_text("notes.mp4")
+
+
+def test_a_video_whose_ending_the_browser_does_not_know(
+    fake_server: Server, context: BrowserContext, clip: Path, tmp_path: Path
+) -> None:
+    phone = tmp_path / "PHONE.MOV"
+    shutil.copy(clip, phone)
+    page = open_page(context, fake_server)
+    upload(page, phone)
+    # And dropped rather than chosen.
+    page = open_page(context, fake_server)
+    page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          data.items.add(new File(["not a video"], "DROPPED.MKV"));
+          const drop = new DragEvent("drop", {bubbles: true, dataTransfer: data});
+          document.querySelector("#sc-video button").dispatchEvent(drop);
+        }"""
+    )
+    expect(page.locator("#sc-video-line [role=alert]")).to_contain_text("DROPPED.MKV")
 
 
 def test_nothing_found_and_a_bug_are_said(
     fake_server: Server, context: BrowserContext, clip: Path
 ) -> None:
-    page = _open(context, fake_server)
-    _upload(page, clip)
-    _ask(page, "missing star")
+    page = open_page(context, fake_server)
+    upload(page, clip)
+    ask(page, "missing star")
     expect(page.locator("#sc-status")).to_contain_text("Could not find it")
     expect(page.locator("#sc-clip")).to_have_count(0)
     page.get_by_role("button", name="Model's own text").click()
     expect(page.locator("#sc-raw textarea")).to_have_value("I can't see that.")
-    _ask(page, "boom")
+    ask(page, "boom")
     expect(page.locator("#sc-status")).to_contain_text("Something went wrong")
     assert "secret" not in page.content()
 
 
 def test_stop_stops(fake_server: Server, context: BrowserContext, clip: Path) -> None:
-    page = _open(context, fake_server)
-    _upload(page, clip)
-    _ask(page, "slow one")  # Would take 30 seconds.
+    page = open_page(context, fake_server)
+    upload(page, clip)
+    ask(page, "slow one")  # Would take 30 seconds.
     expect(page.locator(".sc-now")).to_contain_text("Read video")
     expect(page.locator("#sc-run")).to_be_disabled()
     started = time.monotonic()
@@ -260,10 +262,30 @@ def test_stop_stops(fake_server: Server, context: BrowserContext, clip: Path) ->
     expect(page.locator("#sc-status")).to_contain_text("Stopped")
     assert time.monotonic() - started < 2
     # The model is free again: the next answer comes at once, and stays.
-    _ask(page, "the red circle")
-    _wait_for_answer(page)
+    ask(page, "the red circle")
+    wait_for_answer(page)
     assert time.monotonic() - started < 8
     expect(page.locator("#sc-stop")).to_be_disabled()
+
+
+def test_stop_leaves_the_queue(
+    fake_server: Server, context: BrowserContext, clip: Path
+) -> None:
+    first, second = open_page(context, fake_server), open_page(context, fake_server)
+    upload(first, clip)
+    upload(second, clip)
+    ask(first, "slow one")
+    expect(first.locator(".sc-now")).to_contain_text("Read video")
+    ask(second, "the red circle")
+    expect(second.locator("#sc-status")).to_contain_text("Waiting for the model")
+    second.locator("#sc-stop").click()
+    expect(second.locator("#sc-status")).to_contain_text("Stopped")
+    expect(first.locator(".sc-now")).to_be_visible()
+    first.locator("#sc-stop").click()
+    expect(first.locator("#sc-status")).to_contain_text("Stopped")
+    # The one that left the queue stays out of it.
+    second.wait_for_timeout(1000)
+    expect(second.locator("#sc-status")).to_contain_text("Stopped")
 
 
 def test_two_tabs_do_not_mix(
@@ -273,56 +295,56 @@ def test_two_tabs_do_not_mix(
     silent_clip: Path,
     tmp_path: Path,
 ) -> None:
-    first, second = _open(context, fake_server), _open(context, fake_server)
-    _upload(first, clip)
-    _upload(second, silent_clip)
-    _ask(first, "at 0.5 to 2.5")
-    _ask(second, "at 1.0 to 1.5")
-    for page, line, name, seconds in (
+    first, second = open_page(context, fake_server), open_page(context, fake_server)
+    upload(first, clip)
+    upload(second, silent_clip)
+    ask(first, "at 0.5 to 2.5")
+    ask(second, "at 1.0 to 1.5")
+    for page, line, name, lasts in (
         (first, "Found from 0:00.500 to 0:02.500", "kitchen_clip.mp4", 2.0),
         (second, "Found from 0:01.000 to 0:01.500", "garden_clip.mp4", 0.5),
     ):
-        _wait_for_answer(page)
+        wait_for_answer(page)
         expect(page.locator("#sc-status")).to_contain_text(line)
-        made = _download(page, "#sc-download-clip", tmp_path)
+        made = download(page, "#sc-download-clip", tmp_path)
         assert made.name == name
-        assert probe(made).duration_seconds == pytest.approx(seconds, abs=0.15)
+        assert probe(made).duration_seconds == pytest.approx(lasts, abs=0.15)
 
 
 def test_a_tab_that_closes_takes_its_files_and_its_run_along(
     fake_server: Server, context: BrowserContext, clip: Path
 ) -> None:
-    page = _open(context, fake_server)
-    _upload(page, clip)
-    _ask(page, "the red circle")
-    _wait_for_answer(page)
-    before = len(_results(fake_server))
+    page = open_page(context, fake_server)
+    upload(page, clip)
+    ask(page, "the red circle")
+    wait_for_answer(page)
+    before = len(results(fake_server))
     assert before >= 1
-    _ask(page, "slow one")
+    ask(page, "slow one")
     expect(page.locator(".sc-now")).to_be_visible()
     page.close()
     deadline = time.monotonic() + 10
-    while len(_results(fake_server)) >= before and time.monotonic() < deadline:
+    while len(results(fake_server)) >= before and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert len(_results(fake_server)) < before
+    assert len(results(fake_server)) < before
     # The run ended too: another tab does not wait 30 seconds.
-    other = _open(context, fake_server)
-    _upload(other, clip)
-    _ask(other, "the red circle")
-    _wait_for_answer(other, timeout_ms=10_000)
+    other = open_page(context, fake_server)
+    upload(other, clip)
+    ask(other, "the red circle")
+    wait_for_answer(other, timeout_ms=10_000)
 
 
 def test_the_page_speaks_chinese(
     fake_server: Server, browser: Browser, clip: Path
 ) -> None:
     context = browser.new_context(locale="zh-CN")
-    page = _open(context, fake_server)
+    page = open_page(context, fake_server)
     expect(page.locator("#sc-run")).to_have_text("运行")
     expect(page.locator("#sc-status")).to_contain_text("准备就绪")
     expect(page.locator("#sc-mode")).to_contain_text("查找并剪辑")
-    _upload(page, clip)
-    _ask(page, "the red circle")
-    _wait_for_answer(page)
+    upload(page, clip)
+    ask(page, "the red circle")
+    wait_for_answer(page)
     expect(page.locator("#sc-status")).to_contain_text("找到了")
     expect(page.locator("#sc-span th").first).to_have_text("开始")
     context.close()
@@ -337,9 +359,9 @@ def test_nothing_is_cut_off_or_fetched_from_elsewhere(
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(fake_server.url)
-    _upload(page, clip)
-    _ask(page, "the red circle")
-    _wait_for_answer(page)
+    upload(page, clip)
+    ask(page, "the red circle")
+    wait_for_answer(page)
     overflow = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
@@ -351,7 +373,7 @@ def test_nothing_is_cut_off_or_fetched_from_elsewhere(
 
 
 def test_every_control_has_a_name(fake_server: Server, context: BrowserContext) -> None:
-    page = _open(context, fake_server)
+    page = open_page(context, fake_server)
     expect(page.get_by_role("textbox", name="What to look for")).to_be_visible()
     for name in ("Find and clip", "Describe"):
         expect(page.get_by_role("radio", name=name, exact=True)).to_be_visible()
@@ -362,107 +384,9 @@ def test_every_control_has_a_name(fake_server: Server, context: BrowserContext) 
 def test_ending_the_app_removes_its_files(
     start_server: Callable[[str], Server], tmp_path: Path, clip: Path
 ) -> None:
-    server = _start("fake", tmp_path, clip)
+    server = start_app("fake", tmp_path, clip)
     assert list(server.temporary.glob("stablechat-*"))
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(15) == 0
     assert list(server.temporary.glob("stablechat-*")) == []
     assert "Traceback" not in server.log.read_text()
-
-
-def _start(chat: str, folder: Path, clip: Path) -> Server:
-    temporary, log = folder / "tmp", folder / "log.txt"
-    temporary.mkdir()
-    environment = {
-        **os.environ,
-        "TMPDIR": str(temporary),
-        "PYTHONUNBUFFERED": "1",
-        "FAKE_EXAMPLES": str(_examples(folder, clip)),
-    }
-    command = [sys.executable, *CHATS[chat], "--no-browser"]
-    with log.open("wb") as output:
-        process = _spawn(command, environment, output)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        for line in log.read_text().splitlines():
-            if line.startswith("StableChat is at "):
-                url = line.removeprefix("StableChat is at ").strip()
-                return Server(url, chat, temporary, log, process)
-        time.sleep(0.1)
-    process.kill()
-    pytest.fail(f"The app did not start:\n{log.read_text()}")
-
-
-def _spawn(
-    command: list[str], environment: dict[str, str], output: IO[bytes]
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-    )
-
-
-def _end(server: Server) -> None:
-    server.process.terminate()
-    try:
-        server.process.wait(15)
-    except subprocess.TimeoutExpired:
-        server.process.kill()
-        server.process.wait()
-
-
-def _examples(folder: Path, clip: Path) -> Path:
-    examples = folder / "examples"
-    examples.mkdir()
-    shutil.copy(clip, examples / "example.mp4")
-    entries = [
-        {"video": "example.mp4", "query": "the example star", "mode": "ground"},
-        {"video": "example.mp4", "query": "", "mode": "describe"},
-    ]
-    (examples / "examples.json").write_text(json.dumps(entries))
-    return examples
-
-
-def _open(context: BrowserContext, server: Server) -> Page:
-    page = context.new_page()
-    page.goto(server.url)
-    expect(page.locator("#sc-run")).to_be_visible()
-    return page
-
-
-def _upload(page: Page, video: Path) -> None:
-    page.set_input_files("#sc-video input[type=file]", video)
-    expect(page.locator("#sc-video-line .sc-facts")).to_be_visible()
-
-
-def _ask(page: Page, question: str) -> None:
-    page.locator("#sc-question textarea").fill(question)
-    _run(page)
-
-
-def _run(page: Page) -> None:
-    # Mark the card on the page, so that it does not count as the new answer.
-    page.eval_on_selector("#sc-status .sc-card", "card => card.dataset.old = 1")
-    page.locator("#sc-run").click()
-
-
-def _wait_for_answer(page: Page, timeout_ms: int = _ANSWER_MS) -> None:
-    answer = page.locator("#sc-status .sc-good:not([data-old])")
-    expect(answer).to_be_visible(timeout=timeout_ms)
-    expect(page.locator("#sc-run")).to_be_enabled()
-
-
-def _download(page: Page, selector: str, folder: Path) -> Path:
-    with page.expect_download() as download:
-        page.locator(selector).click()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    return path
-
-
-def _seconds(cell: str) -> float:
-    hours, minutes, seconds = cell.split(":")
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-
-
-def _results(server: Server) -> list[Path]:
-    return list(server.temporary.glob("stablechat-*/sessions/*/*/*.json"))

@@ -294,6 +294,19 @@ def test_a_second_run_waits_for_the_first_of_the_same_tab(
     assert "ask" not in asyncio.run(story())
 
 
+def test_a_question_that_the_queue_refused_is_told_from_a_stopped_one(
+    page: Page, clip: Path
+) -> None:
+    video = page.upload(clip)
+    page.handlers.begin(video, "x", "ground", request())
+    update = page.handlers.failed(request())
+    assert "too many are waiting" in update["status"]
+    assert update["run"]["interactive"]
+    page.handlers.begin(video, "x", "ground", request())
+    asyncio.run(page.handlers.stop(request()))
+    assert page.handlers.failed(request()) == {"status": gr.skip()}
+
+
 def test_label_and_placeholder_follow_the_mode(page: Page) -> None:
     update = page.handlers.mode_changed("describe")
     assert update["label"].key == label("question_describe").key  # type: ignore[attr-defined]

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from stablechat.types import TimeSpan, VideoInfo
+from stablechat.types import Generation, Grounding, TimeSpan, Tube, VideoInfo
 from ui import view
 from ui.jobs import Progress
+
+VIDEO = VideoInfo(
+    path=Path("a.MP4"),
+    width=1280,
+    height=720,
+    rotation=0,
+    fps=Fraction(30000, 1001),
+    num_frames=300,
+    duration_seconds=10.01,
+    start_seconds=0.0,
+    has_audio=False,
+    codec="h264",
+    warnings=("The end is damaged.",),
+)
+TUBE = Tube(np.array([1.0, 3.0]), np.array([[0.0, 0, 9, 9], [9, 9, 20, 20]]))
+
+
+def answer(span: TimeSpan | None, tube: Tube | None) -> Grounding:
+    generation = Generation("", (), "stop")
+    return Grounding(VIDEO, "x", "stvg", span, tube, "", None, generation)
 
 
 @pytest.mark.parametrize(
@@ -40,13 +62,25 @@ def test_table_has_start_end_and_duration() -> None:
 
 
 def test_found_line_says_from_when_to_when() -> None:
-    card = view.found("en", TimeSpan(2.133, 5.4), 3.21, [])
+    card = view.found("en", answer(TimeSpan(2.133, 5.4), TUBE), 3.21)
     assert "Found from 0:02.133 to 0:05.400" in card
     assert "3.2 s" in card
+    assert "找到了" in view.found("zh", answer(TimeSpan(2.133, 5.4), TUBE), 3.21)
 
 
-def test_found_line_follows_the_language() -> None:
-    assert "找到了" in view.found("zh", TimeSpan(2.133, 5.4), 3.21, [])
+def test_half_an_answer_is_said_as_such() -> None:
+    assert "no box" in view.found("en", answer(TimeSpan(1, 2), None), 1)
+    card = view.found("en", answer(None, TUBE), 1)
+    assert "Found from 0:01.000 to 0:03.000" in card
+    assert "no time" in card
+    assert "Could not find it" in view.found("en", answer(None, None), 1)
+
+
+def test_many_remarks_are_folded_away() -> None:
+    few, many = ("One.", "Two."), ("One.", "Two.", "Three.")
+    assert "<details" not in view.not_found("en", few)
+    assert "<details" in view.not_found("en", many)
+    assert "3 remarks" in view.not_found("en", many)
 
 
 @pytest.mark.parametrize(
@@ -80,24 +114,20 @@ def test_an_unknown_stage_is_no_error() -> None:
 
 
 def test_video_line_gives_the_facts_and_warnings() -> None:
-    info = VideoInfo(
-        path=Path("a.mp4"),
-        width=1280,
-        height=720,
-        rotation=0,
-        fps=Fraction(30000, 1001),
-        num_frames=300,
-        duration_seconds=10.01,
-        start_seconds=0.0,
-        has_audio=False,
-        codec="h264",
-        warnings=("The end is damaged.",),
-    )
-    line = view.video_line("en", info)
+    line = view.video_line("en", VIDEO)
     assert "0:10.010" in line
     assert "29.97 fps" in line
     assert "no sound" in line
     assert "The end is damaged." in line
+    assert "browser" not in line
+
+
+def test_a_format_that_browsers_do_not_play_is_said() -> None:
+    for video in (
+        replace(VIDEO, codec="hevc"),
+        replace(VIDEO, path=Path("a.avi")),
+    ):
+        assert "browser may not be able" in view.video_line("en", video)
 
 
 def test_demo_notice_says_how_to_load_the_real_model() -> None:

@@ -1,0 +1,166 @@
+"""Start the app in a process of its own, and do on its page what a person does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+ROOT = Path(__file__).parents[2]
+
+#: How to start the app, by the model that answers. Add ``"demo"`` to the parameters
+#: of ``server`` to run the journey with the model in ``assets/``.
+CHATS = {
+    "fake": [str(Path(__file__).with_name("serve_fake.py"))],
+    "demo": [str(ROOT / "app.py")],
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running app.
+
+    Attributes:
+        url: Its address.
+        chat: A key of :data:`CHATS`.
+        temporary: The folder that its private folder is in.
+        log: What it printed.
+        process: The process.
+    """
+
+    url: str
+    chat: str
+    temporary: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+_ANSWER_MS = 60_000
+
+
+def start_app(chat: str, folder: Path, clip: Path) -> Server:
+    """Start the app in its own temporary folder and wait for its address."""
+    temporary, log = folder / "tmp", folder / "log.txt"
+    temporary.mkdir()
+    environment = {
+        **os.environ,
+        "TMPDIR": str(temporary),
+        "PYTHONUNBUFFERED": "1",
+        "FAKE_EXAMPLES": str(_examples(folder, clip)),
+    }
+    command = [sys.executable, *CHATS[chat], "--no-browser"]
+    with log.open("wb") as output:
+        process = _spawn(command, environment, output)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in log.read_text().splitlines():
+            if line.startswith("StableChat is at "):
+                url = line.removeprefix("StableChat is at ").strip()
+                return Server(url, chat, temporary, log, process)
+        time.sleep(0.1)
+    process.kill()
+    pytest.fail(f"The app did not start:\n{log.read_text()}")
+
+
+def _spawn(
+    command: list[str], environment: dict[str, str], output: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+    )
+
+
+def story(server: Server, clip: Path) -> tuple[Path, str]:
+    """A video and a question that the server's model can answer."""
+    if server.chat == "fake":
+        return clip, "the red circle moving left"
+    examples = ROOT / "assets" / "examples"
+    for entry in json.loads((examples / "examples.json").read_text("utf-8")):
+        if entry["mode"] == "ground":
+            return examples / entry["video"], entry["query"]
+    pytest.fail(f"{examples} has no example to find.")
+
+
+def end_app(server: Server) -> None:
+    """End it politely."""
+    server.process.terminate()
+    try:
+        server.process.wait(15)
+    except subprocess.TimeoutExpired:
+        server.process.kill()
+        server.process.wait()
+
+
+def _examples(folder: Path, clip: Path) -> Path:
+    examples = folder / "examples"
+    examples.mkdir()
+    shutil.copy(clip, examples / "example.mp4")
+    entries = [
+        {"video": "example.mp4", "query": "the example star", "mode": "ground"},
+        {"video": "example.mp4", "query": "", "mode": "describe"},
+    ]
+    (examples / "examples.json").write_text(json.dumps(entries))
+    return examples
+
+
+def open_page(context: BrowserContext, server: Server) -> Page:
+    """Open a tab."""
+    page = context.new_page()
+    page.goto(server.url)
+    expect(page.locator("#sc-run")).to_be_visible()
+    return page
+
+
+def upload(page: Page, video: Path) -> None:
+    """Choose a video, and wait until the page has told about it."""
+    page.set_input_files("#sc-video input[type=file]", video)
+    expect(page.locator("#sc-video-line .sc-facts")).to_be_visible()
+
+
+def ask(page: Page, question: str) -> None:
+    """Type a question and press Run."""
+    page.locator("#sc-question textarea").fill(question)
+    press_run(page)
+
+
+def press_run(page: Page) -> None:
+    """Press Run."""
+    # Mark the card on the page, so that it does not count as the new answer.
+    page.eval_on_selector("#sc-status .sc-card", "card => card.dataset.old = 1")
+    page.locator("#sc-run").click()
+
+
+def wait_for_answer(page: Page, timeout_ms: int = _ANSWER_MS) -> None:
+    """Wait for an answer to the last question."""
+    answer = page.locator("#sc-status .sc-good:not([data-old])")
+    expect(answer).to_be_visible(timeout=timeout_ms)
+    expect(page.locator("#sc-run")).to_be_enabled()
+
+
+def download(page: Page, selector: str, folder: Path) -> Path:
+    """Press a download button and keep the file under the name it came with."""
+    with page.expect_download() as download:
+        page.locator(selector).click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def seconds(cell: str) -> float:
+    """Read ``h:mm:ss.mmm``."""
+    hours, minutes, seconds = cell.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def results(server: Server) -> list[Path]:
+    """The answers that are on the server's disk."""
+    return list(server.temporary.glob("stablechat-*/sessions/*/*/*.json"))
