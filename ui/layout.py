@@ -256,6 +256,7 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
         api_visibility="private",
         show_progress="hidden",
     )
+    running.success(None, js=_SHOW_ANSWER, api_visibility="private")
     running.failure(handlers.failed, None, page.results, **quick)
     page.stop.click(handlers.stop, None, page.results, cancels=[running], **quick)
 

@@ -367,6 +367,9 @@ def test_nothing_is_cut_off_or_fetched_from_elsewhere(
     )
     assert overflow <= 0
     assert page.locator("#sc-span table").bounding_box()["width"] < width  # type: ignore[index]
+    # On a phone the answer is below the form; it has come into view.
+    expect(page.locator("#sc-status h2")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#sc-clip video")).to_be_in_viewport(ratio=0.9)
     local = (fake_server.url, "data:", "blob:")
     assert [url for url in requests if not url.startswith(local)] == []
     context.close()
