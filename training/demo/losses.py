@@ -19,7 +19,7 @@ from training.demo.pieces import (
 
 # The few tokens that decide (when, and the first box) weigh as much as the many that
 # follow from them.
-WEIGHTS = {TEXT: 0.5, STRUCTURE: 0.2, TIME: 1.0, FIRST_BOX: 1.0, LATER_BOX: 0.7}
+WEIGHTS = {TEXT: 0.5, STRUCTURE: 0.2, TIME: 1.5, FIRST_BOX: 1.0, LATER_BOX: 0.7}
 NAMES = {
     TEXT: "text",
     STRUCTURE: "structure",

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -42,8 +41,3 @@ def load_state(folder: Path, modules: nn.ModuleDict) -> dict[str, Any]:
 def resume_from(folder: Path) -> bool:
     """Whether there is anything to resume from."""
     return (folder / "facts.json").is_file()
-
-
-def half(value: Tensor) -> Tensor:
-    """A weight as it is published."""
-    return value.detach().to("cpu", torch.float16).contiguous()

@@ -70,7 +70,7 @@ class Segments:
     describe: int = 40
     stvg_count: int = 2
     svg_count: int = 2
-    tvg_count: int = 3
+    tvg_count: int = 6
 
     @property
     def lengths(self) -> list[int]:
