@@ -1,0 +1,314 @@
+"""The command line, as a person uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import golden_files
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stablechat import __main__ as cli
+from stablechat import chat as chat_module
+from stablechat.types import Generation
+from stablechat.video import probe
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = str(golden_files.CHECKPOINT)
+BOX = "[<WIDTH-010><HEIGHT-010><WIDTH-050><HEIGHT-060>]"
+ANSWER = (
+    "During the span of {<TEMP-030><TEMP-060>}. Object bounding box: "
+    f"<TEMP-030>:{BOX}, <TEMP-045>:{BOX}, <TEMP-060>:{BOX}"
+)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3 seconds, 96x64."""
+    return golden_files.write_clip(tmp_path_factory.mktemp("clips") / "square.mp4")
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let the model say something."""
+
+    def install(text: str) -> None:
+        said = Generation(text, (1,), "stop", {"decode_seconds": 0.5})
+        visual = torch.zeros(1620, 64)
+        monkeypatch.setattr(chat_module, "encode_frames", lambda *_, **__: visual)
+        monkeypatch.setattr(chat_module, "generate", lambda *_, **__: said)
+
+    return install
+
+
+def run(*arguments: str | Path) -> int:
+    """Run a command in this process; returns the exit code."""
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as left:
+        return int(left.code or 0)
+
+
+def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
+    """Start a command as a program of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "stablechat", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+# --- what it does ---------------------------------------------------------------
+
+
+def test_ground_prints_a_summary(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(ANSWER)
+    out = tmp_path / "new" / "folder"
+    assert run("ground", clip, "the square", "--model", MODEL, "--out", out) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0] == (
+        "Found from 0:00:00.900 to 0:00:01.800 (0.900 s), 3 boxes."
+    )
+    assert f"clip: {out / 'square_clip.mp4'}" in printed.out
+    assert f"grounding: {out / 'square_grounding.json'}" in printed.out
+    assert printed.err == ""
+    assert sorted(os.listdir(out)) == ["square_clip.mp4", "square_grounding.json"]
+    assert probe(out / "square_clip.mp4").codec == "h264"
+
+
+def test_ground_prints_json_and_nothing_else(
+    clip: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(ANSWER)
+    assert run("ground", clip, "the square", "--model", MODEL, "--json") == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    data = json.loads(printed.out)
+    assert set(data) == {
+        *("video", "query", "task", "model", "span", "boxes", "confidence"),
+        *("text", "finish_reason", "issues", "files", "timings"),
+    }
+    assert {"path", "width", "height", "duration_seconds", "fps"} <= set(data["video"])
+    assert set(data["span"]) == {"start_seconds", "end_seconds", "duration_seconds"}
+    assert set(data["boxes"][0]) == {"time_seconds", "xyxy", "confidence"}
+    assert (data["query"], data["task"]) == ("the square", "stvg")
+    assert (data["text"], data["files"]) == (ANSWER, {})
+    assert set(data["timings"]) > {"read_seconds", "encode_seconds"}
+    np.testing.assert_allclose(
+        data["boxes"][0]["xyxy"], [9.697, 6.465, 48.485, 38.788], atol=1e-3
+    )
+
+
+def test_the_file_holds_what_is_printed(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(ANSWER)
+    assert run("ground", clip, "it", "--model", MODEL, "--json", "--out", tmp_path) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert json.loads((tmp_path / "square_grounding.json").read_text()) == data
+    assert data["files"] == {
+        "clip": str(tmp_path / "square_clip.mp4"),
+        "grounding": str(tmp_path / "square_grounding.json"),
+    }
+
+
+def test_nothing_found(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer("I see\nno zebra.")
+    assert run("ground", clip, "a zebra", "--model", MODEL, "--out", tmp_path) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "Could not find it. The model said: I see no zebra."
+    assert os.listdir(tmp_path) == ["square_grounding.json"]
+
+
+def test_an_image(
+    tmp_path: Path,
+    answer: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Image.new("RGB", (100, 50)).save(tmp_path / "photo.png")
+    answer(BOX)
+    monkeypatch.setattr(
+        chat_module, "encode_frames", lambda *_, **__: torch.zeros(729, 64)
+    )
+    out = tmp_path / "out"
+    task = ("--task", "rec", "--model", MODEL, "--out", out)
+    assert run("ground", tmp_path / "photo.png", "it", *task) == 0
+    assert "in the box (10, 5) to (51, 30)." in capsys.readouterr().out
+    assert os.listdir(out) == ["photo_grounding.json"]
+
+
+def test_options_reach_the_model(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configs: list[Any] = []
+
+    def generate(model: Any, words: Any, embeds: Any, config: Any, **_: Any) -> Any:
+        configs.append(config)
+        return Generation("", (), "stop")
+
+    monkeypatch.setattr(chat_module, "generate", generate)
+    options = "--max-new-tokens 7 --temperature 0.5 --top-p 0.9 --seed 3 --dtype fp32"
+    assert run("describe", clip, "--model", MODEL, *options.split()) == 0
+    (config,) = configs
+    assert (config.max_new_tokens, config.temperature) == (7, 0.5)
+    assert (config.top_p, config.seed) == (0.9, 3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--task", "svg", "--span", "1", "2"],
+        ["--task", "elc", "--region", "9", "9", "50", "50", "--start", "1"],
+        ["--task", "tvg", "--segment", "1", "2"],
+        ["--task", "rec", "--at", "1.5"],
+    ],
+)
+def test_other_tasks(
+    clip: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("--model", MODEL, "--max-new-tokens", "3", "--json")
+    assert run("ground", clip, "it", *small, *options) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["task"], data["finish_reason"]) == (options[1], "length")
+
+
+def test_describe(clip: Path, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    answer("A red square moves right.")
+    assert run("describe", clip, "--model", MODEL) == 0
+    assert capsys.readouterr().out == "A red square moves right.\n"
+    assert run("describe", clip, "What moves?", "--model", MODEL, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["question"] == "What moves?"
+    assert data["text"] == "A red square moves right."
+
+
+def test_probe(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("probe", clip) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["width"], data["height"], data["fps"]) == (96, 64, 10.0)
+    assert (data["num_frames"], data["has_audio"]) == (30, False)
+    assert data["duration_seconds"] == pytest.approx(3.0)
+
+
+def test_clip_needs_no_model(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(ANSWER)
+    assert run("ground", clip, "it", "--model", MODEL, "--out", tmp_path) == 0
+    saved = tmp_path / "square_grounding.json"
+    capsys.readouterr()
+    out = tmp_path / "again"
+    assert run("clip", clip, saved, "--out", out) == 0
+    assert capsys.readouterr().out == f"clip: {out / 'square_clip.mp4'}\n"
+    assert os.listdir(out) == ["square_clip.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, "0:00:00.000"),
+        (3.5, "0:00:03.500"),
+        (59.9996, "0:01:00.000"),
+        (3723.0014, "1:02:03.001"),
+    ],
+)
+def test_clock(seconds: float, expected: str) -> None:
+    assert cli.clock(seconds) == expected
+
+
+# --- when it goes wrong ----------------------------------------------------------
+
+
+def test_a_failed_clip_leaves_nothing(
+    clip: Path,
+    tmp_path: Path,
+    answer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from render import exports
+
+    def fail(*_: Any) -> None:
+        raise exports.RenderError("square_grounding.json can't be written: full.")
+
+    answer(ANSWER)
+    monkeypatch.setattr(exports, "write_json", fail)
+    out = tmp_path / "a" / "b"
+    assert run("ground", clip, "it", "--model", MODEL, "--out", out) == 2
+    assert "full" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
+
+
+# --- as a process ---------------------------------------------------------------
+
+
+def test_help_and_probe_load_nothing_heavy(clip: Path) -> None:
+    script = (
+        "import sys\n"
+        "from stablechat.__main__ import main\n"
+        f"assert main(['probe', {str(clip)!r}]) == 0\n"
+        "heavy = ('torch', 'transformers', 'moviepy', 'cv2', 'gradio')\n"
+        "print(*[name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "\n")
+
+
+@pytest.mark.parametrize("command", [[], ["ground"], ["describe"], ["clip"]])
+def test_help(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*command, "--help") == 0
+    assert capsys.readouterr().out.startswith("usage: python -m stablechat")
+
+
+def test_json_is_clean_in_a_process_of_its_own(clip: Path) -> None:
+    small = ("--model", MODEL, "--device", "cpu", "--max-new-tokens", "2")
+    process = start("ground", clip, "it", *small, "--json")
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(out)["model"] == "checkpoint"
+
+
+def test_ctrl_c_leaves_nothing(clip: Path, tmp_path: Path) -> None:
+    endless = ("--max-new-tokens", "1000000", "--out", tmp_path / "out", "-v")
+    process = start("ground", clip, "it", *endless, "--model", MODEL)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "Loaded" in line:
+            assert "device" in line
+            assert "attention" in line
+            break
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert (out, err) == ("", "")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_reader_that_leaves_is_no_error(clip: Path) -> None:
+    process = start("probe", clip)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) in (0, 141)
+    assert err == ""
