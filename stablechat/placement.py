@@ -35,9 +35,9 @@ ATTENTIONS = ("auto", "sdpa", "flash_attention_2", "eager")
 #: Never split between devices by accelerate.
 WHOLE_LAYERS = ["Qwen2DecoderLayer", "SiglipEncoderLayer"]
 _LAYERS = "language_model.model.layers"
-# Everything but the decoder layers stays together on the first device: these parts
-# look straight into the embedding and the head for the coordinate tables.
-_FIRST_DEVICE_PARTS = (
+#: Everything but the decoder layers stays together on the first device: these parts
+#: look straight into the embedding and the head for the coordinate tables.
+FIRST_DEVICE_PARTS = (
     "vision_tower",
     "projector",
     "packer",
@@ -285,7 +285,7 @@ def spread(
         no_split_module_classes=WHOLE_LAYERS,
         dtype=dtype,
     )
-    device_map: DeviceMap = dict.fromkeys(_FIRST_DEVICE_PARTS, first)
+    device_map: DeviceMap = dict.fromkeys(FIRST_DEVICE_PARTS, first)
     for name, where in inferred.items():
         device_map[f"{_LAYERS}.{name}" if name else _LAYERS] = where
     return device_map

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from stablechat import placement
+from stablechat.chat import StableChat
 from stablechat.errors import InputError, OutOfMemoryError
 from stablechat.loader import LoadedModel, load_model
 from stablechat.model.config import build_config
 from stablechat.model.modeling import LlavaST
+from stablechat.types import GenerationConfig
 from stablechat.weights import read_json
 
 
@@ -70,6 +72,24 @@ def test_a_map_with_one_device() -> None:
     found = load(device_map={"": "cpu"}).model.state_dict()
     expected = golden_files.loaded().model.state_dict()
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_offloaded_layers_are_fetched_when_they_run() -> None:
+    """What accelerate does for layers that no card has room for, on the CPU alone."""
+    # "cpu" is the store that layers come from; the device object is where they run.
+    here = torch.device("cpu")
+    parts = [*placement.FIRST_DEVICE_PARTS, "language_model.model.layers.0"]
+    device_map = {**dict.fromkeys(parts, here), "language_model.model.layers.1": "cpu"}
+    loaded = load(device_map=device_map)
+    stored = loaded.model.language_model.model.layers[1].mlp.up_proj.weight
+    assert stored.is_meta
+    answer = StableChat(loaded).generate(
+        golden_files.case_frames("rec"),
+        golden_files.CASES["rec"]["query"],
+        GenerationConfig(max_new_tokens=8),
+    )
+    expected = golden_files.case_tensors("rec")["generated_ids"][0, :8].tolist()
+    assert list(answer.token_ids) == expected
 
 
 @pytest.fixture

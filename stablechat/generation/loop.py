@@ -11,6 +11,7 @@ from torch import Tensor
 from stablechat.generation.decoder import Decoder
 from stablechat.generation.sampler import Sampler
 from stablechat.generation.stopping import StopRule, never
+from stablechat.generation.threads import decoding_threads
 from stablechat.model.modeling import LlavaST
 from stablechat.model.tokens import PromptTokenizer
 from stablechat.types import Generation, GenerationConfig
@@ -45,15 +46,16 @@ def generate(
     ends = tokenizer.end_token_ids if end_token_ids is None else end_token_ids
     rule = StopRule(frozenset(ends), config.max_new_tokens, cancelled)
     started = time.perf_counter()
-    decoder, sampler = Decoder(model), Sampler(config)
-    token = sampler.pick(decoder.read(inputs_embeds))
-    prefilled = time.perf_counter()
-    tokens: list[int] = []
-    while (reason := rule.reason(token, len(tokens))) is None:
-        tokens.append(token)
-        if on_token is not None:
-            on_token(token, len(tokens))
-        token = sampler.pick(decoder.read_token(token))
+    with decoding_threads(model):
+        decoder, sampler = Decoder(model), Sampler(config)
+        token = sampler.pick(decoder.read(inputs_embeds))
+        prefilled = time.perf_counter()
+        tokens: list[int] = []
+        while (reason := rule.reason(token, len(tokens))) is None:
+            tokens.append(token)
+            if on_token is not None:
+                on_token(token, len(tokens))
+            token = sampler.pick(decoder.read_token(token))
     finished = time.perf_counter()
     timings = _timings(prefilled - started, finished - prefilled, len(tokens))
     return Generation(tokenizer.decode(tokens), tuple(tokens), reason, timings)

@@ -8,7 +8,7 @@ import golden_files
 import pytest
 import torch
 
-from stablechat.generation import generate
+from stablechat.generation import generate, threads
 from stablechat.generation.decoder import Decoder
 from stablechat.generation.stopping import StopRule
 from stablechat.types import Generation, GenerationConfig
@@ -112,6 +112,30 @@ def test_no_gradients_are_kept(embeddings: torch.Tensor) -> None:
     before = dataclasses.replace(write(embeddings, 1), timings={})
     assert parameter.grad is None
     assert before == dataclasses.replace(write(embeddings, 1), timings={})
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(10**9, 1), (10, 3)])
+def test_a_small_model_decodes_on_one_thread(
+    embeddings: torch.Tensor,
+    limit: int,
+    expected: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(threads, "SMALL_MODEL_PARAMETERS", limit)
+    before, seen = torch.get_num_threads(), []
+
+    def look(token: int, count: int) -> None:
+        seen.append(torch.get_num_threads())
+        raise KeyboardInterrupt
+
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write(embeddings, 2, on_token=look)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [expected]
 
 
 @pytest.mark.parametrize(
