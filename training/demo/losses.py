@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stablechat.types import NUM_BINS
 from training.demo.pieces import (
+    CLOSE,
     FIRST_BOX,
     LATER_BOX,
     NUM_KINDS,
@@ -17,12 +18,20 @@ from training.demo.pieces import (
     TIME,
 )
 
-# The few tokens that decide (when, and the first box) weigh as much as the many that
-# follow from them.
-WEIGHTS = {TEXT: 0.5, STRUCTURE: 0.2, TIME: 1.5, FIRST_BOX: 1.0, LATER_BOX: 0.7}
+# The few tokens that decide (when, the first box, whether another row follows) weigh as
+# much as the many that follow from them.
+WEIGHTS = {
+    TEXT: 0.5,
+    STRUCTURE: 0.2,
+    CLOSE: 3.0,
+    TIME: 1.5,
+    FIRST_BOX: 1.0,
+    LATER_BOX: 0.7,
+}
 NAMES = {
     TEXT: "text",
     STRUCTURE: "structure",
+    CLOSE: "close",
     TIME: "time",
     FIRST_BOX: "first_box",
     LATER_BOX: "later_box",

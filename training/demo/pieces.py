@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 #: What a supervised position decides; the loss averages each kind by itself.
-SILENT, TEXT, STRUCTURE, TIME, FIRST_BOX, LATER_BOX = range(6)
-NUM_KINDS = 6
+SILENT, TEXT, STRUCTURE, CLOSE, TIME, FIRST_BOX, LATER_BOX = range(7)
+NUM_KINDS = 7
 
 
 @dataclass(frozen=True)

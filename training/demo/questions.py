@@ -18,6 +18,7 @@ from stablechat.model.config import LlavaSTConfig
 from stablechat.model.tokens import PromptTokenizer
 from stablechat.types import NUM_BINS
 from training.demo.pieces import (
+    CLOSE,
     FIRST_BOX,
     LATER_BOX,
     SILENT,
@@ -167,7 +168,7 @@ class Questioner:
     def svg(self, targets: Targets, length: int, *, long: bool = False) -> Piece:
         """Boxes for a span that the question gives; any span, not the event's."""
         count = len(targets.start)
-        width = torch.rand(count, device=self._device) * (60 if long else 20) + 1
+        width = torch.rand(count, device=self._device) * (60 if long else 9) + 1
         first = (torch.rand(count, device=self._device) * (_LAST - width)).round()
         last = (first + width).round().clamp(max=_LAST)
         question = self._question("svg", targets)
@@ -275,6 +276,8 @@ class Questioner:
         closing[..., 0] = torch.where(is_last, full_stop[0], closing[..., 0])
         kind = torch.full((count, frames, _ROW), STRUCTURE, device=self._device)
         kind[..., 2:6] = LATER_BOX
+        # Whether another row follows: the token that ends the answer.
+        kind[..., 6] = CLOSE
         kind[:, 0, 2:6] = FIRST_BOX
         return Piece(
             torch.cat([time, opening, read, closing], -1).flatten(1),

@@ -1,0 +1,168 @@
+"""Rows in ST-Align's annotation format, with exact truth.
+
+A row is about one event of one video: ``meta.split`` are its first and last frame
+number, ``time_token`` the event's, ``spatial_token["<bboxes>"]`` a box ``[x, y, w, h]``
+in pixels for each frame of the event. Frame numbers are inclusive. ``query`` is the
+bare question, as a person would type it.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from stablechat import prompts
+from training.synthetic import language
+from training.synthetic.language import UNSAID_ACTION, UNSAID_COLOR, UNSAID_SHAPE
+from training.synthetic.painter import frame_times
+from training.synthetic.video import Format
+from training.synthetic.world import Scenes, boxes_of, states_at
+
+Row = dict[str, Any]
+_TASKS = ("stvg", "svg", "elc")
+# How often a question leaves out the colour, the shape or the action.
+_FORMS = (
+    ((True, True, True), 12),
+    ((False, True, True), 2),
+    ((True, False, True), 2),
+    ((True, True, False), 3),
+    ((False, False, True), 1),
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One object's event in a written video.
+
+    Attributes:
+        kinds: Colour, shape and action.
+        first_frame, last_frame: Of the event, inclusive.
+        boxes: ``{frame: [x, y, w, h]}`` in pixels.
+    """
+
+    kinds: tuple[int, int, int]
+    first_frame: int
+    last_frame: int
+    boxes: dict[str, list[float]]
+
+
+def events_of(scene: Scenes, layout: Format) -> list[Event]:
+    """The events of a single scene, in the order in which they start."""
+    times = frame_times(layout.num_frames)
+    boxes = boxes_of(scene, states_at(scene, times))[0]
+    last = layout.num_frames - 1
+    found = []
+    for k in range(scene.color.shape[1]):
+        if not scene.exists[0, k]:
+            continue
+        first_frame = math.ceil(float(scene.start[0, k]) * last)
+        last_frame = math.floor(float(scene.end[0, k]) * last)
+        tracks = {
+            str(frame): _pixel_box(boxes[frame, k].tolist(), layout)
+            for frame in range(first_frame, last_frame + 1)
+        }
+        kinds = tuple(int(t[0, k]) for t in (scene.color, scene.shape, scene.action))
+        found.append(Event(kinds, first_frame, last_frame, tracks))  # type: ignore[arg-type]
+    return sorted(found, key=lambda event: event.first_frame)
+
+
+def make_rows(
+    video_path: str, events: list[Event], layout: Format, rng: random.Random
+) -> dict[str, Row]:
+    """One row a task about one event that a question can pick out.
+
+    Args:
+        video_path: Relative to the folder of videos.
+        events: All events of the video.
+        layout: The video's format.
+        rng: Chooses the event and the words.
+
+    Returns:
+        ``{"stvg": row, "svg": row, "elc": row}``; empty if no event stands out.
+    """
+    askable = [event for event in events if _fits(event.kinds, events) == 1]
+    if not askable:
+        return {}
+    event = rng.choice(askable)
+    query = _ask(event, events, rng)
+    return {task: _row(task, video_path, event, query, layout) for task in _TASKS}
+
+
+def describe_video(events: list[Event]) -> str:
+    """What happens in the video, in one sentence."""
+    return language.describe([language.caption(*event.kinds) for event in events])
+
+
+def _ask(event: Event, events: list[Event], rng: random.Random) -> str:
+    forms, weights = zip(*_FORMS, strict=True)
+    mentions = rng.choices(forms, weights)[0]
+    unsaid = (UNSAID_COLOR, UNSAID_SHAPE, UNSAID_ACTION)
+    said = tuple(
+        kind if named else silent
+        for kind, named, silent in zip(event.kinds, mentions, unsaid, strict=True)
+    )
+    if _fits(said, events) != 1:
+        said = event.kinds
+    return language.query(*said, rng)
+
+
+def _fits(said: tuple[int, ...], events: list[Event]) -> int:
+    """Events that fit a question."""
+    unsaid = (UNSAID_COLOR, UNSAID_SHAPE, UNSAID_ACTION)
+    return sum(
+        all(
+            wanted in (silent, kind)
+            for wanted, silent, kind in zip(said, unsaid, event.kinds, strict=True)
+        )
+        for event in events
+    )
+
+
+def _row(task: str, video_path: str, event: Event, query: str, layout: Format) -> Row:
+    caption = language.caption(*event.kinds)
+    span = {"<s>": event.first_frame, "<e>": event.last_frame}
+    row: Row = {
+        "video_path": video_path,
+        "query": query,
+        "caption": caption,
+        "meta": {
+            "width": layout.width,
+            "height": layout.height,
+            "split": [0, layout.num_frames - 1],
+            "time_token": span,
+            "spatial_token": {"<bboxes>": event.boxes},
+        },
+    }
+    boxes = "Object bounding box: <bboxes>."
+    if task == "stvg":
+        question = prompts.stvg_prompt(query)
+        answer = f"During the span of {{<s>,<e>}}. {boxes}"
+    elif task == "svg":
+        question = _with_keys(prompts.svg_prompt(query, (0.0, 1.0)), "<s>", "<e>")
+        answer = boxes
+    else:
+        first = event.boxes[str(event.first_frame)]
+        row["meta"]["spatial_token"]["<region>"] = {str(event.first_frame): first}
+        question = _region_question()
+        answer = f"Ends in <e>, {caption}. {boxes}"
+    row["conversations"] = [{"value": f"<video>\n{question}"}, {"value": answer}]
+    return row
+
+
+def _with_keys(prompt: str, start: str, end: str) -> str:
+    return prompt.replace("<t0.000>", start).replace("<t1.000>", end)
+
+
+def _region_question() -> str:
+    prompt = prompts.elc_prompt(0.0, (0.0, 0.0, 1.0, 1.0))
+    region = "[<w0.000>, <h0.000>, <w1.000>, <h1.000>]"
+    return prompt.replace("<t0.000>", "<s>").replace(region, "<region>")
+
+
+def _pixel_box(unit: list[float], layout: Format) -> list[float]:
+    x1, y1, x2, y2 = unit
+    width, height = layout.width, layout.height
+    box = (x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height)
+    return [round(value, 2) for value in box]
