@@ -224,7 +224,8 @@ def _download_from_any(repo: str, revision: str, files: Sequence[str]) -> Source
 
 def _download(repo: str, revision: str, files: Sequence[str], endpoint: str) -> Source:
     # A saved token is for the hub, or for the endpoint that the user chose.
-    token = False if endpoint == MIRROR_ENDPOINT else None
+    chosen = endpoint == HUB_ENDPOINT or bool(os.environ.get("HF_ENDPOINT"))
+    token = None if chosen else False
     api = huggingface_hub.HfApi(endpoint=endpoint, token=token)
     info = api.model_info(repo, revision=revision, timeout=_METADATA_TIMEOUT_SECONDS)
     names = [sibling.rfilename for sibling in info.siblings or []]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -51,6 +53,9 @@ _FLASH_CAPABILITY = (8, 0)
 # Copies of a video's projected patch features that are alive at once in the packer.
 _LIVE_FEATURES = 6
 _GIB = 2**30
+# Of a card's free memory; the rest is for the memory of what was read and for slack.
+_USABLE_SHARE = 0.9
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,20 @@ def free_bytes(device: torch.device) -> int:
     """Memory that can be had on a device now (shared with the CPU on MPS)."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(import_module("psutil").virtual_memory().available)
+    free = int(import_module("psutil").virtual_memory().available)
+    return min(free, _container_free_bytes())
+
+
+def _container_free_bytes() -> int:
+    """What a container's limit leaves (Linux, cgroup 2); psutil sees the host's."""
+    try:
+        limit = int((_CGROUP / "memory.max").read_text())
+        lines = (_CGROUP / "memory.stat").read_text().splitlines()
+        # Pages of files can be given up; anonymous ones can't.
+        used = int(dict(line.split() for line in lines)["anon"])
+    except (OSError, ValueError, KeyError):  # "max" is no number: no limit
+        return sys.maxsize
+    return max(0, limit - used)
 
 
 def place(
@@ -211,7 +229,8 @@ def place(
     if device.type == "cuda" and (device.index is None or device_map):
         budget = memory_budget()
         if needed <= sum(budget.values()):
-            return Placement(device, dtype, attn, spread(model, dtype, budget))
+            first = torch.device("cuda", 0)
+            return Placement(first, dtype, attn, spread(model, dtype, budget))
         free = sum(budget.values())
     if needed <= free:
         return Placement(device, dtype, attn)
@@ -244,7 +263,8 @@ def memory_budget() -> dict[int | str, int]:
     """Free bytes of every card and of the CPU, for :func:`spread`."""
     cards = range(torch.cuda.device_count())
     budget: dict[int | str, int] = {
-        card: free_bytes(torch.device("cuda", card)) for card in cards
+        card: int(_USABLE_SHARE * free_bytes(torch.device("cuda", card)))
+        for card in cards
     }
     budget["cpu"] = free_bytes(torch.device("cpu"))
     return budget

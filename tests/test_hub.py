@@ -126,6 +126,10 @@ def test_the_mirror_gets_no_token(
     hub.fetch(NAME)
     assert mirrored.asked
     assert not mirrored.tokens
+    # Unless it was chosen by hand.
+    monkeypatch.setenv("HF_ENDPOINT", mirrored.url)
+    hub.fetch(NAME, "main")
+    assert mirrored.tokens
 
 
 def test_the_hub_gets_the_token(

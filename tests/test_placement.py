@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import golden_files
@@ -66,6 +67,71 @@ def test_short_memory_says_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> No
     assert "--dtype bfloat16" in message
     assert "the demo model" in message
     assert not allocated
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("max", None), ("5000", 2000), ("1000", 0), ("", None)]
+)
+def test_a_containers_limit_counts(
+    limit: str, expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placement, "_CGROUP", tmp_path)
+    if limit:
+        (tmp_path / "memory.max").write_text(f"{limit}\n")
+        (tmp_path / "memory.stat").write_text("anon 3000\nfile 900\n")
+    found = placement.free_bytes(torch.device("cpu"))
+    if expected is None:
+        assert found > 10**6
+    else:
+        assert found == expected
+
+
+def pretend_cards(monkeypatch: pytest.MonkeyPatch, *free: int, cpu: int) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
+    monkeypatch.setattr(
+        placement,
+        "free_bytes",
+        lambda device: free[device.index or 0] if device.type == "cuda" else cpu,
+    )
+
+
+def test_one_card_is_enough(
+    empty_model: LlavaST, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_cards(monkeypatch, 2**30, 2**30, cpu=2**30)
+    found = placement.place(empty_model, torch.device("cuda"), torch.float16, "sdpa")
+    assert (found.device, found.device_map) == (torch.device("cuda"), None)
+
+
+def test_one_card_is_too_small(
+    empty_model: LlavaST, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer, bound = sizes(empty_model)
+    monkeypatch.setattr(placement, "_USABLE_SHARE", 1)
+    pretend_cards(monkeypatch, bound + 5 * layer, 2**30, cpu=2**30)
+    cuda, half = torch.device("cuda"), torch.float16
+    found = placement.place(empty_model, cuda, half, "sdpa")
+    assert found.device == torch.device("cuda", 0)
+    assert found.device_map is not None
+    assert set(found.device_map.values()) == {0, 1}
+
+
+def test_a_card_that_was_named_is_not_left(
+    empty_model: LlavaST, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_cards(monkeypatch, 1000, 2**30, cpu=2**30)
+    named, half = torch.device("cuda", 0), torch.float16
+    with pytest.raises(OutOfMemoryError, match=r"cuda:0 has 0\.0 GiB.*--device cpu"):
+        placement.place(empty_model, named, half, "sdpa")
+
+
+def test_all_cards_together_are_too_small(
+    empty_model: LlavaST, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_cards(monkeypatch, 1000, 1000, cpu=1000)
+    cuda, half = torch.device("cuda"), torch.float16
+    with pytest.raises(OutOfMemoryError, match=r"needs about"):
+        placement.place(empty_model, cuda, half, "sdpa")
 
 
 def test_a_map_with_one_device() -> None:
