@@ -1,0 +1,1 @@
+"""Benchmarks: ask a model every row of one, and score what it answered."""
