@@ -21,7 +21,7 @@ from stablechat.encoding import (
     video_key,
 )
 from stablechat.errors import CancelledError, InputError, OutOfMemoryError
-from stablechat.generation import generate
+from stablechat.generation import LastRow, generate
 from stablechat.grounding import to_grounding
 from stablechat.loader import LoadedModel, load_model
 from stablechat.parser import parse_answer
@@ -146,7 +146,8 @@ class StableChat:
             else:
                 encoded = turn.encode_video(path, segment)
             prompt = question.prompt(encoded.video, encoded.pts_seconds)
-            generation = turn.answer(encoded, prompt, config)
+            end = question.last_row(turn.first_time_token, encoded.pts_seconds)
+            generation = turn.answer(encoded, prompt, config, end)
         return to_grounding(
             parse_answer(generation.text, task),
             generation,
@@ -335,11 +336,20 @@ class _Turn:
             cancelled=self._cancelled,
         )
 
+    @property
+    def first_time_token(self) -> int:
+        """Id of ``<TEMP-000>``."""
+        return self._model.config.base_vocab_size
+
     def answer(
-        self, encoded: EncodedVideo, prompt: str, config: GenerationConfig | None
+        self,
+        encoded: EncodedVideo,
+        prompt: str,
+        config: GenerationConfig | None,
+        last_row: LastRow | None = None,
     ) -> Generation:
         """The model's answer about an encoded video, with all timings."""
-        written = self.write(encoded.visual, prompt, encoded.is_image, config)
+        written = self.write(encoded.visual, prompt, encoded.is_image, config, last_row)
         return replace(written, timings={**encoded.timings, **written.timings})
 
     @torch.inference_mode()
@@ -349,6 +359,7 @@ class _Turn:
         prompt: str,
         is_image: bool,
         config: GenerationConfig | None,
+        last_row: LastRow | None = None,
     ) -> Generation:
         """The model's answer to a prompt about visual tokens."""
         config = config or GenerationConfig()
@@ -363,6 +374,7 @@ class _Turn:
             self._model.embed_prompt(encoded, visual),
             config,
             end_token_ids=self._loaded.end_token_ids,
+            last_row=last_row if config.stop_at_last_row else None,
             on_token=lambda _, count: self._report("answer", count / limit),
             cancelled=self._cancelled,
         )

@@ -11,8 +11,9 @@ import numpy as np
 
 from stablechat import prompts
 from stablechat.errors import InputError
+from stablechat.generation import LastRow
 from stablechat.grounding import span_to_unit, xyxy_to_unit
-from stablechat.types import FloatArray, Task, TimeSpan, VideoInfo
+from stablechat.types import NUM_BINS, FloatArray, Task, TimeSpan, VideoInfo
 
 #: Tasks whose answer is a time or a box.
 GROUNDING_TASKS: tuple[Task, ...] = tuple(
@@ -92,6 +93,22 @@ class Question:
             )
         return _PLAIN_PROMPTS[self.task](self.query)
 
+    def last_row(
+        self, first_time_token: int, pts_seconds: FloatArray
+    ) -> LastRow | None:
+        """What tells that an answer is complete; None where it has no rows.
+
+        Args:
+            first_time_token: Id of ``<TEMP-000>``.
+            pts_seconds: float64 ``(N,)``, times of the frames the model sees.
+        """
+        if self.task == "svg" and self.span is not None:
+            end_unit = span_to_unit(self.span, pts_seconds)[1]
+            end_bin = round(min(max(end_unit, 0.0), 1.0) * (NUM_BINS - 1))
+            return LastRow(first_time_token, 0, end_bin)
+        times = _TIMES_BEFORE_ROWS.get(self.task)
+        return None if times is None else LastRow(first_time_token, times)
+
     def _start_unit(self, pts_seconds: FloatArray) -> float:
         start = self.start_seconds or 0.0
         if start > pts_seconds[-1]:
@@ -101,6 +118,8 @@ class Question:
             )
         return span_to_unit(TimeSpan(start, start), pts_seconds)[0]
 
+
+_TIMES_BEFORE_ROWS: dict[Task, int] = {"stvg": 2, "elc": 1}
 
 _PLAIN_PROMPTS = {
     "stvg": prompts.stvg_prompt,

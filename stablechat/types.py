@@ -150,12 +150,15 @@ class GenerationConfig:
         temperature: 0 is greedy; above it tokens are sampled.
         top_p: Keep the likeliest tokens whose probabilities sum to this.
         seed: Makes sampling repeatable.
+        stop_at_last_row: End the answer to a grounding question after the box of its
+            span's last frame; what a model adds after it can't matter.
     """
 
     max_new_tokens: int = 1024
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    stop_at_last_row: bool = True
 
     def __post_init__(self) -> None:
         _require(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stablechat.generation.decoder import Decoder
+from stablechat.generation.last_row import LastRow
 from stablechat.generation.sampler import Sampler
 from stablechat.generation.stopping import StopRule, never
 from stablechat.generation.threads import decoding_threads
@@ -25,6 +26,7 @@ def generate(
     config: GenerationConfig | None = None,
     *,
     end_token_ids: Collection[int] | None = None,
+    last_row: LastRow | None = None,
     on_token: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] = never,
 ) -> Generation:
@@ -36,6 +38,8 @@ def generate(
         inputs_embeds: ``(1, L, hidden)``, the prompt, from ``LlavaST.embed_prompt``.
         config: How to decode; None is greedy.
         end_token_ids: Tokens that end an answer; None asks the tokenizer.
+        last_row: Ends the answer to a grounding question when it is complete; None
+            leaves that to the model.
         on_token: Called with (token id, tokens so far) after each token.
         cancelled: Asked before every token.
 
@@ -44,14 +48,14 @@ def generate(
     """
     config = config or GenerationConfig()
     ends = tokenizer.end_token_ids if end_token_ids is None else end_token_ids
-    rule = StopRule(frozenset(ends), config.max_new_tokens, cancelled)
+    rule = StopRule(frozenset(ends), config.max_new_tokens, cancelled, last_row)
     started = time.perf_counter()
     with decoding_threads(model):
         decoder, sampler = Decoder(model), Sampler(config)
         token = sampler.pick(decoder.read(inputs_embeds))
         prefilled = time.perf_counter()
         tokens: list[int] = []
-        while (reason := rule.reason(token, len(tokens))) is None:
+        while (reason := rule.reason(token, tokens)) is None:
             tokens.append(token)
             if on_token is not None:
                 on_token(token, len(tokens))

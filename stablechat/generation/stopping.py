@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from stablechat.generation.last_row import LastRow
 from stablechat.types import FinishReason
 
 
@@ -21,21 +22,25 @@ class StopRule:
         end_token_ids: Tokens by which the model ends it.
         max_new_tokens: Longest answer.
         cancelled: Asked before every token.
+        last_row: Ends the answer to a grounding question when it is complete.
     """
 
     end_token_ids: Collection[int]
     max_new_tokens: int
     cancelled: Callable[[], bool] = never
+    last_row: LastRow | None = None
 
-    def reason(self, token: int, count: int) -> FinishReason | None:
+    def reason(self, token: int, tokens: Sequence[int]) -> FinishReason | None:
         """Why to stop instead of appending a token, or None to go on.
 
         Args:
             token: The token that comes next.
-            count: Tokens written before it.
+            tokens: What is written before it.
         """
         if self.cancelled():
             return "cancelled"
         if token in self.end_token_ids:
             return "stop"
-        return "length" if count >= self.max_new_tokens else None
+        if self.last_row is not None and self.last_row.is_written(tokens):
+            return "stop"
+        return "length" if len(tokens) >= self.max_new_tokens else None

@@ -153,4 +153,4 @@ def test_stop_rule(
     token: int, count: int, cancelled: bool, expected: str | None
 ) -> None:
     rule = StopRule({9}, 4, lambda: cancelled)
-    assert rule.reason(token, count) == expected
+    assert rule.reason(token, [1] * count) == expected
