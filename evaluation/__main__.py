@@ -89,6 +89,7 @@ def _parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     from evaluation.datasets import TASKS
+    from stablechat.types import GenerationConfig
 
     text = "Ask every annotated row; goes on where an earlier run was ended."
     add = commands.add_parser("run", help=text, description=text).add_argument
@@ -104,6 +105,13 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     add("--model", metavar="M", help="folder or hub id; default: the demo model")
     add("--device", metavar="D", help="cpu, cuda, cuda:1 or mps; default: the best")
     add("--dtype", metavar="T", help="float32, float16 or bfloat16; default: by device")
+    add(
+        "--max-new-tokens",
+        type=int,
+        default=GenerationConfig().max_new_tokens,
+        metavar="N",
+        help="longest answer (default: %(default)s)",
+    )
     add("--limit", metavar="N", type=_count, help="ask the first N only")
     add("--subset", metavar="N", type=_count, help="ask N that are drawn at random")
     add("--seed", metavar="S", type=int, help="for --subset (default: 0)")
@@ -117,10 +125,9 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 on, got {text!r}")
+    return int(text)
 
 
 def _run(args: argparse.Namespace) -> str:
@@ -133,6 +140,7 @@ def _run(args: argparse.Namespace) -> str:
         raise InputError("--seed is for --subset; give both or neither.")
     if not args.videos.is_dir():
         raise InputError(f"{args.videos} is not a folder; give --videos the videos'.")
+    config = GenerationConfig(max_new_tokens=args.max_new_tokens)
     samples = load_samples(args.annotations, args.task)
     chosen = choose(samples, args.subset, args.seed or 0, args.limit)
     out = RowFile(args.out)
@@ -142,7 +150,7 @@ def _run(args: argparse.Namespace) -> str:
     from evaluation.asking import load_chat
 
     chat = load_chat(args.model, args.device, args.dtype)
-    done = run(chosen, args.videos, chat, out, GenerationConfig())
+    done = run(chosen, args.videos, chat, out, config)
     return (
         f"{args.out}: {done.num_rows} rows, {done.num_new} of them new; "
         f"{done.num_missing} without a usable video, {done.num_cut} cut at the length "

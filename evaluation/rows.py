@@ -22,6 +22,9 @@ from stablechat.types import Task
 
 RawRow = dict[str, Any]
 
+#: How each row of a run begins. What else may end a file is not ours to cut off.
+_ROW_START = b'{"index": '
+
 
 @dataclass(frozen=True)
 class ResultRow:
@@ -156,7 +159,7 @@ class RowFile:
         content = _read(self._path)
         end = content.rfind(b"\n") + 1
         last = content[end:]
-        if last and _json_object(last) is None:
+        if last and _json_object(last) is None and _begins_like_a_row(last):
             self._cut_at = end
         self._needs_newline = bool(last) and self._cut_at is None
         complete = content if self._cut_at is None else content[:end]
@@ -193,6 +196,10 @@ class RowFile:
         # Half of a surrogate pair, which a file name can hold, has no UTF-8.
         self._file.write(line.encode("utf-8", "backslashreplace") + b"\n")
         self._file.flush()
+
+
+def _begins_like_a_row(line: bytes) -> bool:
+    return line.startswith(_ROW_START) or _ROW_START.startswith(line)
 
 
 def _exists(path: Path) -> bool:

@@ -1,0 +1,84 @@
+"""Clips by frame number, and a benchmark's own questions to the golden model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import golden_files
+import pytest
+import torch
+
+from evaluation.asking import BenchmarkChat, segment_of
+from evaluation.frames import sampled_frames
+from stablechat import chat as chat_module
+from stablechat.errors import InputError, VideoError
+from stablechat.types import GenerationConfig
+from stablechat.video import sample_frames
+
+SHORT = GenerationConfig(max_new_tokens=6)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """30 pictures, 10 a second."""
+    return golden_files.write_clip(tmp_path_factory.mktemp("clips") / "square.mp4")
+
+
+@pytest.mark.parametrize("split", [(0, 29), (0, 28), (3, 17), (28, 29), (1, 29)])
+def test_the_model_sees_the_clip_and_nothing_else(
+    clip: Path, split: tuple[int, int]
+) -> None:
+    seen = sample_frames(clip, 100, span=segment_of(clip, split))
+    assert set(seen.indices.tolist()) == sampled_frames(split)
+
+
+def test_the_whole_video_needs_no_segment(clip: Path) -> None:
+    assert segment_of(clip, (0, 29)) is None
+
+
+def test_a_clip_that_the_video_does_not_have(clip: Path) -> None:
+    with pytest.raises(InputError, match=r"frame 30 and square.mp4 has 30 frames"):
+        segment_of(clip, (0, 30))
+    with pytest.raises(VideoError, match="no file"):
+        segment_of(clip.with_name("gone.mp4"), (0, 29))
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of frames of every run of the encoder, which is not run."""
+    runs: list[int] = []
+
+    def encode(model: Any, frames: Any, **_: Any) -> torch.Tensor:
+        runs.append(len(frames))
+        return torch.zeros(1620, 64)
+
+    monkeypatch.setattr(chat_module, "encode_frames", encode)
+    return runs
+
+
+def test_a_clip_is_encoded_once(clip: Path, encoded: list[int]) -> None:
+    chat = BenchmarkChat(golden_files.loaded())
+    first = chat.ask(clip, (0, 29), "Starts in <t0.591>, what?", SHORT)
+    again = chat.ask(clip, (0, 29), "Starts in <t0.591>, what?", SHORT)
+    assert encoded == [100]
+    assert first.token_ids == again.token_ids and len(first.token_ids) > 0
+    chat.ask(clip, (3, 17), "What?", SHORT)
+    assert encoded == [100, 100]
+
+
+def test_the_question_reaches_the_model_as_it_is(
+    clip: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = golden_files.loaded()
+    prompts: list[str] = []
+    encode = loaded.tokenizer.encode_prompt
+
+    def heard(prompt: str, **kwargs: Any) -> Any:
+        prompts.append(prompt)
+        return encode(prompt, **kwargs)
+
+    monkeypatch.setattr(loaded.tokenizer, "encode_prompt", heard)
+    asked = "Between {<t0.087>,<t0.581>}, where is it? "
+    BenchmarkChat(loaded).ask(clip, (0, 29), asked, SHORT)
+    assert prompts == [asked]

@@ -1,0 +1,169 @@
+"""``python -m evaluation``: from annotations to metrics, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import golden_files
+import pytest
+from eval_samples import GOLDEN_METRICS, annotation, write_annotations
+
+from evaluation import __main__ as cli
+from evaluation.rows import read_json_lines
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPECTED = json.loads((GOLDEN_METRICS / "expected.json").read_text())
+
+
+def call(*arguments: object) -> int:
+    """Run a command in this process; returns the exit code."""
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as left:
+        return int(left.code or 0)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    """Annotations of two videos, one of which is there."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    golden_files.write_clip(videos / "there.mp4")
+    (videos / "broken.mp4").write_text("no video")
+    meta: dict[str, Any] = {"split": [0, 29], "time_token": {"<s>": 20, "<e>": 25}}
+    rows = [
+        annotation(video_path=f"{name}.mp4", meta=meta)
+        for name in ("there", "gone", "broken")
+    ]
+    write_annotations(tmp_path / "stvg.json", rows)
+    return tmp_path
+
+
+def run_arguments(world: Path, *more: object) -> list[object]:
+    return [
+        *("run", "--annotations", world / "stvg.json", "--videos", world / "videos"),
+        *("--task", "stvg", "--model", golden_files.CHECKPOINT, "--device", "cpu"),
+        *("--max-new-tokens", 4, "--out", world / "rows.jsonl", *more),
+    ]
+
+
+def test_from_annotations_to_metrics(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*run_arguments(world)) == 0
+    told = capsys.readouterr()
+    assert "3 rows, 3 of them new; 2 without a usable video, 1 cut" in told.out
+    assert "3/3 rows, 2 missing" in told.err
+    rows = read_json_lines(world / "rows.jsonl")
+    assert [row["missing"] for row in rows] == [False, True, True]
+    assert "gone.mp4" in rows[1]["error"] and "broken.mp4" in rows[2]["error"]
+    assert rows[0]["finish_reason"] == "length"
+    assert call("score", world / "rows.jsonl", "--task", "stvg") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["num_rows"], found["num_missing"], found["num_unparsed"]) == (3, 2, 1)
+
+
+@pytest.mark.parametrize("task", ["stvg", "svg", "elc", "tvg", "rec"])
+def test_score_prints_one_flat_object(
+    task: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = GOLDEN_METRICS / f"{task}.jsonl"
+    assert call("score", path, "--task", task, "--protocol", "released") == 0
+    found = json.loads(capsys.readouterr().out)
+    expected = EXPECTED[task].get("overall", EXPECTED[task])
+    assert {key: found[key] for key in expected if key != "caption_score"} == {
+        key: pytest.approx(value, abs=1e-9)
+        for key, value in expected.items()
+        if key != "caption_score"
+    }
+    assert all(isinstance(value, (int, float)) for value in found.values())
+
+
+def test_scoring_loads_no_torch() -> None:
+    script = (
+        "import sys\nfrom evaluation.__main__ import main\n"
+        f"main(['score', {str(GOLDEN_METRICS / 'stvg.jsonl')!r}, '--task', 'stvg'])\n"
+        "heavy = ('torch', 'transformers', 'av', 'cv2', 'moviepy', 'gradio')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+#: Arguments behind those of a good run, and what the line on stderr says.
+BAD_RUNS: list[tuple[str, str]] = [
+    ("--task tvg", "invalid choice: 'tvg'"),
+    ("--limit 0", "must be a number from 1 on"),
+    ("--limit x", "must be a number from 1 on"),
+    ("--subset -1", "must be a number from 1 on"),
+    ("--seed 3", "--seed is for --subset"),
+    ("--max-new-tokens 0", "max_new_tokens"),
+    ("--videos {world}/nowhere", "not a folder"),
+    ("--videos {world}/stvg.json", "not a folder"),
+    ("--annotations {world}/nowhere.json", "can't be read"),
+    ("--annotations {world}/videos/broken.mp4", "not a JSON file"),
+    ("--out {world}/videos", "is a folder"),
+    ("--out {world}/videos/broken.mp4", "something other than the rows"),
+    ("--out {world}/stvg.json/rows.jsonl", "stvg.json"),
+    ("--model {world}/nowhere", "There is no model"),
+    ("--device warp", "no device 'warp'"),
+    ("--dtype int3", "no number type 'int3'"),
+    ("--colour red", "unrecognized arguments"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), BAD_RUNS)
+def test_bad_runs(
+    world: Path, arguments: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(world.rglob("*"))
+    more = arguments.format(world=world).split()
+    assert call(*run_arguments(world, *more)) == cli.EXIT_BAD_INPUT
+    told = capsys.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert line.startswith("error: ") and says in line
+    assert sorted(world.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("", "required: COMMAND"),
+        ("dance", "invalid choice: 'dance'"),
+        ("score", "required: ROWS.jsonl"),
+        ("score {rows}", "required: --task"),
+        ("score {rows} --task describe", "invalid choice"),
+        ("score {rows} --task stvg --protocol kind", "invalid choice: 'kind'"),
+        ("score {rows} --task rec", "is not a result row of task rec"),
+        ("score /nowhere/rows.jsonl --task stvg", "can't be read"),
+    ],
+)
+def test_bad_calls(
+    arguments: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = GOLDEN_METRICS / "stvg.jsonl"
+    assert call(*arguments.format(rows=rows).split()) == cli.EXIT_BAD_INPUT
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and says in line
+
+
+def test_ctrl_c_says_how_to_go_on(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("evaluation.runner.answer_row", stop)
+    assert call(*run_arguments(world)) == cli.EXIT_INTERRUPTED
+    assert "goes on from here" in capsys.readouterr().err

@@ -1,0 +1,215 @@
+"""The loop: rows as they come, missing videos, going on after a kill."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eval_samples import ANSWER, FakeAsker, annotation
+
+from evaluation.datasets import Sample, read_sample
+from evaluation.protocols import score
+from evaluation.rows import RowFile, read_json_lines, read_result_rows
+from evaluation.runner import RunSummary, run
+from stablechat.errors import InputError, OutOfMemoryError
+from stablechat.types import GenerationConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def samples(*names: str) -> list[Sample]:
+    return [
+        read_sample(index, annotation(video_path=f"{name}.mp4"), "stvg")
+        for index, name in enumerate(names)
+    ]
+
+
+def go(
+    asked: Sequence[Sample],
+    out: Path,
+    asker: FakeAsker | None = None,
+    stderr: io.StringIO | None = None,
+    seconds: Sequence[float] = (),
+) -> RunSummary:
+    ticks = iter(seconds)
+    return run(
+        asked,
+        Path("/videos"),
+        asker or FakeAsker(),
+        RowFile(out),
+        GenerationConfig(),
+        stderr=stderr or io.StringIO(),
+        clock=lambda: next(ticks, 0.0),
+    )
+
+
+def without_seconds(path: Path) -> list[dict[str, Any]]:
+    return [{**row, "seconds": None} for row in read_json_lines(path)]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "rows.jsonl"
+
+
+def test_a_row(out: Path) -> None:
+    go(samples("a"), out)
+    (row,) = read_json_lines(out)
+    assert row.pop("seconds") >= 0
+    assert row.pop("prompt").startswith("When can we see it?")
+    assert row.pop("gt")["tvg"] == [20, 50]
+    assert row.pop("converted_outputs").startswith("During the span of {0.20202,")
+    assert row == {
+        "index": 0,
+        "task": "stvg",
+        "model": "fake",
+        "video": "a.mp4",
+        "query": "the red circle moving left",
+        "split": [0, 100],
+        "width": 200,
+        "height": 100,
+        "outputs": ANSWER,
+        "finish_reason": "stop",
+        "missing": False,
+        "error": None,
+    }
+
+
+def test_what_was_written_can_be_scored(out: Path) -> None:
+    go(samples("a", "missing", "b"), out)
+    found = score(read_result_rows(out, "stvg"), "stvg", "strict")
+    counts = (found["num_rows"], found["num_missing"], found["num_unparsed"])
+    assert counts == (3, 1, 0)
+    # Bins 20 and 50 of frames 0..100: 0.20202 to 0.50505 against 0.2 to 0.5.
+    each = (0.5 - 0.20202) / (0.50505 - 0.2)
+    assert found["mtiou"] == pytest.approx(2 / 3 * each)
+
+
+def test_a_missing_video_is_a_row_with_its_reason(out: Path) -> None:
+    stderr = io.StringIO()
+    summary = go(samples("missing", "a"), out, stderr=stderr)
+    row = read_json_lines(out)[0]
+    assert (row["missing"], row["outputs"], row["finish_reason"]) == (True, "", None)
+    assert row["error"] == "There is no file missing.mp4."
+    assert row["gt"]["tvg"] == [20, 50]  # strict scoring needs the truth
+    assert summary == RunSummary(num_rows=2, num_new=2, num_missing=1, num_cut=0)
+    assert "1 missing" in stderr.getvalue()
+
+
+def test_a_model_that_fails_ends_the_run_and_keeps_its_rows(out: Path) -> None:
+    def answer(number: int) -> str:
+        if number == 2:
+            raise OutOfMemoryError("The card is full.")
+        return ANSWER
+
+    with pytest.raises(OutOfMemoryError):
+        go(samples(*"abcd"), out, FakeAsker(answer))
+    assert [row["index"] for row in read_json_lines(out)] == [0, 1]
+
+
+@pytest.mark.parametrize("tail", ["", '{"index": 2, "task": "st'])
+def test_it_goes_on_after_a_stop(out: Path, tmp_path: Path, tail: str) -> None:
+    def answer(number: int) -> str:
+        if number == 2:
+            raise KeyboardInterrupt
+        return ANSWER
+
+    asked = samples(*"abcd")
+    with pytest.raises(KeyboardInterrupt):
+        go(asked, out, FakeAsker(answer))
+    with out.open("a") as file:
+        file.write(tail)
+    again = FakeAsker()
+    summary = go(asked, out, again)
+    assert [name for name, _, _ in again.asked] == ["c.mp4", "d.mp4"]
+    assert summary == RunSummary(num_rows=4, num_new=2, num_missing=0, num_cut=0)
+    whole = tmp_path / "whole.jsonl"
+    go(asked, whole)
+    assert without_seconds(out) == without_seconds(whole)
+
+
+def test_it_goes_on_after_a_kill(out: Path) -> None:
+    script = f"""
+import os, signal, sys
+sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]
+from pathlib import Path
+from test_runner import FakeAsker, go, samples, ANSWER
+
+def answer(number):
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ANSWER
+
+go(samples(*"abcd"), Path({str(out)!r}), FakeAsker(answer))
+"""
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ})
+    assert done.returncode == -signal.SIGKILL
+    assert [row["index"] for row in read_json_lines(out)] == [0, 1]
+    again = FakeAsker()
+    go(samples(*"abcd"), out, again)
+    assert len(again.asked) == 2
+    assert [row["index"] for row in read_json_lines(out)] == [0, 1, 2, 3]
+
+
+def test_nothing_left_to_ask(out: Path) -> None:
+    go(samples("a"), out)
+    before = out.read_bytes()
+    assert go(samples("a"), out).num_new == 0
+    assert out.read_bytes() == before
+
+
+def test_a_larger_run_goes_on_from_a_smaller_one(out: Path) -> None:
+    go(samples(*"abc")[1:2], out)
+    assert go(samples(*"abc"), out).num_new == 2
+    assert [row["index"] for row in read_json_lines(out)] == [1, 0, 2]
+
+
+def test_rows_of_other_annotations_are_refused(out: Path) -> None:
+    go(samples("a"), out)
+    with pytest.raises(InputError, match="other annotations"):
+        go(samples("b"), out)
+    other = read_sample(0, annotation(video_path="a.mp4"), "svg")
+    with pytest.raises(InputError, match="another task"):
+        go([other], out)
+
+
+def test_rows_of_another_model_are_refused(out: Path) -> None:
+    go(samples("a"), out)
+    with pytest.raises(InputError, match="answers of fake, not other"):
+        go(samples("a", "b"), out, FakeAsker(name="other"))
+
+
+def test_progress_says_how_long_it_will_take(out: Path) -> None:
+    stderr = io.StringIO()
+    # The clock: at the start, and after each row.
+    go(samples(*"abcd"), out, stderr=stderr, seconds=[0, 30, 34, 60, 80])
+    assert stderr.getvalue().splitlines() == [
+        "1/4 rows, 0 missing, 30.0 s a row, 0:01:30 left",
+        "3/4 rows, 0 missing, 20.0 s a row, 0:00:20 left",
+        "4/4 rows, 0 missing, 20.0 s a row, 0:00:00 left",
+    ]
+
+
+def test_progress_counts_what_was_there(out: Path) -> None:
+    go(samples(*"abcd")[:3], out)
+    stderr = io.StringIO()
+    go(samples(*"abcd"), out, stderr=stderr, seconds=[0, 3700])
+    assert stderr.getvalue().splitlines() == [
+        "3 of 4 rows are there already",
+        "4/4 rows, 0 missing, 3700.0 s a row, 0:00:00 left",
+    ]
+
+
+def test_answers_that_were_cut_are_counted(out: Path) -> None:
+    go(samples("a"), out)
+    row = {**json.loads(out.read_text()), "finish_reason": "length"}
+    out.write_text(json.dumps(row) + "\n")
+    assert go(samples("a"), out).num_cut == 1
