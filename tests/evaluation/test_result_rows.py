@@ -52,7 +52,7 @@ def test_a_run_goes_on_behind_the_last_whole_line(
 
 
 def test_a_half_written_letter_is_cut_off_too(path: Path) -> None:
-    path.write_bytes(b'{"index": 0}\n{"query": "caf\xc3')
+    path.write_bytes(b'{"index": 0}\n{"index": 1, "query": "caf\xc3')
     with RowFile(path) as out:
         out.append({"index": 1})
     assert [row["index"] for row in read_json_lines(path)] == [0, 1]
