@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evaluation.datasets import Sample
 from evaluation.frames import Split
 from stablechat.chat import StableChat
 from stablechat.errors import InputError
+from stablechat.generation import LastRow
 from stablechat.loader import load_model
-from stablechat.types import Generation, GenerationConfig, TimeSpan
+from stablechat.types import NUM_BINS, Generation, GenerationConfig, Task, TimeSpan
 from stablechat.video._inspect import inspect
+
+#: Times that an answer names before its boxes; the question of SVG has named them.
+_TIMES_BEFORE_ROWS: dict[Task, int] = {"stvg": 2, "elc": 1, "svg": 0}
 
 
 class BenchmarkChat(StableChat):
@@ -19,25 +24,30 @@ class BenchmarkChat(StableChat):
     text is the annotation's, and a clip asked about again is not encoded again.
     """
 
-    def ask(
-        self, video: Path, split: Split, prompt: str, config: GenerationConfig
-    ) -> Generation:
+    def ask(self, video: Path, sample: Sample, config: GenerationConfig) -> Generation:
         """Put a question about a clip to the model.
 
         Args:
-            video: A video file.
-            split: First and last frame of the clip.
-            prompt: The full question, coordinates written ``<t0.087>``.
+            video: The file.
+            sample: The question and the clip.
             config: How to decode.
 
         Raises:
             InputError: The video can't be read, or has no such frames.
             ModelError: The model failed.
         """
-        segment = segment_of(video, split)
+        segment = segment_of(video, sample.split)
         with self._turn(None, None) as turn:
             encoded = turn.encode_video(video, segment)
-            return turn.answer(encoded, prompt, config)
+            end = last_row(sample, turn.first_time_token)
+            return turn.answer(encoded, sample.prompt, config, end)
+
+
+def last_row(sample: Sample, first_time_token: int) -> LastRow:
+    """What tells that an answer is complete, as in :meth:`StableChat.ground`."""
+    unit = sample.asked_end_unit
+    end_bin = None if unit is None else round(unit * (NUM_BINS - 1))
+    return LastRow(first_time_token, _TIMES_BEFORE_ROWS[sample.task], end_bin)
 
 
 def load_chat(

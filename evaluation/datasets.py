@@ -81,6 +81,13 @@ class Sample:
     caption: str = ""
 
     @property
+    def asked_end_unit(self) -> float | None:
+        """Where the clip's span ends, 0..1, if the question says so."""
+        if self.task != "svg":
+            return None
+        return frame_to_unit(self.true_frames[1], self.split)
+
+    @property
     def truth(self) -> dict[str, Any]:
         """The ``gt`` of a result row."""
         truth: dict[str, Any] = {

@@ -11,7 +11,6 @@ from typing import Any, Protocol, TextIO
 
 from evaluation.answers import convert_outputs
 from evaluation.datasets import Sample
-from evaluation.frames import Split
 from evaluation.rows import RowFile
 from stablechat.errors import InputError
 from stablechat.types import Generation, GenerationConfig
@@ -25,9 +24,7 @@ class Asker(Protocol):
 
     name: str
 
-    def ask(
-        self, video: Path, split: Split, prompt: str, config: GenerationConfig
-    ) -> Generation:
+    def ask(self, video: Path, sample: Sample, config: GenerationConfig) -> Generation:
         """Answer; raises InputError where the video can't be used."""
 
 
@@ -135,8 +132,7 @@ def answer_row(
     started = time.perf_counter()
     generation, problem = None, None
     try:
-        path = videos / sample.video_path
-        generation = asker.ask(path, sample.split, sample.prompt, config)
+        generation = asker.ask(videos / sample.video_path, sample, config)
     except InputError as error:
         problem = " ".join(str(error).split())
     text = "" if generation is None else generation.text

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evaluation.frames import Split
+from evaluation.datasets import Sample
 from stablechat.errors import VideoError
 from stablechat.types import Generation, GenerationConfig
 
@@ -57,13 +57,11 @@ class FakeAsker:
         self, answer: Callable[[int], str] = lambda _: ANSWER, name: str = "fake"
     ) -> None:
         self.name = name
-        self.asked: list[tuple[str, Split, str]] = []
+        self.asked: list[str] = []
         self._answer = answer
 
-    def ask(
-        self, video: Path, split: Split, prompt: str, config: GenerationConfig
-    ) -> Generation:
+    def ask(self, video: Path, sample: Sample, config: GenerationConfig) -> Generation:
         if video.name.startswith("missing"):
             raise VideoError(f"There is no file\n{video.name}.")
-        self.asked.append((video.name, split, prompt))
+        self.asked.append(video.name)
         return Generation(self._answer(len(self.asked) - 1), (), "stop")

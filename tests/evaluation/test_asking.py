@@ -6,17 +6,29 @@ from pathlib import Path
 from typing import Any
 
 import golden_files
+import numpy as np
 import pytest
 import torch
+from eval_samples import annotation
 
-from evaluation.asking import BenchmarkChat, segment_of
+from evaluation.asking import BenchmarkChat, last_row, segment_of
+from evaluation.datasets import Sample, read_sample
 from evaluation.frames import sampled_frames
 from stablechat import chat as chat_module
 from stablechat.errors import InputError, VideoError
-from stablechat.types import GenerationConfig
+from stablechat.questions import Question
+from stablechat.types import GenerationConfig, Task, TimeSpan
 from stablechat.video import sample_frames
 
 SHORT = GenerationConfig(max_new_tokens=6)
+
+
+def sample(split: tuple[int, int], task: Task = "stvg") -> Sample:
+    """A question about an event on frames 10 to 12."""
+    meta = {"split": list(split), "time_token": {"<s>": 10, "<e>": 12}}
+    row = annotation(meta=meta)
+    row["conversations"][0]["value"] = "Between {<s>,<e>}, where is it? "
+    return read_sample(0, row, task)
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +71,11 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_a_clip_is_encoded_once(clip: Path, encoded: list[int]) -> None:
     chat = BenchmarkChat(golden_files.loaded())
-    first = chat.ask(clip, (0, 29), "Starts in <t0.591>, what?", SHORT)
-    again = chat.ask(clip, (0, 29), "Starts in <t0.591>, what?", SHORT)
+    first = chat.ask(clip, sample((0, 29)), SHORT)
+    again = chat.ask(clip, sample((0, 29)), SHORT)
     assert encoded == [100]
     assert first.token_ids == again.token_ids and len(first.token_ids) > 0
-    chat.ask(clip, (3, 17), "What?", SHORT)
+    chat.ask(clip, sample((3, 17)), SHORT)
     assert encoded == [100, 100]
 
 
@@ -79,6 +91,21 @@ def test_the_question_reaches_the_model_as_it_is(
         return encode(prompt, **kwargs)
 
     monkeypatch.setattr(loaded.tokenizer, "encode_prompt", heard)
-    asked = "Between {<t0.087>,<t0.581>}, where is it? "
-    BenchmarkChat(loaded).ask(clip, (0, 29), asked, SHORT)
-    assert prompts == [asked]
+    asked = sample((0, 29), "svg")
+    BenchmarkChat(loaded).ask(clip, asked, SHORT)
+    assert prompts == [asked.prompt]
+    assert asked.prompt.startswith("Between {<t0.345>,<t0.414>}, where is it?")
+
+
+def test_an_answer_ends_with_the_box_of_the_last_frame() -> None:
+    """As in the product, whose questions know when an answer is complete."""
+    pts_seconds = np.linspace(0.0, 2.9, 100)
+    region, span = (1, 1, 2, 2), TimeSpan(1.0, 1.2)
+    questions: dict[Task, Question] = {
+        "stvg": Question("it", "stvg"),
+        "svg": Question("it", "svg", span=span),
+        "elc": Question("", "elc", region=region, start_seconds=1.0),
+    }
+    for task, question in questions.items():
+        expected = question.last_row(7, pts_seconds)
+        assert last_row(sample((0, 29), task), 7) == expected
