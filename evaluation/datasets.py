@@ -40,6 +40,9 @@ SUFFIXES: Mapping[Task, str] = {
     "timestamp in the time period.",
 }
 
+#: What reading a value that is not in the format raises, besides KeyError.
+_NOT_IN_FORMAT = (TypeError, ValueError, AttributeError, OverflowError)
+
 _BOXES_KEY, _START_KEY, _END_KEY = "<bboxes>", "<s>", "<e>"
 _VIDEO_MARK = re.compile(r"^\s*<(?:video|image)>\s*")
 _PLACEHOLDER = re.compile(r"<[A-Za-z_]\w*>")
@@ -113,7 +116,7 @@ def load_samples(path: Path, task: Task) -> list[Sample]:
             samples.append(read_sample(index, raw, task))
         except KeyError as error:
             problems.append(f"row {index}: {error} is not there")
-        except (TypeError, ValueError, AttributeError, InputError) as error:
+        except (*_NOT_IN_FORMAT, InputError) as error:
             problems.append(f"row {index}: {error}")
     if problems:
         total = len(samples) + len(problems)
@@ -148,8 +151,8 @@ def read_sample(index: int, raw: Mapping[str, Any], task: Task) -> Sample:
     """Read one annotated row.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError, InputError: It is not in the
-            format.
+        KeyError, TypeError, ValueError, AttributeError, OverflowError, InputError: It
+            is not in the format.
     """
     meta = raw["meta"]
     split = _checked_split(meta["split"])

@@ -22,6 +22,8 @@ from stablechat.types import Task
 
 RawRow = dict[str, Any]
 
+_NOT_A_ROW = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
 #: How each row of a run begins. What else may end a file is not ours to cut off.
 _ROW_START = b'{"index": '
 
@@ -71,7 +73,7 @@ def read_result_rows(path: Path, task: Task) -> list[ResultRow]:
     for number, raw in enumerate(raw_rows, start=1):
         try:
             rows.append(check_row(raw, task))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except _NOT_A_ROW as error:
             raise InputError(
                 f"Line {number} of {path} is not a result row of task {task} "
                 f"({type(error).__name__}: {error})."
@@ -83,7 +85,8 @@ def check_row(raw: Mapping[str, Any], task: Task) -> ResultRow:
     """Take what scoring needs out of a row.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: It is not there, or not that.
+        KeyError, TypeError, ValueError, AttributeError, OverflowError: It is not
+            there, or not that.
     """
     if raw.get("task", task) != task:
         raise ValueError(f"it is of task {raw['task']}")

@@ -142,6 +142,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"meta": {"split": [50, 50]}}, "split must be"),
     ({"meta": {"split": [0.5, 50]}}, "whole number, got 0.5"),
     ({"meta": {"width": 0}}, "size must be positive"),
+    ({"meta": {"width": float("inf")}}, "infinity"),
+    ({"meta": {"width": float("nan")}}, "NaN"),
     ({"meta": {"time_token": {"<s>": 20}}}, "'<e>' is not there"),
     ({"meta": {"time_token": {"<s>": 50, "<e>": 20}}}, "event 50 to 20"),
     ({"meta": {"time_token": {"<s>": 20, "<e>": 101}}}, "must lie in the split"),

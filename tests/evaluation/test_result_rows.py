@@ -148,6 +148,7 @@ def test_a_file_that_cannot_be_scored(path: Path, content: str, message: str) ->
         ({"gt": {"tvg": [0, 5], "svg": {"x": [0, 0, 1, 1]}}}, "invalid literal"),
         ({"gt": {"tvg": [0, 5], "svg": {"0": [0, 0, 1]}}}, "expected 4 numbers"),
         ({"width": "wide"}, "invalid literal"),
+        ({"width": float("inf")}, "infinity"),
         ({"outputs": None}, "must be text"),
     ],
 )
