@@ -27,8 +27,10 @@ MAX_SAMPLE_ASPECT = 8
 _FIXED_POINT = 65536.0  # matrix entries are 16.16
 _MATRIX = struct.Struct("=9i")
 
+#: Swscale's flag, by its number: PyAV has no name for it before version 18.
+_ACCURATE_RND = 0x40000
 #: Bicubic that widens when shrinking, so small pictures are not aliased.
-FILTER = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+FILTER = int(Interpolation.BICUBIC) | _ACCURATE_RND
 #: Swscale filters lines with half the picture's height times the threads; one thread
 #: a picture is fastest while the decoder has the others busy.
 _SCALER_THREADS = 1

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import runpy
 import struct
+from enum import IntEnum
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
+from av.video.reformatter import Interpolation
 from video_clips import turn_matrix
 
+from stablechat.video import orient
 from stablechat.video.orient import (
     Orientation,
+    PictureConverter,
     displayed_size,
     orientation_from_matrix,
     sane_sample_aspect,
@@ -81,3 +87,27 @@ def test_absurd_sample_aspects_are_refused() -> None:
     assert sane_sample_aspect(Fraction(12, 11)) == Fraction(12, 11)
     assert sane_sample_aspect(Fraction(1, 100)) is None
     assert sane_sample_aspect(Fraction(-1)) is None
+
+
+def test_works_with_the_pyav_of_python_3_10(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Version17(IntEnum):
+        BICUBIC = 4
+
+    monkeypatch.setattr("av.video.reformatter.Interpolation", Version17)
+    assert runpy.run_path(orient.__file__)["FILTER"] == 4 | 0x40000
+
+
+def test_the_filter_is_the_one_pyav_names() -> None:
+    named = getattr(Interpolation, "ACCURATE_RND", None)
+    if named is None:
+        pytest.skip("PyAV has no name for it before version 18")
+    assert orient.FILTER == Interpolation.BICUBIC | named
+
+
+def test_small_pictures_keep_their_brightness() -> None:
+    """A reformatter that did not know the flags would fail or alias."""
+    picture = np.zeros((96, 168, 3), np.uint8)
+    picture[:, ::2] = 255  # stripes of one pixel
+    frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+    small = PictureConverter(Orientation(), (21, 12)).picture(frame)
+    assert np.all(np.abs(small[2:-2, 2:-2].astype(int) - 127) < 8)
