@@ -133,6 +133,10 @@ def skip_unneeded(
 ) -> Iterator[VideoPacket]:
     """Tell the decoder to leave out pictures that nobody looks at or refers to.
 
+    FFmpeg's own decoders ask before each picture. Those of other libraries (libdav1d
+    for AV1) ask once, when they are opened, and then leave out wanted ones too; they
+    decode everything.
+
     Args:
         source: Where the packets come from.
         packets: In file order.
@@ -142,6 +146,9 @@ def skip_unneeded(
         The same packets. Saves a quarter to a half where there are B-frames.
     """
     context = source.stream.codec_context
+    if context.name.startswith("lib"):
+        yield from packets
+        return
     for packet in packets:
         wanted = packet.pts is None or needed(packet.pts)
         context.skip_frame = "DEFAULT" if wanted else "NONREF"

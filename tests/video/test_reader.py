@@ -5,13 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from video_clips import numbers, read_number, write_clip
 
 from stablechat.errors import InputError
 from stablechat.types import TimeSpan
-from stablechat.video import FrameReader, _pictures, probe
+from stablechat.video import FrameReader, _pictures, probe, sample_frames
 
 
 def test_times_outside_are_clamped(tmp_path: Path) -> None:
@@ -98,3 +99,26 @@ def test_a_seek_that_lies_is_not_believed(
     with FrameReader(info, TimeSpan(10.0, 10.2)) as reader:
         assert read_number(reader.at(10.0)) == 250
     assert np.isclose(info.duration_seconds, 12)
+
+
+@pytest.fixture(scope="module")
+def av1_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if "libsvtav1" not in av.codecs_available:
+        pytest.skip("this PyAV has no AV1 encoder")
+    path = tmp_path_factory.mktemp("av1") / "x.mp4"
+    speed = {"preset": "12", "g": "32"}
+    return write_clip(path, 70, codec="libsvtav1", audio=False, options=speed)
+
+
+@pytest.mark.parametrize("number", [1, 15, 31, 33, 45, 50, 63, 69])
+def test_av1_loses_no_picture_after_a_seek(av1_clip: Path, number: int) -> None:
+    with FrameReader(probe(av1_clip)) as reader:
+        assert read_number(reader.at(number / 25)) == number
+
+
+def test_av1_spans_and_samples_are_complete(av1_clip: Path) -> None:
+    span = TimeSpan(33 / 25, 63 / 25)
+    with FrameReader(probe(av1_clip), span) as reader:
+        assert numbers(p for _, p in reader.frames()) == [*range(33, 64)]
+    sample = sample_frames(av1_clip, 11, span=span)
+    assert numbers(sample.frames) == [*range(33, 64, 3)] == sample.indices.tolist()
