@@ -32,8 +32,7 @@ from stablechat.types import (
     TimeSpan,
     VideoInfo,
 )
-from stablechat.video import FrameReader, probe
-from stablechat.video._inspect import inspect
+from stablechat.video import FrameReader, probe, read_timeline
 
 #: libx264's speed settings, fastest first.
 _PRESETS = (
@@ -121,7 +120,7 @@ def cut_clip(
         VideoError: If the video can no longer be read.
     """
     video = grounding.video
-    timeline = inspect(video.path).timeline
+    timeline = read_timeline(video.path)
     span = _wanted_span(grounding, options.pad_seconds)
     plan = plan_cut(video, timeline.seconds, span)
     out_path = _checked_output(out_path, video)
@@ -204,7 +203,7 @@ class _Painter:
     ) -> None:
         video = grounding.video
         self._plan = plan
-        self._timeline = inspect(video.path).timeline
+        self._timeline = read_timeline(video.path)
         self._tube = grounding.tube if options.draw_boxes else None
         self._label = grounding.query if options.label else None
         self._style = options.style

@@ -23,8 +23,7 @@ from av.stream import Discard, Disposition
 
 from stablechat.errors import CancelledError
 from stablechat.types import VideoInfo
-from stablechat.video._inspect import inspect
-from stablechat.video._open import Source, open_source
+from stablechat.video import Source, open_source, read_timeline
 
 logger = logging.getLogger(__name__)
 
@@ -114,9 +113,7 @@ def _pick_stream(container: InputContainer) -> AudioStream | None:
 
 def _pieces(video: VideoInfo, start_seconds: float) -> Iterator[_Piece]:
     """Decoded sound from no later than ``start_seconds``, in file order."""
-    timeline = inspect(video.path).timeline
-    # Zero of the video's clock on the file's own clock.
-    origin = float(timeline.ticks[0] * timeline.tick_seconds - timeline.seconds[0])
+    origin = read_timeline(video.path).origin_seconds
     for preroll in _PREROLLS:
         seek_seconds = max(0.0, start_seconds - preroll)
         with open_source(video.path) as source:

@@ -71,6 +71,11 @@ class Timeline:
         """A stored time is rounded to a tick, so it may be half a tick off."""
         return min(self.tick_seconds / 2, 0.0005) + 1e-6
 
+    @property
+    def origin_seconds(self) -> float:
+        """Where zero of ``seconds`` lies on the file's own clock."""
+        return float(self.ticks[0] * self.tick_seconds - self.seconds[0])
+
     @cached_property
     def key_indices(self) -> IntArray:
         """int64 ``(K,)``: number of the first picture at or after each key time."""

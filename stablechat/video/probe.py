@@ -48,6 +48,23 @@ def probe(path: PathLike, limits: VideoLimits = DEFAULT_LIMITS) -> VideoInfo:
     return _info(Path(os.fsdecode(path)), inspect(path, limits))
 
 
+def read_timeline(path: PathLike, limits: VideoLimits = DEFAULT_LIMITS) -> Timeline:
+    """Find out when each picture of a video is shown; remembered as :func:`probe` does.
+
+    Args:
+        path: The file.
+        limits: What to refuse.
+
+    Returns:
+        The times of all pictures.
+
+    Raises:
+        VideoError: As :func:`probe` does.
+        LimitError: If it is over a limit.
+    """
+    return inspect(path, limits).timeline
+
+
 def _info(path: Path, found: Inspection) -> VideoInfo:
     look, timeline, header = found.look, found.timeline, found.header
     width, height = look.displayed_size

@@ -12,9 +12,8 @@ from video_clips import ffmpeg, turn_matrix, write_clip
 
 from stablechat.errors import VideoError
 from stablechat.types import VideoInfo
-from stablechat.video import FrameReader, probe, sample_frames
+from stablechat.video import FrameReader, Timeline, probe, read_timeline, sample_frames
 from stablechat.video._packets import _is_hidden_vp9
-from stablechat.video._timeline import Timeline
 from stablechat.video.probe import FALLBACK_FPS, average_fps, is_variable
 
 NTSC = Fraction(30000, 1001)
@@ -263,3 +262,15 @@ def test_a_stream_that_appears_on_the_way_does_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "x.ts"
     path.write_bytes(parts[0] * 8 + parts[1])
     assert probe(path).num_frames == 450
+
+
+def test_the_timeline_says_when_each_picture_is_shown(tmp_path: Path) -> None:
+    times = [Fraction(0), Fraction(1, 10), Fraction(1)]
+    clip = write_clip(tmp_path / "x.mp4", times=times, audio=False)
+    moved = tmp_path / "moved.ts"
+    ffmpeg("-i", clip, "-c", "copy", "-muxdelay", "0", "-output_ts_offset", "5", moved)
+    for path, origin in ((clip, 0.0), (moved, 5.0)):
+        timeline = read_timeline(path)
+        assert timeline.seconds == pytest.approx([0, 0.1, 1])
+        assert timeline.origin_seconds == pytest.approx(origin, abs=0.1)
+        assert [timeline.index_at(t) for t in (0.05, 0.5, 9)] == [0, 1, 2]
