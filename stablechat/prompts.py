@@ -13,7 +13,6 @@ import re
 import unicodedata
 
 from stablechat.errors import InputError
-from stablechat.types import TimeSpan
 
 #: Longest question taken from a person, in characters.
 MAX_QUERY_CHARACTERS = 1000
@@ -132,14 +131,3 @@ def format_unit(axis: str, value: float) -> str:
         For example ``"<t0.087>"``.
     """
     return f"<{axis}{min(max(value, 0.0), 1.0):.3f}>"
-
-
-def span_to_unit(
-    span: TimeSpan, first_seconds: float, last_seconds: float
-) -> tuple[float, float]:
-    """Place a span on the 0..1 axis between the first and the last sampled frame."""
-    length = max(last_seconds - first_seconds, 1e-9)
-    return (
-        (span.start_seconds - first_seconds) / length,
-        (span.end_seconds - first_seconds) / length,
-    )

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from stablechat import prompts
 from stablechat.errors import InputError
-from stablechat.types import TimeSpan
 
 STVG = (
     "At which time interval in the video can we see the red ball occurring? "
@@ -136,8 +135,3 @@ def test_typed_text_never_holds_a_token(typed: str) -> None:
 )
 def test_format_unit(value: float, written: str) -> None:
     assert prompts.format_unit("t", value) == f"<t{written}>"
-
-
-def test_span_to_unit() -> None:
-    assert prompts.span_to_unit(TimeSpan(1.0, 3.0), 0.0, 4.0) == (0.25, 0.75)
-    assert prompts.span_to_unit(TimeSpan(1.0, 1.0), 1.0, 1.0) == (0.0, 0.0)
