@@ -77,7 +77,7 @@ def plan_cut(video: VideoInfo, times_seconds: FloatArray, span: TimeSpan) -> Cut
         The plan; it has at least one picture.
     """
     fps = _output_rate(video, times_seconds, span)
-    start, end = _clamp(span, video, float(1 / fps))
+    start, end = _clamp(span, video, fps)
     before = times_seconds[times_seconds <= start + _MAX_TOLERANCE_SECONDS]
     if before.size and start - before[-1] < 1 / fps:
         start = float(before[-1])
@@ -135,20 +135,21 @@ def _steady_rate(times_seconds: FloatArray, span: TimeSpan) -> int:
     return next(enough, _STEADY_RATES[-1])
 
 
-def _clamp(span: TimeSpan, video: VideoInfo, picture: float) -> tuple[float, float]:
+def _clamp(span: TimeSpan, video: VideoInfo, fps: Fraction) -> tuple[float, float]:
     """When the first and the last picture are on screen, inside the video.
 
     Args:
         span: What to cut.
         video: Where.
-        picture: Seconds that a picture of the clip lasts.
+        fps: Pictures a second of the clip.
 
     Returns:
         Two moments, far enough apart for :data:`MIN_CLIP_SECONDS` where the video is
         that long.
     """
-    last = max(0.0, video.duration_seconds - picture)
-    apart = min(max(0.0, MIN_CLIP_SECONDS - picture), last)
+    last = max(0.0, video.duration_seconds - float(1 / fps))
+    fewest = math.ceil(MIN_CLIP_SECONDS * fps - _TOLERANCE)
+    apart = min(float((fewest - 1) / fps), last)
     start = min(span.start_seconds, last - apart)
     end = min(max(span.end_seconds, start + apart), video.duration_seconds)
     return start, end

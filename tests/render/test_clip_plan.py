@@ -60,6 +60,16 @@ def test_constant_rate(span: tuple[float, float], start: float, count: int) -> N
     assert made.fps == 30
 
 
+@pytest.mark.parametrize("fps", [5, 11, 12, 15, 24, Fraction(24000, 1001), 25, 30, 60])
+@pytest.mark.parametrize("start", [0.0, 1.0, 99.0])
+def test_a_short_span_is_widened_to_something_that_plays(
+    fps: Fraction | int, start: float
+) -> None:
+    times = np.arange(60) / float(fps)
+    seconds = plan(times, fps, (start, start)).duration_seconds
+    assert MIN_CLIP_SECONDS - 0.001 <= seconds < MIN_CLIP_SECONDS + 1 / fps
+
+
 def test_times_rounded_to_milliseconds_are_the_same_pictures() -> None:
     made = plan(THIRTY.round(3), 30, (THIRTY[40].round(3), THIRTY[70].round(3)))
     assert made.num_frames == 31 and made.fps == 30
