@@ -30,6 +30,7 @@ TRIAL_PICTURES = 8
 #: Most pixels decoded only to count pictures: half a minute of 1080p at 30 a second.
 COUNT_BUDGET_PIXELS = 900 * 1920 * 1080
 
+START_ROUNDING_SECONDS = 1e-6  # a container's start is given in whole microseconds
 ROUNDING_SHARE = 1.02  # less than this much more is rounding in the header
 
 #: Codecs whose every picture is drawn over the one before, whatever the flags say;
@@ -202,10 +203,8 @@ def _timeline(
     source: Source, scan: _Scan, ticks: IntArray, *, by_time: bool
 ) -> Timeline:
     tick_seconds = float(source.time_base)
-    first_seconds = int(ticks[0]) * tick_seconds
-    start = source.start_seconds
-    origin = first_seconds if start is None else min(start, first_seconds)
-    seconds: FloatArray = ticks.astype(np.float64) * tick_seconds - origin
+    since_first: FloatArray = (ticks - ticks[0]).astype(np.float64) * tick_seconds
+    seconds = since_first + _first_seconds(source, int(ticks[0]))
     last = _last_duration_ticks(source, scan, ticks) * tick_seconds
     usable = by_time and not scan.jumps
     key_ticks, order = np.unique(
@@ -221,6 +220,13 @@ def _timeline(
         key_bytes=np.array(scan.key_bytes if usable else [], np.int64)[order],
         warnings=tuple(_warnings(source, scan, ticks, by_time)),
     )
+
+
+def _first_seconds(source: Source, first_tick: int) -> float:
+    """How long after the container's start the first picture comes."""
+    start = source.start_seconds
+    late = 0.0 if start is None else first_tick * float(source.time_base) - start
+    return late if late > START_ROUNDING_SECONDS else 0.0
 
 
 def _last_duration_ticks(source: Source, scan: _Scan, ticks: IntArray) -> int:

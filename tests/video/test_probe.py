@@ -274,3 +274,13 @@ def test_the_timeline_says_when_each_picture_is_shown(tmp_path: Path) -> None:
         assert timeline.seconds == pytest.approx([0, 0.1, 1])
         assert timeline.origin_seconds == pytest.approx(origin, abs=0.1)
         assert [timeline.index_at(t) for t in (0.05, 0.5, 9)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("offset", ["0", "1.4", "5", "94321.7"])
+def test_a_video_that_begins_with_its_container_begins_at_zero(
+    tmp_path: Path, offset: str
+) -> None:
+    clip = write_clip(tmp_path / "x.mp4", 10, rate=30, audio=False)
+    moved = tmp_path / "moved.ts"
+    ffmpeg("-i", clip, "-c", "copy", "-output_ts_offset", offset, moved)
+    assert probe(moved).start_seconds == 0.0  # and not 2e-16
