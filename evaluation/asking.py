@@ -11,7 +11,7 @@ from stablechat.errors import InputError
 from stablechat.generation import LastRow
 from stablechat.loader import load_model
 from stablechat.types import NUM_BINS, Generation, GenerationConfig, Task, TimeSpan
-from stablechat.video._inspect import inspect
+from stablechat.video import read_timeline
 
 #: Times that an answer names before its boxes; the question of SVG has named them.
 _TIMES_BEFORE_ROWS: dict[Task, int] = {"stvg": 2, "elc": 1, "svg": 0}
@@ -63,7 +63,7 @@ def segment_of(video: Path, split: Split) -> TimeSpan | None:
     Raises:
         InputError: The video can't be read, or has no such frames.
     """
-    timeline = inspect(video).timeline
+    timeline = read_timeline(video)
     first, last = split
     if last >= len(timeline):
         raise InputError(
