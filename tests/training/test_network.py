@@ -23,9 +23,9 @@ from training.demo.network import (
     run_language_model,
 )
 from training.demo.pieces import SILENT, TEXT, TIME
+from training.demo.schedule import learning_rate, stage_of
 from training.demo.skeleton import read_config
 from training.demo.state import load_state, resume_from, save_state
-from training.demo.train import learning_rate, stage_of
 from training.synthetic.world import boxes_of, sample_scenes, states_at
 
 CPU = torch.device("cpu")

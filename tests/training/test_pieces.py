@@ -23,8 +23,9 @@ from training.demo.pieces import (
     from_table,
     single,
 )
-from training.demo.questions import Questioner, choose_targets
+from training.demo.questions import Questioner
 from training.demo.skeleton import read_config, write_skeleton
+from training.demo.targets import choose_targets
 from training.synthetic.world import boxes_of, sample_scenes, states_at
 
 CPU = torch.device("cpu")

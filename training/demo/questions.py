@@ -1,14 +1,11 @@
 """Questions and answers about a batch of scenes, as token sequences.
 
-Every task of the model, in the wording of :mod:`stablechat.prompts`. What the model
-reads of its own answer is disturbed on purpose: otherwise it learns to copy the last
-row's box instead of looking.
+Every task of the model, in the wording of :mod:`stablechat.prompts`.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,6 +14,7 @@ from stablechat import prompts
 from stablechat.model.config import LlavaSTConfig
 from stablechat.model.tokens import PromptTokenizer
 from stablechat.types import NUM_BINS
+from training.demo.disturbance import disturb_box, disturb_span
 from training.demo.pieces import (
     CLOSE,
     FIRST_BOX,
@@ -31,99 +29,14 @@ from training.demo.pieces import (
     from_table,
     single,
 )
+from training.demo.targets import Targets
 from training.synthetic import language
-from training.synthetic.language import UNSAID_ACTION, UNSAID_COLOR, UNSAID_SHAPE
 from training.synthetic.world import ACTIONS, COLORS, SHAPES, Scenes
 
 _WORDINGS = 10
 _LAST = NUM_BINS - 1
 # Tokens of a row: time, ":[", four coordinates, "],", " ".
 _ROW = 8
-# Spread, in bins, of the disturbance of what the model reads; one is picked a sequence.
-_BOX_NOISE = (0.0, 1.0, 3.0, 10.0)
-_SPAN_NOISE = (0.0, 0.0, 2.0, 6.0)
-
-
-@dataclass(frozen=True)
-class Targets:
-    """The objects that questions are about, N of them.
-
-    Attributes:
-        kinds: int64 ``(N, 3)``, colour, shape, action.
-        said: int64 ``(N, 3)``, the same with unsaid parts replaced.
-        start, end: ``(N,)``, unit times of the event.
-        boxes: ``(N, 100, 4)``, unit x1, y1, x2, y2 at each frame.
-        asked: bool ``(N,)``; False where no question could pick out one object.
-    """
-
-    kinds: Tensor
-    said: Tensor
-    start: Tensor
-    end: Tensor
-    boxes: Tensor
-    asked: Tensor
-
-
-def choose_targets(
-    scenes: Scenes, boxes: Tensor, per_scene: int, *, with_action: bool = True
-) -> Targets:
-    """Pick objects to ask about, and how much of them to say.
-
-    Args:
-        scenes: B scenes.
-        boxes: ``(B, T, K, 4)``.
-        per_scene: Questions a scene; N is B times this, scene by scene.
-        with_action: False for still images.
-    """
-    count, device = len(scenes), boxes.device
-    score = torch.rand(count, per_scene, boxes.shape[2], device=device)
-    score = score.masked_fill(~scenes.exists.unsqueeze(1), -1)
-    target = score.argmax(-1)
-    all_kinds = torch.stack([scenes.color, scenes.shape, scenes.action], -1)
-    kinds = all_kinds[torch.arange(count, device=device).unsqueeze(1), target]
-    full = torch.tensor([True, True, with_action], device=device)
-    mentions = _mentions(count, per_scene, device) & full
-    others = all_kinds.unsqueeze(1) == kinds.unsqueeze(2)
-    said_full = mentions | full
-    alike = _count_alike(others, mentions, scenes.exists)
-    mentions = torch.where((alike == 1).unsqueeze(-1), mentions, said_full)
-    asked = _count_alike(others, mentions, scenes.exists) == 1
-    unsaid = torch.tensor([UNSAID_COLOR, UNSAID_SHAPE, UNSAID_ACTION], device=device)
-    said = torch.where(mentions, kinds, unsaid)
-
-    def pick(values: Tensor) -> Tensor:
-        return values.gather(1, target).flatten()
-
-    index = target.view(count, 1, per_scene, 1).expand(-1, boxes.shape[1], -1, 4)
-    picked = boxes.gather(2, index).transpose(1, 2).flatten(0, 1)
-    return Targets(
-        kinds.flatten(0, 1),
-        said.flatten(0, 1),
-        pick(scenes.start),
-        pick(scenes.end),
-        picked,
-        asked.flatten(),
-    )
-
-
-def _mentions(count: int, per_scene: int, device: torch.device) -> Tensor:
-    """Which of colour, shape and action a question names: bool ``(B, Q, 3)``."""
-    forms = torch.tensor(
-        [[1, 1, 1]] * 11
-        + [[0, 1, 1]] * 2
-        + [[1, 0, 1]] * 2
-        + [[1, 1, 0]] * 4
-        + [[0, 0, 1]],
-        dtype=torch.bool,
-        device=device,
-    )
-    return forms[torch.randint(len(forms), (count, per_scene), device=device)]
-
-
-def _count_alike(same: Tensor, mentions: Tensor, exists: Tensor) -> Tensor:
-    """Objects that fit what is said: ``(B, Q)``."""
-    fits = (same | ~mentions.unsqueeze(2)).all(-1) & exists.unsqueeze(1)
-    return fits.sum(-1)
 
 
 class Questioner:
@@ -148,14 +61,13 @@ class Questioner:
         }
         self._captions = self._caption_table(" {}")
         self._openings = self._caption_table("{}", capital=True)
-        self._verbs = self._caption_table(" {}")
         self.video_head = self._head(image=False)
         self.image_head = self._head(image=True)
 
     def stvg(self, targets: Targets, length: int, *, noisy: bool = True) -> Piece:
         """Span, then a box for each frame in it."""
         first, last = _span_bins(targets)
-        read_first, read_last = _disturb_span(first, last, noisy)
+        read_first, read_last = disturb_span(first, last, noisy)
         answer = [
             self._text("During the span of {", STRUCTURE, len(first)),
             self._time(read_first, targets.start * _LAST),
@@ -182,7 +94,7 @@ class Questioner:
     def tvg(self, targets: Targets, length: int) -> Piece:
         """The span only."""
         count = len(targets.start)
-        first, last = _disturb_span(*_span_bins(targets), noisy=True)
+        first, last = disturb_span(*_span_bins(targets), noisy=True)
         answer = [
             self._text("{", STRUCTURE, count),
             self._time(first, targets.start * _LAST),
@@ -194,7 +106,7 @@ class Questioner:
     def elc(self, targets: Targets, length: int) -> Piece:
         """What happens to the thing in a region, until when, and where."""
         first, last = _span_bins(targets)
-        _, read_last = _disturb_span(first, last, noisy=True)
+        _, read_last = disturb_span(first, last, noisy=True)
         read_last = torch.maximum(read_last, first)
         at_start = _box_at(targets.boxes, first)
         prompt = prompts.elc_prompt(0.0, (0.0, 0.0, 1.0, 1.0))
@@ -266,7 +178,7 @@ class Questioner:
         )
         along = boxes.gather(1, bins.long().unsqueeze(-1).expand(-1, -1, 4))
         value = self._coordinate_rows(along)
-        read = self._coordinate_rows(_disturb_box(along, noisy))
+        read = self._coordinate_rows(disturb_box(along, noisy))
         time = (self._base + bins).unsqueeze(-1)
         opening = self._encoded(":[").expand(count, frames, 1)
         closing = self._encoded("], ").expand(count, frames, 2).clone()
@@ -287,7 +199,7 @@ class Questioner:
         )
 
     def _box(self, box: Tensor, noisy: bool) -> Piece:
-        read = self._coordinate_rows(_disturb_box(box.unsqueeze(1), noisy))[:, 0]
+        read = self._coordinate_rows(disturb_box(box.unsqueeze(1), noisy))[:, 0]
         length = torch.full((len(box),), 4, device=self._device)
         kind = torch.full((len(box), 4), FIRST_BOX, device=self._device)
         return Piece(read, self._coordinate_rows(box), kind, length)
@@ -392,27 +304,3 @@ def _span_bins(targets: Targets) -> tuple[Tensor, Tensor]:
 def _box_at(boxes: Tensor, bins: Tensor) -> Tensor:
     index = bins.long().clamp(max=boxes.shape[1] - 1).view(-1, 1, 1)
     return boxes.gather(1, index.expand(-1, 1, 4)).squeeze(1)
-
-
-def _pick_noise(levels: tuple[float, ...], count: int, device: torch.device) -> Tensor:
-    table = torch.tensor(levels, device=device)
-    return table[torch.randint(len(levels), (count,), device=device)]
-
-
-def _disturb_span(first: Tensor, last: Tensor, noisy: bool) -> tuple[Tensor, Tensor]:
-    if not noisy:
-        return first, last
-    spread = _pick_noise(_SPAN_NOISE, len(first), first.device)
-    ends = torch.stack([first, last], -1)
-    ends = ends + torch.randn_like(ends) * spread.unsqueeze(1)
-    ends = ends.round().clamp(0, _LAST).sort(-1).values
-    return ends[:, 0], ends[:, 1]
-
-
-def _disturb_box(boxes: Tensor, noisy: bool) -> Tensor:
-    """What the model reads of its boxes ``(N, R, 4)``: whole bins, off by some."""
-    bins = boxes * _LAST
-    if noisy:
-        spread = _pick_noise(_BOX_NOISE, len(boxes), boxes.device)
-        bins = bins + torch.randn_like(bins) * spread.view(-1, 1, 1)
-    return bins.round().clamp(0, _LAST) / _LAST

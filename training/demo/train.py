@@ -10,7 +10,6 @@ seconds trained, so several short runs make one long one. Several GPUs: start it
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import time
@@ -36,9 +35,17 @@ from training.demo.network import (
     split_segments,
     use_packed_attention,
 )
-from training.demo.questions import Questioner, choose_targets
+from training.demo.progress import Log
+from training.demo.questions import Questioner
+from training.demo.schedule import (
+    average_gradients,
+    learning_rate,
+    make_optimisers,
+    stage_of,
+)
 from training.demo.skeleton import read_config, write_skeleton
 from training.demo.state import load_state, resume_from, save_state
+from training.demo.targets import choose_targets
 from training.synthetic import raster
 from training.synthetic.world import (
     Scenes,
@@ -48,14 +55,9 @@ from training.synthetic.world import (
     states_at,
 )
 
-# Shares of the whole training after which each stage ends.
-_TOWER_UNTIL = 0.06
-_IMAGES_UNTIL = 0.16
 _TAP_LAYER = 3
 _IMAGE_QUESTIONS = 6
 _IMAGE_LENGTH = 40
-_LOG_SECONDS = 10.0
-_WARMUP_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -263,50 +265,6 @@ def _initialise(model: LlavaST) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def make_optimisers(trainer: Trainer, args: argparse.Namespace) -> list[Any]:
-    """AdamW, or Muon for the matrices inside and AdamW for the rest."""
-    matrices, rest = [], []
-    for name, value in trainer.modules.named_parameters():
-        inside = ".layers." in name or "packer." in name or "projector" in name
-        (matrices if inside and value.ndim == 2 else rest).append(value)
-    fused = trainer.device.type == "cuda"
-    adam: dict[str, Any] = {"betas": (0.9, 0.98), "weight_decay": 0.02, "fused": fused}
-    if args.optimizer == "adamw":
-        return [torch.optim.AdamW(matrices + rest, lr=args.lr, **adam)]
-    return [
-        torch.optim.Muon(
-            matrices, lr=args.lr, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"
-        ),
-        torch.optim.AdamW(rest, lr=args.lr, **adam),
-    ]
-
-
-def learning_rate(progress: float, steps_in_stage: int, peak: float) -> float:
-    """Warm up in every stage and every resumed run, then half a cosine to zero."""
-    warm = min(1.0, (steps_in_stage + 1) / _WARMUP_STEPS)
-    return peak * warm * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-
-
-def average_gradients(modules: nn.Module) -> None:
-    """Mean of the gradients over all processes."""
-    if not dist.is_initialized():
-        return
-    gradients = [p.grad for p in modules.parameters() if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
-    dist.all_reduce(flat, op=dist.ReduceOp.AVG)
-    offset = 0
-    for gradient in gradients:
-        gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
-        offset += gradient.numel()
-
-
-def stage_of(progress: float) -> str:
-    """What is trained now."""
-    if progress < _TOWER_UNTIL:
-        return "tower"
-    return "images" if progress < _IMAGES_UNTIL else "videos"
-
-
 def batch_losses(
     trainer: Trainer, stage: str, step: int, args: argparse.Namespace
 ) -> dict[str, Tensor]:
@@ -326,7 +284,7 @@ def train(trainer: Trainer, args: argparse.Namespace, rank: int) -> None:
     if resume_from(folder):
         facts = load_state(folder, trainer.modules)
     trainer.reseed(args.seed + 1_000_003 * facts["runs"] + 7919 * rank)
-    optimisers = make_optimisers(trainer, args)
+    optimisers = make_optimisers(trainer.modules, args.optimizer, args.lr)
     trained, step = float(facts["seconds"]), int(facts["step"])
     log = Log(folder, rank)
     started = time.monotonic()
@@ -381,59 +339,6 @@ def _agree(trained: float, stop: bool, device: torch.device) -> tuple[float, boo
     dist.all_reduce(values, op=dist.ReduceOp.MAX)
     agreed, anyone = values.tolist()
     return agreed, bool(anyone)
-
-
-class Log:
-    """Running means, written as JSON lines every few seconds."""
-
-    def __init__(self, folder: Path, rank: int) -> None:
-        self._path = folder / "log.jsonl"
-        self._rank = rank
-        self._sums: dict[str, Tensor] = {}
-        self._count = 0
-        self._since = time.monotonic()
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def add(self, found: dict[str, Tensor]) -> None:
-        """Take in one step."""
-        if self._sums.keys() != found.keys():
-            self._sums, self._count = {}, 0
-        for key, value in found.items():
-            self._sums[key] = self._sums.get(key, 0) + value.detach().float()
-        self._count += 1
-
-    def maybe_write(
-        self,
-        step: int,
-        trained: float,
-        stage: str,
-        rate: float,
-        total: Tensor,
-        force: bool,
-    ) -> None:
-        """Write a line if it is time."""
-        waited = time.monotonic() - self._since
-        if waited < _LOG_SECONDS and not force:
-            return
-        if not math.isfinite(float(total)):
-            raise FloatingPointError(f"The loss is {float(total)} at step {step}.")
-        means = {
-            key.lstrip("~"): round(float(value) / self._count, 4)
-            for key, value in self._sums.items()
-        }
-        line = {
-            "step": step,
-            "seconds": round(trained, 1),
-            "stage": stage,
-            "step_seconds": round(waited / self._count, 4),
-            "lr": round(rate, 7),
-            **means,
-        }
-        if self._rank == 0:
-            with self._path.open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            print(json.dumps(line), flush=True)
-        self._sums, self._count, self._since = {}, 0, time.monotonic()
 
 
 def parse_arguments() -> argparse.Namespace:
