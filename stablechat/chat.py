@@ -21,8 +21,9 @@ from stablechat.encoding import (
     video_key,
 )
 from stablechat.errors import CancelledError, InputError, OutOfMemoryError
-from stablechat.generation import LastRow, generate
+from stablechat.generation import generate
 from stablechat.grounding import to_grounding
+from stablechat.last_row import LastRow
 from stablechat.loader import LoadedModel, load_model
 from stablechat.parser import parse_answer
 from stablechat.pictures import is_image, read_image

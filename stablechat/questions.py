@@ -11,8 +11,8 @@ import numpy as np
 
 from stablechat import prompts
 from stablechat.errors import InputError
-from stablechat.generation import LastRow
 from stablechat.grounding import span_to_unit, xyxy_to_unit
+from stablechat.last_row import LastRow
 from stablechat.types import NUM_BINS, FloatArray, Task, TimeSpan, VideoInfo
 
 #: Tasks whose answer is a time or a box.

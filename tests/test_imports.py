@@ -46,7 +46,8 @@ ARROWS: dict[str, set[str]] = {
     "stablechat.grounding": BASE,
     "stablechat.video": BASE,
     "stablechat.model": BASE,
-    "stablechat.generation": {*BASE, "stablechat.model"},
+    "stablechat.generation": {*BASE, "stablechat.last_row", "stablechat.model"},
+    "stablechat.last_row": BASE,
     **{stage: {*BASE, *LOADING, "stablechat.model"} for stage in LOADING},
     # The command line draws and cuts as well: it is a program, not the library.
     "stablechat.__main__": PRODUCT,
@@ -65,7 +66,7 @@ HOMES: dict[str, set[str]] = {
 }
 
 #: These read text and do sums: numpy is all that they may need.
-LIGHT = ("errors", "types", "prompts", "marks", "parser", "grounding")
+LIGHT = ("errors", "types", "prompts", "marks", "parser", "grounding", "last_row")
 
 
 def module_files() -> dict[str, Path]:

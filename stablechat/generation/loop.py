@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from stablechat.generation.decoder import Decoder
-from stablechat.generation.last_row import LastRow
 from stablechat.generation.sampler import Sampler
 from stablechat.generation.stopping import StopRule, never
 from stablechat.generation.threads import decoding_threads
+from stablechat.last_row import LastRow
 from stablechat.model.modeling import LlavaST
 from stablechat.model.tokens import PromptTokenizer
 from stablechat.types import Generation, GenerationConfig

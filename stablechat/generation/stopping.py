@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from stablechat.generation.last_row import LastRow
+from stablechat.last_row import LastRow
 from stablechat.types import FinishReason
 
 

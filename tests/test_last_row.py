@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stablechat.generation.last_row import LastRow
+from stablechat.last_row import LastRow
 
 FIRST = 1000  # id of <TEMP-000>; heights from 1100, widths from 1200
 OPEN, NEXT, WORD = 5, 6, 7
