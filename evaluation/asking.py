@@ -8,13 +8,10 @@ from evaluation.datasets import Sample
 from evaluation.frames import Split
 from stablechat.chat import StableChat
 from stablechat.errors import InputError
-from stablechat.generation import LastRow
+from stablechat.last_row import TIMES_BEFORE_ROWS, LastRow
 from stablechat.loader import load_model
-from stablechat.types import NUM_BINS, Generation, GenerationConfig, Task, TimeSpan
+from stablechat.types import NUM_BINS, Generation, GenerationConfig, TimeSpan
 from stablechat.video import read_timeline
-
-#: Times that an answer names before its boxes; the question of SVG has named them.
-_TIMES_BEFORE_ROWS: dict[Task, int] = {"stvg": 2, "elc": 1, "svg": 0}
 
 
 class BenchmarkChat(StableChat):
@@ -47,7 +44,7 @@ def last_row(sample: Sample, first_time_token: int) -> LastRow:
     """What tells that an answer is complete, as in :meth:`StableChat.ground`."""
     unit = sample.asked_end_unit
     end_bin = None if unit is None else round(unit * (NUM_BINS - 1))
-    return LastRow(first_time_token, _TIMES_BEFORE_ROWS[sample.task], end_bin)
+    return LastRow(first_time_token, TIMES_BEFORE_ROWS[sample.task], end_bin)
 
 
 def load_chat(

@@ -7,10 +7,13 @@ on to the end of the video: neighbouring time tokens look alike to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stablechat.types import NUM_BINS
+from stablechat.types import NUM_BINS, Task
+
+#: Times that an answer names before its boxes, by task; SVG's question names them.
+TIMES_BEFORE_ROWS: Mapping[Task, int] = {"stvg": 2, "elc": 1, "svg": 0}
 
 _NUMBERS_IN_A_BOX = 4
 

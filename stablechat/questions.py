@@ -12,7 +12,7 @@ import numpy as np
 from stablechat import prompts
 from stablechat.errors import InputError
 from stablechat.grounding import span_to_unit, xyxy_to_unit
-from stablechat.last_row import LastRow
+from stablechat.last_row import TIMES_BEFORE_ROWS, LastRow
 from stablechat.types import NUM_BINS, FloatArray, Task, TimeSpan, VideoInfo
 
 #: Tasks whose answer is a time or a box.
@@ -106,7 +106,7 @@ class Question:
             end_unit = span_to_unit(self.span, pts_seconds)[1]
             end_bin = round(min(max(end_unit, 0.0), 1.0) * (NUM_BINS - 1))
             return LastRow(first_time_token, 0, end_bin)
-        times = _TIMES_BEFORE_ROWS.get(self.task)
+        times = TIMES_BEFORE_ROWS.get(self.task)
         return None if times is None else LastRow(first_time_token, times)
 
     def _start_unit(self, pts_seconds: FloatArray) -> float:
@@ -118,8 +118,6 @@ class Question:
             )
         return span_to_unit(TimeSpan(start, start), pts_seconds)[0]
 
-
-_TIMES_BEFORE_ROWS: dict[Task, int] = {"stvg": 2, "elc": 1}
 
 _PLAIN_PROMPTS = {
     "stvg": prompts.stvg_prompt,
