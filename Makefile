@@ -29,7 +29,7 @@ install: $(APP_READY) ## Install what the app needs
 install-dev: $(DEV_READY) ## Install what the tests need, too
 
 test: browser $(DEV_READY) lint ## Lint, type check and run every test that needs no GPU
-	$(PYTEST) -m "not gpu"
+	$(PYTEST) --durations=15 -m "not gpu"
 
 test-fast: $(DEV_READY) ## The tests that need neither a GPU, a browser nor patience
 	$(PYTEST) -m "not gpu and not browser and not slow"
