@@ -51,7 +51,6 @@ ARROWS: dict[str, set[str]] = {
     **{stage: {*BASE, *LOADING, "stablechat.model"} for stage in LOADING},
     # The command line draws and cuts as well: it is a program, not the library.
     "stablechat.__main__": PRODUCT,
-    "stablechat.cli": PRODUCT,
     # All else is a stage of chat.py, which puts the library together.
     "stablechat": LIBRARY,
 }
