@@ -14,7 +14,7 @@ import torch
 
 from stablechat.video import probe, sample_frames
 from training.synthetic import language
-from training.synthetic.__main__ import generate
+from training.synthetic.__main__ import generate, main
 from training.synthetic.annotations import events_of, make_rows
 from training.synthetic.language import UNSAID_ACTION, UNSAID_COLOR, UNSAID_SHAPE
 from training.synthetic.painter import frame_times, paint_video
@@ -209,6 +209,44 @@ def test_annotations_of_generated_videos(tmp_path: Path) -> None:
     )
     # The scenes are the same; the last bit of a sine may differ from run to run.
     assert np.abs(one - other).mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("count", "out", "words"),
+    [
+        ("0", "new", "--count must be at least 1"),
+        ("1", "file", "can't be written"),  # a file stands where the folder should be
+    ],
+)
+def test_bad_arguments_are_one_plain_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    count: str,
+    out: str,
+    words: str,
+) -> None:
+    (tmp_path / "file").write_text("here already")
+    command = ["synthetic", "--seed", "1", "--count", count, "--out"]
+    monkeypatch.setattr("sys.argv", [*command, str(tmp_path / out)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert words in message and message.count("\n") == 1
+
+
+def test_a_stopped_run_leaves_no_half_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, *_: object) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.synthetic.__main__.write_video", fail)
+    with pytest.raises(KeyboardInterrupt):
+        generate(seed=1, count=1, out=tmp_path)
+    assert list((tmp_path / "videos").iterdir()) == []
 
 
 def test_questions_pick_out_exactly_one_object(scenes: Scenes) -> None:

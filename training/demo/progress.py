@@ -45,7 +45,9 @@ class Log:
         if waited < _LOG_SECONDS and not force:
             return
         if not math.isfinite(float(total.detach())):
-            raise FloatingPointError(f"The loss is {float(total.detach())} at step {step}.")
+            raise FloatingPointError(
+                f"The loss is {float(total.detach())} at step {step}."
+            )
         means = {
             key.lstrip("~"): round(float(value) / self._count, 4)
             for key, value in self._sums.items()

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -63,8 +66,20 @@ def write_one(path: Path, scene: Scenes, layout: Format, seed: int) -> list[Even
         for k, event in enumerate(events)
     ]
     frames = paint_video(scene, layout.num_frames, layout.width, layout.height, seed)
-    write_video(path, layout, frames, tones)
+    with half_done(path) as unfinished:
+        write_video(unfinished, layout, frames, tones)
     return events
+
+
+@contextmanager
+def half_done(path: Path) -> Iterator[Path]:
+    """A name to write to that becomes ``path`` when all went well, and goes if not."""
+    unfinished = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def generate(seed: int, count: int, out: Path) -> None:
@@ -89,7 +104,8 @@ def generate(seed: int, count: int, out: Path) -> None:
     print(file=sys.stderr)
     for name, values in rows.items():
         lines = ",\n".join(json.dumps(value) for value in values)
-        (out / f"{name}.json").write_text(f"[\n{lines}\n]\n")
+        with half_done(out / f"{name}.json") as path:
+            path.write_text(f"[\n{lines}\n]\n")
 
 
 def _askable_scene(
@@ -114,8 +130,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     if args.count < 1:
-        parser.error(f"--count must be at least 1, got {args.count}")
-    generate(args.seed, args.count, args.out)
+        parser.exit(2, f"error: --count must be at least 1, got {args.count}.\n")
+    try:
+        generate(args.seed, args.count, args.out)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        parser.exit(2, f"error: {args.out} can't be written: {reason}.\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "\nstopped\n")
 
 
 if __name__ == "__main__":
