@@ -113,15 +113,17 @@ class LlavaST(nn.Module):
         """Continuous coordinates: linear between the rows of the input tables.
 
         Args:
-            rows: float ``(K,)``, fractional rows of the embedding matrix.
+            rows: float64 ``(K,)``, fractional rows of the embedding matrix.
 
         Returns:
             ``(K, hidden)``.
         """
         table = self._input_table()
-        low = rows.floor()
-        share = (rows - low).unsqueeze(-1).to(table.dtype)
-        below, above = table[low.long()], table[rows.ceil().long()]
+        # Split where they are: MPS has no float64.
+        low, high = rows.floor(), rows.ceil()
+        share = (rows - low).unsqueeze(-1).to(table.dtype).to(table.device)
+        below = table[low.long().to(table.device)]
+        above = table[high.long().to(table.device)]
         return below * (1 - share) + above * share
 
     def embed_prompt(self, prompt: EncodedPrompt, visual: Tensor) -> Tensor:
@@ -138,9 +140,8 @@ class LlavaST(nn.Module):
         device = self._input_table().device
         embedded = self.embed_tokens(prompt.input_ids.to(device))
         embedded[prompt.visual] = visual.to(embedded)
-        rows = prompt.coordinate_rows.to(device)
         places = prompt.coordinate_positions.to(device)
-        embedded[places] = self.embed_coordinates(rows)
+        embedded[places] = self.embed_coordinates(prompt.coordinate_rows)
         return embedded.unsqueeze(0)
 
     def _project(self, tower_features: Tensor) -> Tensor:

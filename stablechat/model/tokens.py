@@ -34,7 +34,8 @@ class EncodedPrompt:
         input_ids: int64 ``(L,)``, the visual block as placeholder tokens.
         visual: Where the visual features go in.
         coordinate_positions: int64 ``(K,)``, places of continuous coordinates.
-        coordinate_rows: float32 ``(K,)``, their fractional rows in the embedding.
+        coordinate_rows: float64 ``(K,)``, their fractional rows in the embedding; at
+            row 152,064 float32 would know them to 1/64 only.
     """
 
     input_ids: Tensor
@@ -133,7 +134,7 @@ class PromptTokenizer:
             input_ids=torch.tensor(ids),
             visual=visual,
             coordinate_positions=torch.tensor(positions, dtype=torch.long),
-            coordinate_rows=torch.tensor(rows, dtype=torch.float32),
+            coordinate_rows=torch.tensor(rows, dtype=torch.float64),
         )
 
     def _coordinates(

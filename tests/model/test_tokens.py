@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import golden_files
 import pytest
 import torch
+from tokenizers import Tokenizer
 
 from stablechat.errors import CheckpointError
 from stablechat.model.tokens import PromptTokenizer
@@ -61,9 +63,34 @@ def test_values_become_rows_and_widths_stay_bare() -> None:
         TOKENIZER.token_id("<HEIGHT-INPUT>"),
     ]
     # Rounded to three decimals first.
-    expected = torch.tensor([FIRST + 0.087 * 99, FIRST + 100 + 99.0])
-    torch.testing.assert_close(prompt.coordinate_rows, expected)
+    expected = [FIRST + 0.087 * 99, FIRST + 100 + 99.0]
+    assert prompt.coordinate_rows.tolist() == pytest.approx(expected)
     assert TOKENIZER.token_id("<WIDTH-INPUT>") in prompt.input_ids
+
+
+def test_rows_are_exact_behind_a_vocabulary_of_full_size() -> None:
+    first = 152_064
+
+    class Large(PromptTokenizer):
+        def token_id(self, token: str) -> int:
+            found = super().token_id(token)
+            return found + first - FIRST if found >= FIRST else found
+
+    backend = Tokenizer.from_file(str(golden_files.CHECKPOINT / "tokenizer.json"))
+    tokenizer = Large(backend, dataclasses.replace(CONFIG, base_vocab_size=first))
+    (row,) = tokenizer.encode_prompt("at <t0.087>").coordinate_rows.tolist()
+    assert row - first == pytest.approx(8.613, abs=1e-6)
+
+
+def test_coordinates_are_mixed_by_their_exact_share() -> None:
+    # A table whose row k holds k, as long as the 7B model's.
+    first = 152_064
+    table = torch.nn.Embedding(first + 300, 1)
+    table.weight.data = torch.arange(-first, 300.0)[:, None]
+    model = copy.copy(golden_files.loaded().model)
+    model._input_table = lambda: table.weight  # type: ignore[method-assign]
+    rows = torch.tensor([first + 8.613], dtype=torch.float64)
+    assert model.embed_coordinates(rows).item() == pytest.approx(8.613, abs=1e-5)
 
 
 def test_a_coordinate_token_without_a_value_is_refused() -> None:
