@@ -16,7 +16,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from evaluation.frames import Split, frame_to_unit, sampled_frames
@@ -173,7 +173,7 @@ def read_sample(index: int, raw: Mapping[str, Any], task: Task) -> Sample:
     return Sample(
         index=index,
         task=task,
-        video_path=_checked_text(raw["video_path"], "video_path"),
+        video_path=_checked_path(raw["video_path"]),
         query=_checked_text(raw.get("query", asked), "query"),
         prompt=asked if asked.endswith(SUFFIXES[task]) else asked + SUFFIXES[task],
         split=split,
@@ -266,6 +266,15 @@ def _checked_text(value: object, name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{name} must be text, got {value!r}")
     return value
+
+
+def _checked_path(value: object) -> str:
+    """A path that stays inside the folder of videos: annotations are not trusted."""
+    text = _checked_text(value, "video_path")
+    path = PurePosixPath(text.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"video_path must stay in the folder of videos, got {text!r}")
+    return text
 
 
 def _whole(value: Any) -> int:

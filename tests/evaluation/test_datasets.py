@@ -154,6 +154,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"conversations": [{"value": "one turn"}]}, "not enough values"),
     ({"video_path": ""}, "video_path must be text"),
     ({"video_path": None}, "video_path must be text"),
+    ({"video_path": "../../etc/passwd"}, "must stay in the folder"),
+    ({"video_path": "/etc/passwd"}, "must stay in the folder"),
+    ({"video_path": "a\\..\\..\\b.mp4"}, "must stay in the folder"),
     ({"query": 5}, "query must be text"),
 ]
 
