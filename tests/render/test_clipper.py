@@ -1,4 +1,7 @@
-"""Finished clips, decoded again and compared with what went in."""
+"""Finished clips, decoded again and compared with what went in.
+
+See test_clipper_sound.py and test_clipper_failures.py, too.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import moviepy.video.io.ffmpeg_writer as moviepy_writer
 import numpy as np
 import pytest
 from render_clips import (
@@ -25,7 +27,6 @@ from render_clips import (
 from render.boxes import BoxStyle
 from render.clipper import ClipOptions, cut_clip
 from render.plan import MIN_CLIP_SECONDS
-from stablechat.errors import CancelledError, InputError, RenderError
 from stablechat.types import Generation, Grounding, TimeSpan, Tube, VideoInfo
 from stablechat.video import probe
 
@@ -210,74 +211,6 @@ def test_colors_survive(tmp_path: Path, plain: VideoInfo) -> None:
     assert np.allclose(pixels[20, 60:100].mean(0), color, atol=6)
 
 
-@pytest.mark.parametrize("name", ["sync.mp4", "sync.mkv"])
-@pytest.mark.parametrize(
-    "sound",
-    [(0.0, 2.0), (1.0, 2.0), (0.0, 1.5), (0.0, 3.0)],
-    ids=["whole", "starts late", "ends early", "ends late"],
-)
-def test_sound_is_in_sync(
-    tmp_path: Path, name: str, sound: tuple[float, float]
-) -> None:
-    source = write_source(
-        tmp_path / name, regular(30, 2), flash_at=1.2, sound=sound, beep=1.2
-    )
-    clip = cut_clip(
-        grounding(probe(source), (0.437, 1.9)), tmp_path / "out.mp4", options=OPTIONS
-    )
-    made = read_clip(clip.path)
-    assert made.sound is not None
-    assert made.flash() == pytest.approx(1.2 - 13 / 30, abs=1e-3)
-    assert made.onset() == pytest.approx(made.flash(), abs=0.005)
-    length = made.sound_start + len(made.sound) / 48000
-    assert length == pytest.approx(clip.num_frames / 30, abs=0.03)
-
-
-def test_sound_that_starts_late_stays_late(tmp_path: Path) -> None:
-    source = write_source(
-        tmp_path / "late.mp4", regular(30, 2), sound=(1.0, 2.0), beep=None
-    )
-    clip = cut_clip(
-        grounding(probe(source), (0.5, 1.9)), tmp_path / "out.mp4", options=OPTIONS
-    )
-    assert read_clip(clip.path).onset() == pytest.approx(0.5, abs=1 / 30)
-
-
-def test_pictures_that_start_late_keep_their_sound(tmp_path: Path) -> None:
-    source = write_source(
-        tmp_path / "late.mkv",
-        regular(30, 2, start=0.5),
-        flash_at=1.5,
-        sound=(0, 2.5),
-        beep=1.5,
-    )
-    video = probe(source)
-    assert video.start_seconds == pytest.approx(0.5, abs=0.03)
-    clip = cut_clip(grounding(video, (0.2, 2.0)), tmp_path / "out.mp4", options=OPTIONS)
-    made = read_clip(clip.path)
-    assert made.onset() == pytest.approx(made.flash(), abs=1 / 30)
-    assert made.flash() == pytest.approx(1.3, abs=1 / 30)
-
-
-def test_no_sound_in_no_sound_out(tmp_path: Path) -> None:
-    video = probe(write_source(tmp_path / "mute.mp4", regular(30, 1)))
-    clip = cut_clip(grounding(video, (0.2, 0.8)), tmp_path / "out.mp4")
-    assert not clip.has_audio
-    assert read_clip(clip.path).sound is None
-
-
-def test_span_without_sound_in_a_video_with_sound_is_silent(tmp_path: Path) -> None:
-    source = write_source(
-        tmp_path / "late.mp4", regular(30, 2), sound=(1.5, 2.0), beep=None
-    )
-    clip = cut_clip(
-        grounding(probe(source), (0.2, 1.0)), tmp_path / "out.mp4", options=OPTIONS
-    )
-    made = read_clip(clip.path)
-    assert clip.has_audio
-    assert made.onset(0.001) == float("inf")
-
-
 def test_long_film_rate_does_not_drift(tmp_path: Path) -> None:
     rate = Fraction(24000, 1001)  # MoviePy alone writes 23.98: 10 ms a minute
     source = write_source(tmp_path / "film.mp4", regular(rate, 10), rate=rate)
@@ -339,12 +272,6 @@ def test_without_a_span_the_tube_is_cut(tmp_path: Path, plain: VideoInfo) -> Non
     assert clip.num_frames == 11
 
 
-def test_nothing_to_cut(tmp_path: Path, plain: VideoInfo) -> None:
-    with pytest.raises(RenderError, match="nothing to cut"):
-        cut_clip(grounding(plain, None), tmp_path / "out.mp4")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_large_videos_are_scaled_and_boxes_with_them(
     tmp_path: Path, plain: VideoInfo
 ) -> None:
@@ -379,95 +306,11 @@ def test_progress_rises_to_one_and_nothing_is_printed(
     assert list(out.parent.iterdir()) == [out]
 
 
-@pytest.mark.parametrize("polls", [0, 3, 40])
-def test_cancel_leaves_nothing(tmp_path: Path, plain: VideoInfo, polls: int) -> None:
-    count = iter(range(1000))
-    with pytest.raises(CancelledError):
-        cut_clip(
-            grounding(plain, (0.0, 2.0)),
-            tmp_path / "out.mp4",
-            cancelled=lambda: next(count) >= polls,
-        )
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 1",
-        "cat > /dev/null; echo 'Error: No space left on device' >&2; exit 1",
-    ],
-    ids=["at once", "at the end"],
-)
-def test_failure_names_the_reason_and_leaves_nothing(
-    tmp_path: Path, plain: VideoInfo, monkeypatch: pytest.MonkeyPatch, script: str
-) -> None:
-    program = tmp_path / "ffmpeg"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(moviepy_writer, "FFMPEG_BINARY", str(program))
-    folder = tmp_path / "out"
-    with pytest.raises(RenderError, match="No space left on device") as caught:
-        cut_clip(grounding(plain, (0.0, 2.0)), folder / "out.mp4")
-    assert "\n" not in str(caught.value)
-    assert caught.value.__cause__ is not None
-    assert list(folder.iterdir()) == []
-
-
-def test_failure_keeps_the_older_file(
-    tmp_path: Path, plain: VideoInfo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "out.mp4"
-    out.write_bytes(b"older")
-    monkeypatch.setattr(moviepy_writer, "FFMPEG_BINARY", "/no/such/program")
-    with pytest.raises(RenderError):
-        cut_clip(grounding(plain, (0.0, 1.0)), out)
-    assert out.read_bytes() == b"older"
-    assert list(tmp_path.iterdir()) == [out]
-
-
-def test_callers_errors_are_not_hidden(tmp_path: Path, plain: VideoInfo) -> None:
-    def broken(_: float) -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        cut_clip(grounding(plain, (0, 1)), tmp_path / "out.mp4", on_progress=broken)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_video_is_never_replaced(plain: VideoInfo) -> None:
-    before = plain.path.read_bytes()
-    with pytest.raises(RenderError, match="would replace the video"):
-        cut_clip(grounding(plain, (0, 1)), plain.path)
-    assert plain.path.read_bytes() == before
-
-
-def test_other_endings_are_refused(tmp_path: Path, plain: VideoInfo) -> None:
-    with pytest.raises(RenderError, match=r"must end in \.mp4"):
-        cut_clip(grounding(plain, (0, 1)), tmp_path / "out.webm")
-
-
 @pytest.mark.parametrize("name", ["-dash.mp4", "a b'c.mp4", "concat:a.mp4", "影片.mp4"])
 def test_awkward_names(tmp_path: Path, plain: VideoInfo, name: str) -> None:
     clip = cut_clip(grounding(plain, (0.4, 0.6)), tmp_path / name, options=OPTIONS)
     assert clip.path.is_file()
     assert [p.name for p in tmp_path.iterdir()] == [name]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"crf": -1},
-        {"crf": 52},
-        {"preset": "warp"},
-        {"pad_seconds": -1.0},
-        {"pad_seconds": float("nan")},
-        {"max_side": 0},
-    ],
-)
-def test_bad_options(change: dict[str, object]) -> None:
-    with pytest.raises(InputError):
-        ClipOptions(**change)  # type: ignore[arg-type]
 
 
 def test_only_the_clipper_imports_moviepy() -> None:
