@@ -8,6 +8,7 @@ kept in the cache's own ``refs``, and later loads use the same one without askin
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -143,26 +144,29 @@ def fetch(
         HubError: Neither the hub nor the mirror can be reached and nothing is cached,
             or the hub refuses.
     """
-    wanted = revision or PINNED_REVISIONS.get(repo) or _commit_used_before(repo)
+    wanted = revision or PINNED_REVISIONS.get(repo) or _cached_commit(repo, "main")
     if offline is None:
         offline = is_offline()
     if (wanted and _COMMIT.fullmatch(wanted)) or offline:
-        cached = _from_cache(repo, wanted or "main", files)
+        cached, lacking = _from_cache(repo, wanted or "main", files)
         if cached is not None:
             return cached
-    if offline:
-        raise HubError(
-            f"{repo} is not in the cache, and the network is off (HF_HUB_OFFLINE); "
-            "load it once with the network on."
-        )
+        if offline:
+            raise HubError(
+                f"{repo} is not in the cache{lacking}, and the network is off "
+                "(HF_HUB_OFFLINE); load it once with the network on."
+            )
     return _download_from_any(repo, wanted or "main", files)
 
 
-def _commit_used_before(repo: str) -> str | None:
-    reference = _cache_folder(repo) / "refs" / "main"
+def _cached_commit(repo: str, revision: str) -> str | None:
+    """The commit that a name stood for when it was used here before."""
+    if _COMMIT.fullmatch(revision):
+        return revision
+    reference = _cache_folder(repo) / "refs" / revision
     try:
         commit = reference.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return None
     return commit if _COMMIT.fullmatch(commit) else None
 
@@ -171,25 +175,45 @@ def _cache_folder(repo: str) -> Path:
     return Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}"
 
 
-def _from_cache(repo: str, revision: str, files: Sequence[str]) -> Source | None:
-    """The cached files, or None unless all of them are there."""
-    folder = _cached_folder(repo, revision, files)
-    if "*.safetensors" in files and folder and not any(folder.glob("*.safetensors")):
-        folder = _cached_folder(repo, revision, _BIN_FILES)
-    return None if folder is None else Source(folder, repo, folder.name)
+def _from_cache(
+    repo: str, revision: str, files: Sequence[str]
+) -> tuple[Source | None, str]:
+    """The cached files, or None and what to add to a message when some are missing."""
+    commit = _cached_commit(repo, revision)
+    if commit is None:
+        return None, ""
+    folder = _cache_folder(repo) / "snapshots" / commit
+    if not os.path.isdir(folder):
+        return None, ""
+    # Others fetch single files into the same cache.
+    missing = _missing_file(folder, files)
+    if missing is None:
+        return Source(folder, repo, commit), ""
+    return None, f" as a whole ({missing} is missing)"
 
 
-def _cached_folder(repo: str, revision: str, files: Sequence[str]) -> Path | None:
-    try:
-        folder = huggingface_hub.snapshot_download(
-            repo,
-            revision=revision,
-            allow_patterns=list(files),
-            local_files_only=True,
-        )
-    except (LocalEntryNotFoundError, OSError, ValueError):
-        return None
-    return Path(folder)
+def _missing_file(folder: Path, files: Sequence[str]) -> str | None:
+    """The first file that a cached model lacks, or None."""
+    needed = ["config.json"]
+    if "*.safetensors" in files:
+        needed += _weight_names(folder)
+    if "merges.txt" in files and not os.path.isfile(folder / "vocab.json"):
+        needed.append("tokenizer.json")
+    return next((n for n in needed if not os.path.isfile(folder / n)), None)
+
+
+def _weight_names(folder: Path) -> list[str]:
+    for whole in ("model.safetensors", "pytorch_model.bin"):
+        index = folder / f"{whole}.index.json"
+        if os.path.isfile(index):
+            try:
+                shards = json.loads(index.read_bytes())["weight_map"].values()
+                return sorted({str(name) for name in shards})
+            except (OSError, ValueError, LookupError, TypeError, AttributeError):
+                return []  # damaged: list_tensors says so
+        if os.path.isfile(folder / whole):
+            return []
+    return ["model.safetensors"]
 
 
 def endpoints() -> list[str]:
@@ -212,13 +236,14 @@ def _download_from_any(repo: str, revision: str, files: Sequence[str]) -> Source
             logger.warning("%s can't be reached: %s", endpoint, _line(error))
             if endpoint != tried[-1]:
                 logger.warning("Trying the mirror %s", tried[-1])
-    cached = _from_cache(repo, revision, files)
+    cached, lacking = _from_cache(repo, revision, files)
     if cached is not None:
         logger.warning("Using the cached files of %s", repo)
         return cached
     raise HubError(
         f"{repo} can't be fetched: {' and '.join(tried)} can't be reached, and it is "
-        "not in the cache; check the network, set HF_ENDPOINT, or give a folder."
+        f"not in the cache{lacking}; check the network, set HF_ENDPOINT, or give a "
+        "folder."
     )
 
 

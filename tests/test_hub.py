@@ -8,6 +8,7 @@ from pathlib import Path
 
 import fake_hub
 import golden_files
+import huggingface_hub
 import pytest
 import torch
 from fake_hub import COMMITS, FakeHub, Repository
@@ -222,6 +223,44 @@ def test_a_download_that_broke_off_is_taken_up_again(served: FakeHub) -> None:
     folder = hub.fetch(NAME).folder
     (folder / "model.safetensors").unlink()
     assert (hub.fetch(NAME).folder / "model.safetensors").is_file()
+
+
+def fetch_one_file(name: str) -> Path:
+    """What a person does who only wants to look at a configuration."""
+    return Path(
+        huggingface_hub.hf_hub_download(NAME, name, endpoint=hub.endpoints()[0])
+    )
+
+
+def test_one_cached_file_is_no_model(
+    served: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fetch_one_file("config.json").parent
+    assert (folder.parents[1] / "refs" / "main").is_file()
+    with pytest.raises(HubError, match=r"whole \(model\.safetensors is missing\)"):
+        hub.fetch(NAME, offline=True)
+    with monkeypatch.context() as unplugged:
+        unplug(unplugged)
+        with pytest.raises(HubError, match=r"model\.safetensors is missing.*HF_END"):
+            hub.fetch(NAME)
+    assert load_model(NAME, device="cpu").folder == folder
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "model-00002-of-00003.safetensors", "tokenizer.json"]
+)
+def test_a_file_that_is_gone_is_fetched_again(
+    served: FakeHub, tmp_path: Path, name: str
+) -> None:
+    repository = golden_files.copy_checkpoint(tmp_path / "repo")
+    golden_files.shard(repository)
+    (repository / "vocab.json").unlink()
+    served.repositories[NAME] = Repository(repository)
+    folder = hub.fetch(NAME).folder
+    (folder / name).unlink()
+    with pytest.raises(HubError, match=f"{name} is missing"):
+        hub.fetch(NAME, offline=True)
+    assert (hub.fetch(NAME).folder / name).is_file()
 
 
 def test_a_tower_from_the_hub(served: FakeHub, tmp_path: Path) -> None:
