@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import re
 import stat
 import subprocess
 import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -84,10 +90,12 @@ def test_make_knows_its_targets(target: str) -> None:
     assert "/nonexistent" in done.stdout
 
 
-def install(tmp_path: Path, python: str) -> subprocess.CompletedProcess[str]:
+def install(
+    tmp_path: Path, python: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [ROOT / "tools" / "install.sh", tmp_path / "venv", "requirements.txt"],
-        env={**os.environ, "PYTHON": python},
+        env={**os.environ, "PYTHON": python, **environment},
         capture_output=True,
         text=True,
     )
@@ -126,3 +134,100 @@ def test_the_installer_says_that_there_is_no_python(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no-such-python was not found" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+#: Stands in for pip: installs itself, and does nothing when asked for more.
+FAKE_PIP = """
+import sys, sysconfig, zipfile
+if sys.argv[-1].endswith(".whl"):
+    zipfile.ZipFile(sys.argv[-1]).extractall(sysconfig.get_path("purelib"))
+else:
+    print("fake pip", *sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Path]:
+    """The page of pip on a package index, served at ``PIP_INDEX_URL``."""
+    folder = tmp_path / "index" / "simple" / "pip"
+    folder.mkdir(parents=True)
+    served = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "index"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
+        (folder / "address").write_text(f"http://127.0.0.1:{server.server_port}/simple")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder
+        server.shutdown()
+
+
+def offer_pip(index: Path, digest: str = "") -> None:
+    """Two releases and some that must not be taken."""
+    links = []
+    for name in ("pip-9.0-py2.py3-none-any.whl", "pip-26.1-py3-none-any.whl"):
+        with zipfile.ZipFile(index / name, "w") as wheel:
+            wheel.writestr("pip/__init__.py", f"taken = {name!r}")
+            wheel.writestr("pip/__main__.py", FAKE_PIP)
+        made = hashlib.sha256((index / name).read_bytes()).hexdigest()
+        links.append(f'<a href="../pip/{name}#sha256={digest or made}">{name}</a>')
+    for name, more in {
+        "pip-27.0-py3-none-any.whl#sha256=0": 'data-requires-python="&gt;=3.99"',
+        "pip-27.1-py3-none-any.whl#sha256=1": 'data-yanked="broken"',
+        "pip-27.2b1-py3-none-any.whl#sha256=2": "",
+        "pip-27.3-py3-none-any.whl": "",
+        "pip-27.4.tar.gz#sha256=4": "",
+    }.items():
+        links.append(f'<a href="{name}" {more}>{name}</a>')
+    (index / "index.html").write_text("<!DOCTYPE html>" + "<br/>".join(links))
+
+
+def install_without_ensurepip(
+    tmp_path: Path, index: Path
+) -> subprocess.CompletedProcess[str]:
+    """The installer on Debian without python3-venv, as if torch were there."""
+    shadow = tmp_path / "shadow"
+    (shadow / "torch-2.9.dist-info").mkdir(parents=True)
+    (shadow / "torch-2.9.dist-info" / "METADATA").write_text("Version: 2.9\n")
+    (shadow / "ensurepip.py").write_text("raise ImportError('not on Debian')")
+    return install(
+        tmp_path,
+        sys.executable,
+        PYTHONPATH=str(shadow),
+        PIP_INDEX_URL=(index / "address").read_text(),
+        no_proxy="127.0.0.1",
+    )
+
+
+def test_pip_is_downloaded_where_there_is_no_ensurepip(
+    tmp_path: Path, index: Path
+) -> None:
+    offer_pip(index)
+    done = install_without_ensurepip(tmp_path, index)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("fake pip")
+    taken = subprocess.run(
+        [tmp_path / "venv/bin/python", "-c", "import pip; print(pip.taken)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert taken.stdout.strip() == "pip-26.1-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("digest", "reason"),
+    [("0" * 64, "another SHA-256"), (None, "404")],
+    ids=["wrong digest", "no page"],
+)
+def test_a_pip_that_cannot_be_trusted_is_not_installed(
+    tmp_path: Path, index: Path, digest: str | None, reason: str
+) -> None:
+    if digest:
+        offer_pip(index, digest)
+    else:
+        index = index.parent / "elsewhere"
+        index.mkdir()
+        address = (index.parent / "pip" / "address").read_text()
+        (index / "address").write_text(f"{address}/elsewhere")
+    done = install_without_ensurepip(tmp_path, index)
+    assert done.returncode == 1
+    why, what_to_do = done.stderr.splitlines()
+    assert why.startswith("pip could not be downloaded: ") and reason in why
+    assert what_to_do.endswith("sudo apt-get install python3-venv")
+    assert not list((tmp_path / "venv").rglob("pip"))

@@ -27,9 +27,24 @@ check_python() {
         fail "$python was not found; install Python 3.10 or newer (sudo apt-get install python3 python3-venv)."
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
         fail "$("$python" --version 2>&1) is too old; StableChat needs Python 3.10 or newer (set PYTHON=/path/to/python3)."
-    # Debian and Ubuntu ship venv without ensurepip until python3-venv is installed.
-    "$python" -c 'import venv, ensurepip' 2>/dev/null ||
-        fail "Python's venv module is missing; install it with: sudo apt-get install python3-venv"
+}
+
+# Debian and Ubuntu ship venv without ensurepip until python3-venv is installed.
+make_venv() {
+    if "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+        "$python" -m venv "$venv"
+    else
+        make_venv_without_ensurepip ||
+            fail "Python's venv module is missing; install it with: sudo apt-get install python3-venv"
+    fi
+}
+
+make_venv_without_ensurepip() {
+    "$python" -c 'import venv' 2>/dev/null &&
+        "$python" -m venv --without-pip "$venv" &&
+        [ -x "$venv/bin/python" ] &&
+        say "There is no ensurepip: downloading pip." &&
+        "$venv/bin/python" "$root/tools/bootstrap_pip.py"
 }
 
 pip() {
@@ -78,7 +93,7 @@ install_torch() {
 if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     check_python
     say "Creating $venv with $("$python" --version)."
-    "$python" -m venv "$venv"
+    make_venv
 fi
 if ! "$venv/bin/python" -c 'import importlib.metadata as m; m.version("torch")' 2>/dev/null; then
     install_torch
