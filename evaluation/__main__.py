@@ -138,8 +138,10 @@ def _run(args: argparse.Namespace) -> str:
 
     if args.seed is not None and args.subset is None:
         raise InputError("--seed is for --subset; give both or neither.")
-    if not args.videos.is_dir():
+    if not os.path.isdir(args.videos):
         raise InputError(f"{args.videos} is not a folder; give --videos the videos'.")
+    if not os.access(args.videos, os.R_OK | os.X_OK):
+        raise InputError(f"{args.videos} can't be read; choose another --videos.")
     config = GenerationConfig(max_new_tokens=args.max_new_tokens)
     samples = load_samples(args.annotations, args.task)
     chosen = choose(samples, args.subset, args.seed or 0, args.limit)

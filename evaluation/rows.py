@@ -184,10 +184,7 @@ class RowFile:
             if self._needs_newline:
                 self._file.write(b"\n")
         except OSError as error:
-            raise InputError(
-                f"{self._path} can't be written to ({error.strerror or error}); choose "
-                "another --out."
-            ) from error
+            raise _not_writable(self._path, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -206,18 +203,28 @@ def _begins_like_a_row(line: bytes) -> bool:
 
 
 def _exists(path: Path) -> bool:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder; give --out the name of a file.")
-    return path.exists()
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:  # too long, not to be entered, a zero byte
+        raise _not_writable(path, error) from error
+    return True
+
+
+def _not_writable(path: Path, error: Exception) -> InputError:
+    reason = getattr(error, "strerror", None) or error
+    return InputError(f"{path} can't be written to ({reason}); choose another --out.")
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{path} can't be read ({error.strerror or error})."
-        ) from error
+    except (OSError, ValueError) as error:  # a name with a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} can't be read ({reason}).") from error
 
 
 def _json_object(line: bytes) -> RawRow | None:

@@ -18,13 +18,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stablechat.arguments import parse_arguments
-from stablechat.errors import CancelledError, InputError, StableChatError
+from stablechat.errors import CancelledError, StableChatError
+from stablechat.folders import checked_folder, made_folder
 from stablechat.types import GenerationConfig, Grounding, TimeSpan, VideoInfo
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _ground(args: argparse.Namespace) -> str:
     config, span, segment = _config(args), _span(args.span), _span(args.segment)
     Question(args.query, args.task, span, args.region, args.start)
     path = _check_video(args.video, allow_image=args.task == "rec")
-    out = None if args.out is None else _checked_folder(args.out)
+    out = None if args.out is None else checked_folder(args.out)
     chat = _load(args)
     with _interruptible() as cancelled, _shown_progress() as report:
         grounding = chat.ground(
@@ -154,9 +155,9 @@ def _clip(args: argparse.Namespace) -> str:
 
     path = Path(args.video)
     grounding = load_grounding(Path(args.grounding), path)
-    out = _checked_folder(args.out)
+    out = checked_folder(args.out)
     with _interruptible() as cancelled, _shown_progress() as report:
-        with _made_folder(out):
+        with made_folder(out):
             clip = _cut(grounding, out / f"{path.stem}_clip.mp4", report, cancelled)
     return f"clip: {clip}"
 
@@ -191,17 +192,6 @@ def _check_video(name: str, *, allow_image: bool = False) -> Path:
     return path
 
 
-def _checked_folder(name: str) -> Path:
-    """The output folder, which need not exist yet."""
-    folder = Path(name)
-    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    if not existing.is_dir():
-        raise InputError(f"{existing} is not a folder; choose another --out.")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f"{existing} can't be written to; choose another --out.")
-    return folder
-
-
 def _load(args: argparse.Namespace) -> StableChat:
     from stablechat.chat import StableChat
 
@@ -229,7 +219,7 @@ def _write_files(
     stem = grounding.video.path.stem
     data = folder / f"{stem}_grounding.json"
     files = {"grounding": data}
-    with _made_folder(folder):
+    with made_folder(folder):
         if grounding.found and grounding.video.container != "image":
             clip = folder / f"{stem}_clip.mp4"
             files["clip"] = _cut(grounding, clip, report, cancelled)
@@ -257,25 +247,6 @@ def _cut(
         cancelled=cancelled,
     )
     return path
-
-
-@contextmanager
-def _made_folder(folder: Path) -> Iterator[None]:
-    """Have a folder; on failure, take away again what was made and stayed empty."""
-    missing = [p for p in (folder, *folder.parents) if not p.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except BaseException as error:
-        for made in missing:
-            with suppress(OSError):
-                made.rmdir()
-        if isinstance(error, OSError):
-            raise InputError(
-                f"{folder} can't be written to ({error.strerror or error}); choose "
-                "another --out."
-            ) from error
-        raise
 
 
 def _summary(grounding: Grounding, files: dict[str, Path]) -> str:

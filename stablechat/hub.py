@@ -100,9 +100,10 @@ def locate(
     """
     if model is None:
         return _demo()
-    folder = Path(model).expanduser()
-    # Path("") would be the current folder.
-    if str(model) and folder.is_dir():
+    # Unlike Path's own methods, those of os.path raise for no name.
+    expanded = os.path.expanduser(model)
+    if os.path.isdir(expanded):
+        folder = Path(expanded)
         is_demo = folder.resolve() == DEMO_FOLDER
         return Source(folder, folder.resolve().name, is_demo=is_demo)
     hub_id = _HUB_ID.fullmatch(str(model))
@@ -116,7 +117,7 @@ def locate(
 
 
 def _demo() -> Source:
-    if not (DEMO_FOLDER / "config.json").is_file():
+    if not os.path.isfile(DEMO_FOLDER / "config.json"):
         raise CheckpointError(
             f"The demo model is not in {DEMO_FOLDER}; fetch the whole repository, or "
             "name a model with --model."

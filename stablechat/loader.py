@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -152,14 +153,16 @@ def load_model(
 
 
 def _checkpoint_tensors(folder: Path) -> dict[str, StoredTensor]:
-    if (folder / "adapter_config.json").exists() or (
-        folder / "non_lora_trainables.bin"
-    ).exists():
+    # Unlike Path's own methods, those of os.path raise for no name.
+    if any(
+        os.path.exists(folder / name)
+        for name in ("adapter_config.json", "non_lora_trainables.bin")
+    ):
         raise CheckpointError(
             f"{folder} is a LoRA adapter, not a whole model; merge it into its base "
             "model first."
         )
-    if not (folder / "config.json").exists():
+    if not os.path.exists(folder / "config.json"):
         raise CheckpointError(f"{folder} holds no model: config.json is missing.")
     return list_tensors(folder)
 
@@ -187,7 +190,7 @@ def _find_tower(
         raise CheckpointError("config.json does not name its mm_vision_tower.")
     inside = PurePosixPath(named)
     stays_inside = not inside.is_absolute() and ".." not in inside.parts
-    if stays_inside and (folder / inside / "config.json").is_file():
+    if stays_inside and os.path.isfile(folder / inside / "config.json"):
         beside = folder / inside
         return read_json(beside / "config.json"), None if has_tower else beside
     same = (known for known in _KNOWN_TOWERS if _same_tower(named, known))
@@ -219,9 +222,11 @@ def _tower_tensors(folder: Path) -> dict[str, StoredTensor]:
 
 
 def _load_tokenizer(folder: Path, config: LlavaSTConfig) -> PromptTokenizer:
-    if (folder / "tokenizer.json").exists():
+    if os.path.exists(folder / "tokenizer.json"):
         return PromptTokenizer.from_folder(folder, config)
-    missing = [n for n in ("vocab.json", "merges.txt") if not (folder / n).exists()]
+    missing = [
+        n for n in ("vocab.json", "merges.txt") if not os.path.exists(folder / n)
+    ]
     if missing:
         raise CheckpointError(
             f"{folder} has no tokenizer: tokenizer.json is missing, and so is "
@@ -253,7 +258,7 @@ def _build(config: LlavaSTConfig, attn: str) -> LlavaST:
 
 def _end_token_ids(folder: Path, tokenizer: PromptTokenizer) -> tuple[int, ...]:
     path = folder / "generation_config.json"
-    named = read_json(path).get("eos_token_id") if path.exists() else None
+    named = read_json(path).get("eos_token_id") if os.path.exists(path) else None
     extra = named if isinstance(named, list) else [named]
     valid = [token for token in extra if isinstance(token, int)]
     return tuple(dict.fromkeys([*tokenizer.end_token_ids, *valid]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,9 +108,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _weight_files(folder: Path, stem: str, suffix: str) -> list[str]:
     index = folder / f"{stem}{suffix}.index.json"
-    if not index.exists():
+    if not os.path.exists(index):
         name = f"{stem}{suffix}"
-        return [name] if (folder / name).exists() else []
+        return [name] if os.path.exists(folder / name) else []
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise CheckpointError(f"{index} has no weight_map.")
@@ -117,7 +118,7 @@ def _weight_files(folder: Path, stem: str, suffix: str) -> list[str]:
     for name in names:
         if not (_SHARD_NAME.fullmatch(name) and name.endswith(suffix)):
             raise CheckpointError(f"{index} names a file that is no shard: {name!r}.")
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):
             raise CheckpointError(f"{name} is missing from {folder}.")
     return names
 
