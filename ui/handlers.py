@@ -19,11 +19,12 @@ import gradio as gr
 
 from stablechat.errors import CancelledError, InputError, StableChatError
 from stablechat.prompts import clean_query
-from stablechat.types import Description
+from stablechat.types import Description, Grounding
 from stablechat.video import probe
 from ui import view
 from ui.i18n import Language, label, language_of, text
 from ui.jobs import Job
+from ui.pictures import first_picture
 from ui.pipeline import Ask, Mode, Outcome, Pipeline, shown_span
 from ui.session import Session, Sessions
 
@@ -60,6 +61,11 @@ class Widgets:
     raw_panel: gr.Accordion
     raw: gr.Textbox
     ask: gr.State
+
+    @property
+    def texts(self) -> list[Any]:
+        """What is written anew in the browser's language."""
+        return [self.header, self.notice, self.video_line, self.status]
 
     @property
     def results(self) -> list[Any]:
@@ -108,6 +114,7 @@ class Handlers:
                 language, chat.name, device_name(chat.device), dtype_name(chat.dtype)
             ),
             page.notice: view.demo_notice(language) if chat.is_demo else "",
+            page.video_line: view.video_hint(language),
             page.status: view.idle(language),
         }
 
@@ -119,12 +126,14 @@ class Handlers:
 
     def video_changed(self, video: str | None, request: gr.Request) -> str:
         """Say at once what was uploaded, or why it can't be used."""
-        if video is None:
-            return ""
         language = _language(request)
+        if video is None:
+            return view.video_hint(language)
         try:
             path = self._uploaded(video, language)
-            return view.video_line(language, probe(path))
+            info = probe(path)
+            still = None if view.browsers_play(info) else first_picture(path, 960, 380)
+            return view.video_line(language, info, still)
         except StableChatError as error:
             return view.video_problem(str(error))
 
@@ -265,6 +274,8 @@ class Handlers:
 
     def _show(self, outcome: Outcome, elapsed: float, language: Language) -> Update:
         page, answer = self._page, outcome.answer
+        file = answer.video.path.name
+        about = view.about(language, outcome.question, file, elapsed)
         common = {
             page.downloads: gr.update(visible=True),
             page.download_json: _file(outcome.json_path),
@@ -272,21 +283,31 @@ class Handlers:
             page.raw: answer.generation.text,
         }
         if isinstance(answer, Description):
-            if not answer.text.strip():
-                return common | {page.status: view.wordless(language)}
-            return common | {
-                page.status: view.described(language, elapsed, asked=outcome.asked),
-                page.description: gr.update(value=answer.text, visible=True),
-                page.download_text: _file(outcome.text_path),
-            }
-        span = shown_span(answer)
+            return common | self._show_description(answer, outcome, language, about)
+        return common | self._show_grounding(answer, outcome, language, about)
+
+    def _show_description(
+        self, answer: Description, outcome: Outcome, language: Language, about: str
+    ) -> Update:
+        page, asked = self._page, bool(outcome.question)
+        if not answer.text.strip():
+            return {page.status: view.wordless(language, about)}
+        return {
+            page.status: view.described(language, about, asked=asked),
+            page.description: gr.update(value=answer.text, visible=True),
+            page.download_text: _file(outcome.text_path),
+        }
+
+    def _show_grounding(
+        self, answer: Grounding, outcome: Outcome, language: Language, about: str
+    ) -> Update:
+        page, span = self._page, shown_span(answer)
         if span is None or outcome.clip is None:
-            return common | {page.status: view.not_found(language, answer.issues)}
-        return common | {
-            page.status: view.found(language, answer, elapsed),
-            page.table: gr.update(
-                value=view.span_table(language, span, answer.confidence), visible=True
-            ),
+            return {page.status: view.not_found(language, answer.issues, about)}
+        table = view.span_table(language, span, answer.confidence)
+        return {
+            page.status: view.found(language, answer, about),
+            page.table: gr.update(value=table, visible=True),
             page.clip: gr.update(value=str(outcome.clip.path), visible=True),
             page.download_clip: _file(outcome.clip.path),
         }

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from ui import view
+from ui.examples import Example, example_labels, read_examples, thumbnail_styles
 from ui.handlers import Handlers, Widgets, device_name, dtype_name
 from ui.i18n import label
 from ui.jobs import Progress
-from ui.pipeline import Chat, Mode, Pipeline
+from ui.pipeline import Chat, Pipeline
 from ui.session import MAX_AGE_SECONDS, SWEEP_SECONDS, Sessions
-
-logger = logging.getLogger(__name__)
 
 #: Clips to click; made by ``training.synthetic``.
 EXAMPLES_FOLDER = Path(__file__).parent.parent / "assets" / "examples"
@@ -31,15 +27,6 @@ _SHOW_ANSWER = """() => {
   const block = window.innerWidth < 700 ? "start" : "nearest";
   document.querySelector("#sc-status")?.scrollIntoView({block});
 }"""
-
-
-@dataclass(frozen=True)
-class Example:
-    """One example to click."""
-
-    video: Path
-    query: str
-    mode: Mode
 
 
 def build_app(
@@ -72,26 +59,6 @@ def build_app(
     return app
 
 
-def read_examples(folder: Path) -> list[Example]:
-    """Read ``examples.json``; entries that can't be used are left out.
-
-    Args:
-        folder: Where it is, with its videos.
-    """
-    index = folder / "examples.json"
-    if not index.is_file():
-        return []
-    examples = []
-    for entry in json.loads(index.read_text(encoding="utf-8")):
-        video = folder / entry["video"]
-        if video.is_file() and entry.get("mode", "ground") in view.STAGES:
-            mode = entry.get("mode", "ground")
-            examples.append(Example(video, entry.get("query") or "", mode))
-        else:
-            logger.warning("The example %s can't be used.", entry)
-    return examples
-
-
 def _place(chat: Chat, examples: list[Example]) -> Widgets:
     header = gr.HTML(
         view.header("en", chat.name, device_name(chat.device), dtype_name(chat.dtype)),
@@ -114,9 +81,9 @@ def _place(chat: Chat, examples: list[Example]) -> Widgets:
 
 def _place_question(examples: list[Example]) -> dict[str, Any]:
     video = gr.Video(
-        label=label("video"), sources=["upload"], height=200, elem_id="sc-video"
+        label=label("video"), sources=["upload"], height=190, elem_id="sc-video"
     )
-    video_line = gr.HTML("", padding=False, elem_id="sc-video-line")
+    video_line = gr.HTML(view.video_hint("en"), padding=False, elem_id="sc-video-line")
     mode = gr.Radio(
         choices=[
             (label("mode_ground"), "ground"),
@@ -147,16 +114,7 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
             elem_id="sc-stop",
         )
     if examples:
-        gr.Examples(
-            [[str(e.video), e.query, e.mode] for e in examples],
-            inputs=[video, question, mode],
-            label=label("examples"),
-            example_labels=[_name(example) for example in examples],
-            cache_examples=False,
-            preload=False,
-            api_visibility="private",
-            elem_id="sc-examples",
-        )
+        _place_examples(examples, [video, question, mode])
     return {
         "video": video,
         "video_line": video_line,
@@ -167,10 +125,18 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
     }
 
 
-def _name(example: Example) -> str:
-    if example.query:
-        return example.query
-    return f"Describe {example.video.stem.replace('_', ' ')}"
+def _place_examples(examples: list[Example], inputs: list[Any]) -> None:
+    gr.Examples(
+        [[str(e.video), e.query, e.mode] for e in examples],
+        inputs=inputs,
+        label=label("examples"),
+        example_labels=example_labels(examples),
+        cache_examples=False,
+        preload=False,
+        api_visibility="private",
+        elem_id="sc-examples",
+    )
+    gr.HTML(thumbnail_styles(examples), padding=False, elem_id="sc-thumbnails")
 
 
 def _place_answer() -> dict[str, Any]:
@@ -233,7 +199,7 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
         "api_visibility": "private",
         "show_progress": "hidden",
     }
-    app.load(handlers.load, None, [page.header, page.notice, page.status], **quick)
+    app.load(handlers.load, None, page.texts, **quick)
     app.unload(handlers.leave)
     page.mode.change(handlers.mode_changed, page.mode, page.question, **quick)
     page.video.change(handlers.video_changed, page.video, page.video_line, **quick)

@@ -1,4 +1,4 @@
-/* Let every kind of video file in.
+/* Let every kind of video file in, and stay calm about those that can't be previewed.
 
    Gradio takes a file only when the browser calls it "video/...". Browsers go by the
    ending, and some do not know .MOV, .mkv or .ts; what a file really is, the server
@@ -38,6 +38,12 @@
     const input = inputOf(event);
     if (input === event.target && [...input.files].some(isMisjudged)) {
       input.files = asVideos(input.files);
+    }
+  });
+  // What the browser can't play, the server can: no alarm about a missing preview.
+  listen("error", (event) => {
+    if (event.target instanceof Element && event.target.closest("#sc-video")) {
+      event.stopPropagation();
     }
   });
   listen("drop", (event) => {

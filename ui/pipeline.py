@@ -83,7 +83,7 @@ class Outcome:
         data: The answer as JSON data, without this machine's paths.
         json_path: That data in a file.
         text_path: A description in a file.
-        asked: Whether a person asked something, or only for a description.
+        question: What was typed; empty for a plain description.
     """
 
     answer: Grounding | Description
@@ -91,7 +91,7 @@ class Outcome:
     data: dict[str, Any]
     json_path: Path
     text_path: Path | None = None
-    asked: bool = True
+    question: str = ""
 
 
 @dataclass
@@ -173,7 +173,7 @@ def _write_grounding(
     data = _without_paths(grounding_to_dict(grounding, files=files), ask.video)
     json_path = folder / f"{stem}_grounding.json"
     write_json(json_path, data)
-    return Outcome(grounding, clip, data, json_path)
+    return Outcome(grounding, clip, data, json_path, question=ask.question)
 
 
 def _write_description(ask: Ask, description: Description, folder: Path) -> Outcome:
@@ -183,7 +183,7 @@ def _write_description(ask: Ask, description: Description, folder: Path) -> Outc
     text_path = folder / f"{stem}_description.txt"
     write_json(json_path, data)
     text_path.write_text(description.text + "\n", encoding="utf-8", errors="replace")
-    return Outcome(description, None, data, json_path, text_path, bool(ask.question))
+    return Outcome(description, None, data, json_path, text_path, ask.question)
 
 
 def _without_paths(data: dict[str, Any], video: Path) -> dict[str, Any]:

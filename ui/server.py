@@ -171,6 +171,7 @@ def theme() -> gr.themes.Base:
         primary_hue="teal",
         secondary_hue="teal",
         neutral_hue="slate",
+        radius_size=gr.themes.sizes.radius_lg,
         font=[
             "system-ui",
             "-apple-system",

@@ -24,6 +24,9 @@ STAGES: dict[Mode, tuple[str, ...]] = {
 
 _SHOWN_NOTES = 2
 
+#: A remark that the card already makes in its own words.
+NO_BOX_ISSUE = "The model's answer has no box."
+
 _PLAYED_ENDINGS = (".mp4", ".m4v", ".mov", ".webm")
 _PLAYED_CODECS = ("h264", "vp8", "vp9", "av1")
 
@@ -68,12 +71,24 @@ def header(language: Language, name: str, device: str, dtype: str) -> str:
 
 def demo_notice(language: Language) -> str:
     """What the demo model understands, and how to get the real one."""
-    body = text(language, "demo_notice", command=escape(LOAD_7B))
-    return f'<p class="sc-notice">{body}</p>'
+    # Word by word, so that a narrow page does not break it at a hyphen.
+    command = " ".join(f"<span>{escape(word)}</span>" for word in LOAD_7B.split())
+    return f'<p class="sc-notice">{text(language, "demo_notice", command=command)}</p>'
 
 
-def video_line(language: Language, info: VideoInfo) -> str:
-    """Length, size, rate and sound of the uploaded video, and what is odd."""
+def video_hint(language: Language) -> str:
+    """What can be uploaded, shown while there is no video."""
+    return f'<p class="sc-hint">{escape(text(language, "video_hint"))}</p>'
+
+
+def video_line(language: Language, info: VideoInfo, picture: str | None = None) -> str:
+    """Length, size, rate and sound of the uploaded video, and what is odd.
+
+    Args:
+        language: Of the words.
+        info: What was found out about it.
+        picture: Address of its first picture, shown where browsers can't play it.
+    """
     facts = (
         format_time(info.duration_seconds),
         f"{info.width}\N{MULTIPLICATION SIGN}{info.height}",
@@ -83,9 +98,20 @@ def video_line(language: Language, info: VideoInfo) -> str:
     )
     line = " · ".join(escape(fact) for fact in facts if fact)
     notes = list(info.warnings)
-    if not _browsers_play(info):
+    still = ""
+    if not browsers_play(info):
         notes.append(text(language, "no_preview"))
-    return f'<p class="sc-facts">{line}</p>{_notes(language, notes)}'
+        still = '<span class="sc-still"></span>'
+        if picture is not None:
+            still += (
+                f"<style>#sc-video video{{background-image:url({picture})}}</style>"
+            )
+    return f'<p class="sc-facts">{line}</p>{_notes(language, notes)}{still}'
+
+
+def browsers_play(info: VideoInfo) -> bool:
+    """Whether most browsers can; some play more."""
+    return info.path.suffix.lower() in _PLAYED_ENDINGS and info.codec in _PLAYED_CODECS
 
 
 def video_problem(message: str) -> str:
@@ -94,7 +120,13 @@ def video_problem(message: str) -> str:
 
 
 def card(
-    tone: Tone, title: str, *body: str, extra: str = "", alert: bool = False
+    tone: Tone,
+    title: str,
+    *body: str,
+    picture: str = "",
+    about: str = "",
+    extra: str = "",
+    alert: bool = False,
 ) -> str:
     """The status card.
 
@@ -102,6 +134,8 @@ def card(
         tone: Its colour.
         title: One short line.
         body: Paragraphs of one or two sentences.
+        picture: HTML put over the title, already escaped.
+        about: HTML put under the title, already escaped.
         extra: HTML put below, already escaped.
         alert: Read out at once by a screen reader.
     """
@@ -109,7 +143,7 @@ def card(
     paragraphs = "".join(f"<p>{escape(part)}</p>" for part in body)
     return (
         f'<section class="sc-card sc-{tone}" role="{role}">'
-        f"<h2>{escape(title)}</h2>{paragraphs}{extra}</section>"
+        f"{picture}<h2>{escape(title)}</h2>{about}{paragraphs}{extra}</section>"
     )
 
 
@@ -126,7 +160,7 @@ def idle(language: Language) -> str:
         for number in (1, 2, 3)
     )
     extra = f'<ol class="sc-steps">{steps}</ol>'
-    return card("idle", text(language, "idle_title"), extra=extra)
+    return card("idle", text(language, "idle_title"), extra=extra, picture=_LOGO)
 
 
 def problem(language: Language, message: str) -> str:
@@ -154,39 +188,60 @@ def working(language: Language, mode: Mode, progress: Progress) -> str:
     )
 
 
-def found(language: Language, answer: Grounding, elapsed_seconds: float) -> str:
-    """The card of an answer that has a time or boxes."""
+def about(language: Language, question: str, file: str, elapsed_seconds: float) -> str:
+    """What was asked of which video, and how long the answer took.
+
+    The form may already hold the next question while the answer is looked at.
+    """
+    parts = [f'<q class="sc-asked">{escape(question)}</q>'] if question else []
+    parts.append(f"<span>{escape(file)}</span>")
+    took = text(language, "took", seconds=f"{elapsed_seconds:.1f}")
+    parts.append(f"<span>{escape(took)}</span>")
+    return f'<p class="sc-about">{" · ".join(parts)}</p>'
+
+
+def found(language: Language, answer: Grounding, about: str = "") -> str:
+    """The card of an answer that has a time or boxes.
+
+    Args:
+        language: Of the words.
+        answer: What the model said.
+        about: See :func:`about`; the same for the cards below.
+    """
     span = shown_span(answer)
     if span is None:
-        return not_found(language, answer.issues)
+        return not_found(language, answer.issues, about)
     title = text(
         language,
         "found_title",
         start=format_time(span.start_seconds),
         end=format_time(span.end_seconds),
     )
-    body = [_took(language, elapsed_seconds)]
+    body = []
     if answer.tube is None:
         body.append(text(language, "found_no_box"))
     if answer.span is None:
         body.append(text(language, "found_no_time"))
-    return card("good", title, *body, extra=_notes(language, answer.issues))
+    issues = [i for i in answer.issues if i != NO_BOX_ISSUE or answer.tube]
+    extra = _notes(language, issues)
+    return card("good", title, *body, about=about, extra=extra)
 
 
-def not_found(language: Language, issues: Iterable[str]) -> str:
+def not_found(language: Language, issues: Iterable[str], about: str = "") -> str:
     """The card of an answer with nothing to show."""
-    return say(language, "warn", "not_found", extra=_notes(language, issues))
+    title, body = text(language, "not_found_title"), text(language, "not_found_body")
+    return card("warn", title, body, about=about, extra=_notes(language, issues))
 
 
-def described(language: Language, elapsed_seconds: float, *, asked: bool) -> str:
+def described(language: Language, about: str = "", *, asked: bool) -> str:
     """The card of a description, or of an answer to a question."""
     title = text(language, "answered_title" if asked else "described_title")
-    return card("good", title, _took(language, elapsed_seconds))
+    return card("good", title, about=about)
 
 
-def wordless(language: Language) -> str:
+def wordless(language: Language, about: str = "") -> str:
     """The card of a description that is empty."""
-    return card("warn", text(language, "empty_description"))
+    return card("warn", text(language, "empty_description"), about=about)
 
 
 def span_table(language: Language, span: TimeSpan, confidence: float | None) -> str:
@@ -207,15 +262,6 @@ def span_table(language: Language, span: TimeSpan, confidence: float | None) -> 
     )
 
 
-def _browsers_play(info: VideoInfo) -> bool:
-    """Whether most browsers can; some play more."""
-    return info.path.suffix.lower() in _PLAYED_ENDINGS and info.codec in _PLAYED_CODECS
-
-
-def _took(language: Language, seconds: float) -> str:
-    return text(language, "took", seconds=f"{seconds:.1f}")
-
-
 def _stage(name: str, offset: int, fraction: float) -> str:
     """One stage; ``offset`` is its place relative to the current one."""
     if offset == 0:
@@ -233,7 +279,6 @@ def _notes(language: Language, issues: Iterable[str]) -> str:
         return ""
     items = "<ul>" + "".join(f"<li>{escape(issue)}</li>" for issue in issues) + "</ul>"
     if len(issues) <= _SHOWN_NOTES:
-        title = escape(text(language, "notes"))
-        return f'<div class="sc-notes"><strong>{title}</strong>{items}</div>'
+        return f'<div class="sc-notes">{items}</div>'
     title = escape(text(language, "notes_many", count=len(issues)))
     return f'<details class="sc-notes"><summary>{title}</summary>{items}</details>'

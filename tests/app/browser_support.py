@@ -8,21 +8,39 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from fake_chat import DESCRIPTION, SPAN_SECONDS
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 
-#: How to start the app, by the model that answers. Add ``"demo"`` to the parameters
-#: of ``server`` to run the journey with the model in ``assets/``.
+#: How to start the app, by the model that answers.
 CHATS = {
     "fake": [str(Path(__file__).with_name("serve_fake.py"))],
     "demo": [str(ROOT / "app.py")],
 }
+
+#: When the red circle of ``assets/examples/red_circle.mp4`` moves left.
+RED_CIRCLE_SECONDS = (0.27, 3.93)
+
+
+# Without the background flags Chromium tries to reach hosts that a closed network
+# refuses, many at a time.
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @dataclass(frozen=True)
@@ -44,19 +62,45 @@ class Server:
     process: subprocess.Popen[bytes]
 
 
-_ANSWER_MS = 60_000
+@dataclass(frozen=True)
+class Story:
+    """A video, a question that the server's model can answer, and the truth.
+
+    Attributes:
+        video: The file to upload.
+        question: What to look for in it.
+        span_seconds: When that happens.
+        within_seconds: How far off the answer may be.
+        words: What the video's description must mention.
+    """
+
+    video: Path
+    question: str
+    span_seconds: tuple[float, float]
+    within_seconds: float
+    words: str
 
 
-def start_app(chat: str, folder: Path, clip: Path) -> Server:
-    """Start the app in its own temporary folder and wait for its address."""
+_ANSWER_MS = 120_000
+
+
+def start_app(chat: str, folder: Path, clip: Path | None = None) -> Server:
+    """Start the app in its own temporary folder and wait for its address.
+
+    Args:
+        chat: A key of :data:`CHATS`.
+        folder: For its files and its log.
+        clip: What the fake model's page has as an example.
+    """
     temporary, log = folder / "tmp", folder / "log.txt"
     temporary.mkdir()
     environment = {
         **os.environ,
         "TMPDIR": str(temporary),
         "PYTHONUNBUFFERED": "1",
-        "FAKE_EXAMPLES": str(_examples(folder, clip)),
     }
+    if clip is not None:
+        environment["FAKE_EXAMPLES"] = str(_examples(folder, clip))
     command = [sys.executable, *CHATS[chat], "--no-browser"]
     with log.open("wb") as output:
         process = _spawn(command, environment, output)
@@ -79,15 +123,13 @@ def _spawn(
     )
 
 
-def story(server: Server, clip: Path) -> tuple[Path, str]:
-    """A video and a question that the server's model can answer."""
+def story(server: Server, clip: Path) -> Story:
+    """What the journey asks, by the model that answers."""
+    question = "the red circle moving left"
     if server.chat == "fake":
-        return clip, "the red circle moving left"
-    examples = ROOT / "assets" / "examples"
-    for entry in json.loads((examples / "examples.json").read_text("utf-8")):
-        if entry["mode"] == "ground":
-            return examples / entry["video"], entry["query"]
-    pytest.fail(f"{examples} has no example to find.")
+        return Story(clip, question, SPAN_SECONDS, 0.001, DESCRIPTION)
+    video = ROOT / "assets" / "examples" / "red_circle.mp4"
+    return Story(video, question, RED_CIRCLE_SECONDS, 0.35, "red circle")
 
 
 def end_app(server: Server) -> None:
@@ -110,6 +152,18 @@ def _examples(folder: Path, clip: Path) -> Path:
     ]
     (examples / "examples.json").write_text(json.dumps(entries))
     return examples
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium, the one that ``CHROMIUM`` names or the system's."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+    if not Path(path).exists():
+        pytest.fail(f"There is no Chromium at {path}: install it, or set CHROMIUM.")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield launched
+        launched.close()
 
 
 def open_page(context: BrowserContext, server: Server) -> Page:

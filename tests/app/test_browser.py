@@ -1,15 +1,15 @@
 """The app as a person uses it, in a real headless Chromium.
 
-The page comes from ``app.py`` in a process of its own. ``browser_support.CHATS`` says
-which model answers there: the journey that every model must manage takes the
-``server`` fixture, what only the fake can act out (being slow, failing) takes
-``fake_server``.
+The page comes from ``app.py`` in a process of its own. The journey from an upload to
+the downloads is made with a fake model and with the real one in ``assets/`` (the
+``server`` fixture); the many smaller things, and what only the fake can act out (being
+slow, failing), take ``fake_server``.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
 import signal
 import time
@@ -20,6 +20,7 @@ import pytest
 from browser_support import (
     Server,
     ask,
+    chromium,
     download,
     end_app,
     open_page,
@@ -30,23 +31,12 @@ from browser_support import (
     upload,
     wait_for_answer,
 )
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from fake_chat import make_clip
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from stablechat.video import probe
 
 pytestmark = pytest.mark.browser
-
-# Without the background flags Chromium tries to reach hosts that a closed network
-# refuses, many at a time.
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +56,7 @@ def start_server(
         end_app(server)
 
 
-@pytest.fixture(scope="module", params=["fake"])
+@pytest.fixture(scope="module", params=["fake", "demo"])
 def server(
     request: pytest.FixtureRequest, start_server: Callable[[str], Server]
 ) -> Server:
@@ -83,13 +73,8 @@ def fake_server(start_server: Callable[[str], Server]) -> Server:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. Its absence is a failure: CI must not pass without having looked."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-    if not Path(path).exists():
-        pytest.fail(f"There is no Chromium at {path}: install it, or set CHROMIUM.")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        yield chromium
-        chromium.close()
+    with chromium() as launched:
+        yield launched
 
 
 @pytest.fixture
@@ -106,18 +91,18 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def test_upload_ask_download_and_describe(
     server: Server, context: BrowserContext, clip: Path, tmp_path: Path
 ) -> None:
-    video, question = story(server, clip)
-    source = probe(video)
+    told = story(server, clip)
+    video, source = told.video, probe(told.video)
     page = open_page(context, server)
     upload(page, video)
     size = f"{source.width}\N{MULTIPLICATION SIGN}{source.height}"
     expect(page.locator("#sc-video-line")).to_contain_text(size)
 
-    ask(page, question)
+    ask(page, told.question)
     wait_for_answer(page)
     cells = page.locator("#sc-span td").all_text_contents()
     start, end, duration = (seconds(cell) for cell in cells[:3])
-    assert 0 <= start < end <= source.duration_seconds + 0.001
+    assert (start, end) == pytest.approx(told.span_seconds, abs=told.within_seconds)
     assert duration == pytest.approx(end - start, abs=0.002)
     expect(page.locator("#sc-status")).to_contain_text("Found from 0:")
 
@@ -125,7 +110,7 @@ def test_upload_ask_download_and_describe(
     assert made.name == f"{video.stem}_clip.mp4"
     info = probe(made)
     assert (info.codec, info.pixel_format) == ("h264", "yuv420p")
-    assert info.has_audio == source.has_audio
+    assert info.has_audio and source.has_audio
     assert info.duration_seconds == pytest.approx(duration, abs=0.15)
 
     answer = json.loads(download(page, "#sc-download-json", tmp_path).read_text())
@@ -140,10 +125,11 @@ def test_upload_ask_download_and_describe(
     )
     ask(page, "")
     wait_for_answer(page)
-    assert page.locator("#sc-description textarea").input_value().strip()
+    assert told.words in page.locator("#sc-description textarea").input_value()
     expect(page.locator("#sc-clip")).to_have_count(0)
     text = download(page, "#sc-download-text", tmp_path)
     assert text.name == f"{video.stem}_description.txt"
+    assert told.words in text.read_text("utf-8")
 
 
 def test_the_clip_plays(
@@ -173,7 +159,7 @@ def test_an_example_fills_the_form(
     wait_for_answer(page)
     expect(page.locator("#sc-span")).to_be_visible()
     # An example in the other mode switches the mode, and so the placeholder.
-    page.get_by_text("Describe example").click()
+    page.get_by_role("button", name="Describe the video").click()
     expect(page.locator("#sc-mode input[value=describe]")).to_be_checked()
     expect(question).to_have_attribute(
         "placeholder", "Leave empty to describe the whole video"
@@ -223,6 +209,16 @@ def test_a_video_whose_ending_the_browser_does_not_know(
     shutil.copy(clip, phone)
     page = open_page(context, fake_server)
     upload(page, phone)
+    # One that it can't play either is no alarm, and is shown by its first picture.
+    stream = make_clip(tmp_path / "camera.ts")
+    page = open_page(context, fake_server)
+    upload(page, stream)
+    expect(page.locator("#sc-video-line")).to_contain_text("first picture")
+    expect(page.locator("#sc-video video")).to_have_css(
+        "background-image", re.compile("data:image/jpeg")
+    )
+    page.wait_for_timeout(500)
+    expect(page.get_by_text("not playable")).to_have_count(0)
     # And dropped rather than chosen.
     page = open_page(context, fake_server)
     page.evaluate(

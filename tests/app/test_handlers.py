@@ -319,6 +319,26 @@ def test_the_demo_notice_is_only_for_the_demo(sessions: Sessions) -> None:
         assert bool(page.handlers.load(request())["notice"]) is is_demo
 
 
+def test_the_page_is_written_in_the_persons_language(page: Page) -> None:
+    update = page.handlers.load(request(language="zh-CN"))
+    assert "准备就绪" in update["status"]
+    assert "常见格式" in update["video_line"]
+
+
+def test_what_can_be_uploaded_is_said_while_there_is_no_video(page: Page) -> None:
+    assert "MP4, MOV" in page.handlers.video_changed(None, request())
+
+
+def test_what_browsers_do_not_play_is_shown_by_its_first_picture(
+    page: Page, clip: Path, tmp_path: Path
+) -> None:
+    line = page.handlers.video_changed(page.upload(clip), request())
+    assert "data:image" not in line
+    unknown = Path(shutil.copy(clip, tmp_path / "kitchen.ts"))
+    line = page.handlers.video_changed(page.upload(unknown), request())
+    assert "data:image/jpeg" in line
+
+
 def test_leaving_removes_the_tabs_files(page: Page, clip: Path) -> None:
     last = page.run(ask(page, page.upload(clip), "x"), request())[-1]
     made = Path(last["clip"]["value"])

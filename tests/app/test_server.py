@@ -14,7 +14,7 @@ from gradio_client.exceptions import AppError
 
 from stablechat.errors import InputError
 from stablechat.video import probe
-from ui.layout import build_app, read_examples
+from ui.layout import build_app
 from ui.server import ServerOptions, is_loopback, launch, launch_arguments, read_auth
 from ui.session import Sessions, harden_environment, private_root
 
@@ -180,16 +180,3 @@ def test_a_taken_port_is_one_plain_line(url: str, sessions: Sessions) -> None:
     app = build_app(FakeChat(), sessions)
     with pytest.raises(InputError, match="--port"):
         launch(app, ServerOptions(port=port, open_browser=False))
-
-
-def test_examples_are_read_and_bad_ones_left_out(tmp_path: Path, clip: Path) -> None:
-    (tmp_path / "a.mp4").write_bytes(clip.read_bytes())
-    (tmp_path / "examples.json").write_text(
-        '[{"video": "a.mp4", "query": "x", "mode": "ground"},'
-        ' {"video": "gone.mp4", "query": "x", "mode": "ground"},'
-        ' {"video": "a.mp4", "query": null, "mode": "describe"},'
-        ' {"video": "a.mp4", "query": "x", "mode": "dance"}]'
-    )
-    found = read_examples(tmp_path)
-    assert [(e.query, e.mode) for e in found] == [("x", "ground"), ("", "describe")]
-    assert read_examples(tmp_path / "nowhere") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stablechat.parser import parse_answer
 from stablechat.types import Generation, Grounding, TimeSpan, Tube, VideoInfo
 from ui import view
 from ui.jobs import Progress
@@ -62,18 +64,33 @@ def test_table_has_start_end_and_duration() -> None:
 
 
 def test_found_line_says_from_when_to_when() -> None:
-    card = view.found("en", answer(TimeSpan(2.133, 5.4), TUBE), 3.21)
+    card = view.found("en", answer(TimeSpan(2.133, 5.4), TUBE), "<p>about</p>")
     assert "Found from 0:02.133 to 0:05.400" in card
-    assert "3.2 s" in card
-    assert "找到了" in view.found("zh", answer(TimeSpan(2.133, 5.4), TUBE), 3.21)
+    assert "<p>about</p>" in card
+    assert "找到了" in view.found("zh", answer(TimeSpan(2.133, 5.4), TUBE))
+
+
+def test_what_was_asked_of_which_video_is_said() -> None:
+    line = view.about("en", "the <b> star", "a&b.mp4", 3.21)
+    assert '<q class="sc-asked">the &lt;b&gt; star</q>' in line
+    assert "a&amp;b.mp4" in line
+    assert "3.2 s" in line
+    assert "<q" not in view.about("en", "", "a.mp4", 1)
 
 
 def test_half_an_answer_is_said_as_such() -> None:
-    assert "no box" in view.found("en", answer(TimeSpan(1, 2), None), 1)
-    card = view.found("en", answer(None, TUBE), 1)
+    assert "no box" in view.found("en", answer(TimeSpan(1, 2), None))
+    card = view.found("en", answer(None, TUBE))
     assert "Found from 0:01.000 to 0:03.000" in card
     assert "no time" in card
-    assert "Could not find it" in view.found("en", answer(None, None), 1)
+    assert "Could not find it" in view.found("en", answer(None, None))
+
+
+def test_a_missing_box_is_said_once() -> None:
+    [issue] = parse_answer("{<TEMP-020><TEMP-045>}", "stvg").issues
+    assert issue == view.NO_BOX_ISSUE
+    card = view.found("en", replace(answer(TimeSpan(1, 2), None), issues=(issue,)))
+    assert card.count("no box") == 1
 
 
 def test_many_remarks_are_folded_away() -> None:
@@ -90,6 +107,7 @@ def test_many_remarks_are_folded_away() -> None:
         view.video_problem("<img src=x onerror=alert(1)>"),
         view.header("en", "<img src=x onerror=alert(1)>", "CPU", "float32"),
         view.not_found("en", ["<img src=x onerror=alert(1)>"]),
+        view.about("en", "<img src=x>", "<img src=x onerror=alert(1)>.mp4", 1.0),
     ],
 )
 def test_texts_from_outside_are_escaped(html: str) -> None:
@@ -119,7 +137,7 @@ def test_video_line_gives_the_facts_and_warnings() -> None:
     assert "29.97 fps" in line
     assert "no sound" in line
     assert "The end is damaged." in line
-    assert "browser" not in line
+    assert "browser" not in line and "<style" not in line
 
 
 def test_a_format_that_browsers_do_not_play_is_said() -> None:
@@ -127,9 +145,13 @@ def test_a_format_that_browsers_do_not_play_is_said() -> None:
         replace(VIDEO, codec="hevc"),
         replace(VIDEO, path=Path("a.avi")),
     ):
-        assert "browser may not be able" in view.video_line("en", video)
+        line = view.video_line("en", video, "data:image/jpeg;base64,AAAA")
+        assert "browsers can't play this" in line.replace("&#x27;", "'")
+        assert "url(data:image/jpeg;base64,AAAA)" in line
+        assert "<style" not in view.video_line("en", video)
 
 
 def test_demo_notice_says_how_to_load_the_real_model() -> None:
     for language in ("en", "zh"):
-        assert "--model appletea2333/LLaVA-ST-Qwen2-7B" in view.demo_notice(language)
+        words = re.sub(r"<[^>]+>", "", view.demo_notice(language))
+        assert "--model appletea2333/LLaVA-ST-Qwen2-7B" in words
