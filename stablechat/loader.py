@@ -252,8 +252,14 @@ def _convert_tokenizer(folder: Path) -> Tokenizer:
 def _build(config: LlavaSTConfig, attn: str) -> LlavaST:
     config.language._attn_implementation = attn
     config.vision._attn_implementation = attn
-    with torch.device("meta"):
-        return LlavaST(config)
+    try:
+        with torch.device("meta"):
+            return LlavaST(config)
+    except Exception as error:  # torch and transformers raise nearly anything here
+        reason = " ".join(repr(error).split())[:200]
+        raise CheckpointError(
+            f"config.json does not describe a model that can be built: {reason}."
+        ) from error
 
 
 def _end_token_ids(folder: Path, tokenizer: PromptTokenizer) -> tuple[int, ...]:

@@ -18,10 +18,7 @@ import torch
 from golden_files import TOWER_PREFIX, read_weights, write_weights
 
 from stablechat import hub
-from stablechat.errors import (
-    CheckpointError,
-    ModelError,
-)
+from stablechat.errors import CheckpointError, ModelError
 from stablechat.loader import LoadedModel, load_model
 from stablechat.model.modeling import LlavaST
 
@@ -268,6 +265,10 @@ def unname_tower(folder: Path) -> None:
     golden_files.edit_config(folder, mm_vision_tower=None)
 
 
+def configure(**changes: Any) -> Callable[[Path], None]:
+    return lambda folder: golden_files.edit_config(folder, **changes)
+
+
 WRONG: list[tuple[Callable[[Path], None], str]] = [
     (truncate, r"model\.safetensors is damaged or cut short"),
     (damage_header, "damaged or cut short"),
@@ -287,6 +288,10 @@ WRONG: list[tuple[Callable[[Path], None], str]] = [
     (write("config.json", "[]"), "does not hold a JSON object"),
     (write("config.json", "{}"), "mm_vision_tower"),
     (write("siglip-tiny/config.json", "{}"), "does not describe"),
+    (configure(hidden_act="foo"), "foo"),
+    (configure(num_hidden_layers=10**7), "num_hidden_layers"),
+    (configure(mm_vision_select_layer=-500), "mm_vision_select_layer"),
+    (configure(mm_vision_tower="x" * 300), "neither a folder"),
     (unname_tower, "does not name its mm_vision_tower"),
     (remove_tokenizer, r"no tokenizer: tokenizer\.json is missing.*vocab\.json"),
     (write("tokenizer.json", "{}"), r"tokenizer\.json can't be read"),

@@ -9,12 +9,13 @@ packer's) come from tensor shapes. Nothing is fixed to the 7B model.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from huggingface_hub.errors import StrictDataclassError
 from transformers import Qwen2Config, SiglipVisionConfig
+from transformers.activations import ACT2FN
 
 from stablechat.errors import CheckpointError
 from stablechat.types import NUM_BINS
@@ -27,6 +28,9 @@ FRAMES_PER_SLOW_FRAME = 5
 # least 8 wide, so the small checkpoints that upstream's code makes have fewer.
 _PACKER_HEADS = 8
 _SMALLEST_PACKER_HEAD = 8
+# Far above every model; a damaged number must not keep a machine busy for hours.
+_MAX_LAYERS = 1000
+_MAX_SIZE = 2**22
 
 # What a Qwen2 configuration takes from config.json; the rest is not the language
 # model's business, and unknown fields (a private rope or quantisation) must not act.
@@ -86,6 +90,19 @@ class LlavaSTConfig:
     packed_images: bool = False
 
     def __post_init__(self) -> None:
+        _check_transformer(self.language, "config.json")
+        _check_transformer(self.vision, "the vision tower's config.json")
+        _check_sizes(self.language, ("vocab_size",), "config.json")
+        _check_sizes(
+            self.vision,
+            ("num_channels", "image_size", "patch_size"),
+            "the vision tower's config.json",
+        )
+        if min(self.grid, self.slow_grid, self.fast_grid) < 1:
+            raise CheckpointError(
+                "The packer's grids must have patches, got "
+                f"{self.grid}, {self.slow_grid} and {self.fast_grid} a side."
+            )
         if self.grid % self.slow_grid or self.slow_grid % self.fast_grid:
             raise CheckpointError(
                 f"The packer's grids must divide each other, got {self.grid}, "
@@ -164,11 +181,51 @@ def build_config(
             packed_images=bool(checkpoint.get("use_downsample_image", False)),
         )
     # transformers checks the fields' types by StrictDataclassError.
-    except (KeyError, TypeError, ValueError, StrictDataclassError) as error:
+    except (
+        *(KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError),
+        StrictDataclassError,
+    ) as error:
         reason = " ".join(repr(error).split())
         raise CheckpointError(
             f"config.json does not describe a LLaVA-ST this code can build: {reason}."
         ) from error
+
+
+def _check_transformer(config: Qwen2Config | SiglipVisionConfig, origin: str) -> None:
+    """Refuse what a model can't be built from, or what would take for ever."""
+    _check_sizes(config, ("hidden_size", "intermediate_size"), origin)
+    _check_sizes(config, ("num_attention_heads",), origin)
+    _check_sizes(config, ("num_hidden_layers",), origin, _MAX_LAYERS)
+    heads = groups = int(config.num_attention_heads)
+    if isinstance(config, Qwen2Config):
+        _check_sizes(config, ("num_key_value_heads",), origin)
+        groups = int(config.num_key_value_heads or heads)
+        if config.hidden_size // heads % 2:
+            raise CheckpointError(
+                f"{origin} makes heads {config.hidden_size // heads} wide; rotary "
+                "positions need an even width."
+            )
+    if config.hidden_size % heads or heads % groups:
+        raise CheckpointError(
+            f"{origin} does not share {config.hidden_size} values among {heads} heads "
+            f"in {groups} groups."
+        )
+    if config.hidden_act not in ACT2FN:
+        raise CheckpointError(f"{origin} has no known hidden_act: {config.hidden_act}.")
+
+
+def _check_sizes(
+    config: Qwen2Config | SiglipVisionConfig,
+    names: Sequence[str],
+    origin: str,
+    limit: int = _MAX_SIZE,
+) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if not (isinstance(value, int) and 1 <= value <= limit):
+            raise CheckpointError(
+                f"{origin} gives {name} = {value!r}; it must be from 1 to {limit}."
+            )
 
 
 def _language_config(checkpoint: Mapping[str, Any]) -> Qwen2Config:
@@ -210,5 +267,11 @@ def _vision_config(tower: Mapping[str, Any], select_layer: int) -> SiglipVisionC
         )
     fields = {name: tower[name] for name in _TOWER_FIELDS if name in tower}
     # hidden_states[-1] is the last layer's output, so -2 drops one layer.
-    fields["num_hidden_layers"] = int(fields["num_hidden_layers"]) + select_layer + 1
+    layers = int(fields["num_hidden_layers"])
+    fields["num_hidden_layers"] = layers + select_layer + 1
+    if fields["num_hidden_layers"] < 1:
+        raise CheckpointError(
+            f"mm_vision_select_layer = {select_layer} leaves nothing of a vision tower "
+            f"of {layers} layers."
+        )
     return SiglipVisionConfig(vision_use_head=False, **fields)

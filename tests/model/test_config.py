@@ -60,6 +60,26 @@ def test_packer_heads(width: int, heads: int) -> None:
         ({"tie_word_embeddings": True}, "tie_word_embeddings"),
         ({"mm_vision_select_layer": 3}, "mm_vision_select_layer"),
         ({"mm_perceiver_latents": 64}, "divide each other"),  # 8 does not divide 27
+        # damaged
+        ({"hidden_size": 0}, "hidden_size = 0"),
+        ({"hidden_size": -4}, "hidden_size = -4"),
+        ({"hidden_size": 66}, "66 values among"),
+        ({"num_attention_heads": 64}, "heads 1 wide"),
+        ({"hidden_size": 10**30}, "hidden_size"),
+        ({"intermediate_size": 0}, "intermediate_size = 0"),
+        ({"num_attention_heads": 0}, "num_attention_heads|ZeroDivision"),
+        ({"num_key_value_heads": 0}, "num_key_value_heads = 0"),
+        ({"num_key_value_heads": 3}, "in 3 groups"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers = 0"),
+        ({"num_hidden_layers": 10**7}, "num_hidden_layers"),
+        ({"vocab_size": -1000}, "vocab_size"),
+        ({"vocab_size": float("inf")}, "OverflowError"),
+        ({"hidden_act": "foo"}, "foo"),
+        ({"mm_perceiver_latents": 0}, "must have patches"),
+        ({"mm_perceiver_latents": -81}, "config.json"),
+        ({"mm_perceiver_latents_fast": 0}, "must have patches"),
+        ({"mm_vision_select_layer": -500}, "nothing of a vision tower of 3 layers"),
+        ({"mm_vision_select_layer": -4}, "nothing of a vision tower"),
     ],
 )
 def test_what_this_code_does_not_know_is_refused(
@@ -67,3 +87,20 @@ def test_what_this_code_does_not_know_is_refused(
 ) -> None:
     with pytest.raises(CheckpointError, match=message):
         build(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"patch_size": 0}, "patch_size = 0"),
+        ({"image_size": 1}, "must have patches"),
+        ({"num_attention_heads": 0}, "num_attention_heads"),
+        ({"num_hidden_layers": 10**7}, "num_hidden_layers"),
+        ({"hidden_act": "foo"}, "foo"),
+        ({"hidden_size": -64}, "hidden_size"),
+    ],
+)
+def test_a_damaged_tower_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(CheckpointError, match=message) as caught:
+        build_config(FIELDS, {**TOWER, **changes}, 32)
+    assert "\n" not in str(caught.value)
