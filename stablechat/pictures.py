@@ -53,6 +53,11 @@ def read_image(path: Path) -> FrameSample:
             codec = (image.format or "image").lower()
             upright = ImageOps.exif_transpose(image)
             pixels = np.asarray(upright.convert("RGB"))
+    except Image.DecompressionBombError as error:
+        raise LimitError(
+            f"{path.name} has too many pixels; the limit is {MAX_PIXELS // 10**6} "
+            "million."
+        ) from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise VideoError(f"{path.name} is not an image that can be read.") from error
     info = VideoInfo(
