@@ -53,6 +53,9 @@ _EDGE_PIXELS = 1.0
 #: Rates as people know them (30000/1001), from the decimal number in the file.
 _MAX_FPS_DENOMINATOR = 1001
 
+#: A hundred years; the number of pictures is computed from it.
+_MAX_SECONDS = 3.2e9
+
 #: The model's coordinates, ``<t0.087>`` or ``<TEMP-012>``; what is left is prose.
 _MARK = re.compile(r"<[A-Za-z]+-?[0-9.]+>")
 
@@ -276,6 +279,8 @@ def _video(data: Json) -> VideoInfo:
     if not 0 < fps < 1e6:
         raise InputError(f"fps must be positive, got {fps}.")
     duration = number(data, "duration_seconds")
+    if not 0 < duration <= _MAX_SECONDS:
+        raise InputError(f"duration_seconds must be positive, got {duration}.")
     return VideoInfo(
         path=Path(string(data, "path")),
         width=count(data, "width"),

@@ -154,6 +154,7 @@ NAN = float("nan")
         (_set("video.fps", NAN), "fps"),
         (_set("video.duration_seconds", -1), "duration"),
         (_set("video.duration_seconds", 10**400), "duration"),
+        (_set("video.duration_seconds", 1e308), "duration"),
         (_set("video.rotation", 45), "rotation"),
         (_set("video.path", 7), "path"),
         (_set("video.has_audio", "yes"), "has_audio"),
