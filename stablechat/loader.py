@@ -188,17 +188,31 @@ def _find_tower(
     named = checkpoint.get("mm_vision_tower") or checkpoint.get("vision_tower")
     if not isinstance(named, str) or not named:
         raise CheckpointError("config.json does not name its mm_vision_tower.")
-    inside = PurePosixPath(named)
-    stays_inside = not inside.is_absolute() and ".." not in inside.parts
-    if stays_inside and os.path.isfile(folder / inside / "config.json"):
-        beside = folder / inside
+    beside = _tower_folder(named, folder)
+    if beside is not None:
         return read_json(beside / "config.json"), None if has_tower else beside
     same = (known for known in _KNOWN_TOWERS if _same_tower(named, known))
     hub_id = next(same, named)
     if has_tower and hub_id in _KNOWN_TOWERS:
         return _KNOWN_TOWERS[hub_id], None
-    beside = _fetch_tower(hub_id, has_tower, offline)
-    return read_json(beside / "config.json"), None if has_tower else beside
+    fetched = _fetch_tower(hub_id, has_tower, offline)
+    return read_json(fetched / "config.json"), None if has_tower else fetched
+
+
+def _tower_folder(named: str, folder: Path) -> Path | None:
+    """The folder that a checkpoint names its tower by, if it is on this machine.
+
+    It may lie anywhere: only JSON and plain tensors are read from it.
+    """
+    path = PurePosixPath(named)
+    places = [folder / path]
+    if len(path.parts) == 1:
+        places.append(folder.absolute().parent / path)
+    for tower in places:
+        if os.path.isfile(tower / "config.json"):
+            logger.info("The vision tower is in %s", os.path.realpath(tower))
+            return tower
+    return None
 
 
 def _same_tower(named: str, known: str) -> bool:
@@ -211,7 +225,7 @@ def _fetch_tower(named: str, has_tower: bool, offline: bool | None) -> Path:
         return hub.fetch(named, offline=offline, files=files).folder
     raise CheckpointError(
         f"config.json names the vision tower {named!r}, which is neither a folder "
-        "inside the checkpoint nor a hub id."
+        "with a config.json nor a hub id."
     )
 
 
