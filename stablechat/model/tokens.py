@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from stablechat.errors import CheckpointError
+from stablechat.errors import CheckpointError, InputError
 from stablechat.model.config import LlavaSTConfig
 from stablechat.types import NUM_BINS
 
@@ -113,6 +113,9 @@ class PromptTokenizer:
 
         Returns:
             Ids and where features and coordinates go in.
+
+        Raises:
+            InputError: A coordinate token has no value.
         """
         question, values = _take_values(prompt)
         head = self._turn("system", SYSTEM_PROMPT) + self._opening("user")
@@ -145,9 +148,7 @@ class PromptTokenizer:
         ]
         # Typed <TEMP-INPUT> tokens have no value; prompts.clean_query keeps them out.
         if len(places) != len(values):
-            raise CheckpointError(
-                "The question holds a coordinate token without a value."
-            )
+            raise InputError("The question holds a coordinate token without a value.")
         first, last = self._config.base_vocab_size, NUM_BINS - 1
         pairs = [
             (place, first + _TABLES[axis] * NUM_BINS + value * last)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from stablechat.errors import CheckpointError
+from stablechat.errors import CheckpointError, InputError
 from stablechat.model.tokens import PromptTokenizer
 
 TOKENIZER = golden_files.loaded().tokenizer
@@ -94,7 +94,7 @@ def test_coordinates_are_mixed_by_their_exact_share() -> None:
 
 
 def test_a_coordinate_token_without_a_value_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="without a value"):
+    with pytest.raises(InputError, match="without a value"):
         TOKENIZER.encode_prompt("at <TEMP-INPUT>")
 
 
