@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +43,18 @@ SpanBins = tuple[int, int]
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise InputError(message)
+
+
+def _require_number(value: object, name: str, kind: type = Real) -> None:
+    what = "a whole number" if kind is Integral else "a number"
+    _require(isinstance(value, kind), f"{name} must be {what}, got {value!r}.")
+
+
+def _floats(values: object, name: str) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an array of numbers: {error}.") from error
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,8 @@ class VideoInfo:
         )
 
 
-@dataclass(frozen=True)
+# Compared by identity: arrays have no single truth.
+@dataclass(frozen=True, eq=False)
 class FrameSample:
     """Frames picked from a video, each with its own time.
 
@@ -135,10 +149,8 @@ class FrameSample:
             f"indices {self.indices.shape} and pts_seconds {self.pts_seconds.shape} "
             f"must both be ({count},).",
         )
-        _require(
-            bool(np.all(np.diff(self.pts_seconds) >= 0)),
-            "pts_seconds must not decrease.",
-        )
+        rising = bool(np.all(np.diff(self.pts_seconds) >= 0))
+        _require(rising, "pts_seconds must not decrease.")
 
 
 @dataclass(frozen=True)
@@ -161,6 +173,10 @@ class GenerationConfig:
     stop_at_last_row: bool = True
 
     def __post_init__(self) -> None:
+        _require_number(self.max_new_tokens, "max_new_tokens", Integral)
+        _require_number(self.temperature, "temperature")
+        _require_number(self.top_p, "top_p")
+        _require_number(self.seed, "seed", Integral)
         _require(
             self.max_new_tokens >= 1,
             f"max_new_tokens must be at least 1, got {self.max_new_tokens}.",
@@ -231,6 +247,8 @@ class TimeSpan:
     end_seconds: float
 
     def __post_init__(self) -> None:
+        _require_number(self.start_seconds, "start_seconds")
+        _require_number(self.end_seconds, "end_seconds")
         _require(
             math.isfinite(self.start_seconds)
             and math.isfinite(self.end_seconds)
@@ -245,9 +263,12 @@ class TimeSpan:
         return self.end_seconds - self.start_seconds
 
 
-@dataclass(frozen=True)
+# Compared by identity: arrays have no single truth.
+@dataclass(frozen=True, eq=False)
 class Tube:
     """A box over time: known at some moments, interpolated between them.
+
+    Lists will do; they become arrays.
 
     Attributes:
         times_seconds: float64 ``(K,)``, strictly increasing, K >= 1.
@@ -260,6 +281,9 @@ class Tube:
     confidence: FloatArray | None = None
 
     def __post_init__(self) -> None:
+        given = ("times_seconds", "xyxy", "confidence")
+        for name in given if self.confidence is not None else given[:2]:
+            object.__setattr__(self, name, _floats(getattr(self, name), name))
         count = self.times_seconds.shape[0] if self.times_seconds.ndim == 1 else 0
         _require(count > 0, "A tube needs at least one time in a flat array.")
         _require(
@@ -271,17 +295,15 @@ class Tube:
             and bool(np.all(np.isfinite(self.xyxy))),
             "A tube's times and boxes must be finite.",
         )
+        rising = bool(np.all(np.diff(self.times_seconds) > 0))
+        _require(rising, "times_seconds must increase.")
+        ordered = bool(np.all(self.xyxy[:, :2] <= self.xyxy[:, 2:]))
+        _require(ordered, "xyxy must have x1 <= x2 and y1 <= y2.")
+        scores = np.zeros(count) if self.confidence is None else self.confidence
+        _require(scores.shape == (count,), f"confidence must be ({count},).")
         _require(
-            bool(np.all(np.diff(self.times_seconds) > 0)),
-            "times_seconds must increase.",
-        )
-        _require(
-            bool(np.all(self.xyxy[:, :2] <= self.xyxy[:, 2:])),
-            "xyxy must have x1 <= x2 and y1 <= y2.",
-        )
-        _require(
-            self.confidence is None or self.confidence.shape == (count,),
-            f"confidence must be ({count},).",
+            bool(np.all((scores >= 0) & (scores <= 1))),
+            f"confidence must be 0 to 1, got {scores.min()} to {scores.max()}.",
         )
 
     def at(self, time_seconds: float) -> FloatArray | None:

@@ -42,6 +42,10 @@ def tube(times: Any = (0.0, 1.0), xyxy: Any = ((1, 2, 3, 4),) * 2, **more: Any) 
     return Tube(np.array(times, float), np.array(xyxy, float), **more)
 
 
+def config(**changes: Any) -> GenerationConfig:
+    return GenerationConfig(**changes)
+
+
 def parsed(span: Any = None, boxes: Any = ()) -> ParsedAnswer:
     return ParsedAnswer("stvg", "", span, dict(boxes))
 
@@ -86,6 +90,21 @@ REJECTED: dict[str, tuple[Callable[[], object], str]] = {
     "tube of nan": (lambda: tube((0.0, float("nan"))), "finite"),
     "box of nan": (lambda: tube(xyxy=((1, 2, 3, np.nan),) * 2), "finite"),
     "box inside out": (lambda: tube(xyxy=((3, 2, 1, 4),) * 2), "x1 <= x2"),
+    "times of text": (
+        lambda: Tube(["a", "b"], [[1, 2, 3, 4]] * 2),
+        "times_seconds must be",
+    ),
+    "ragged boxes": (lambda: Tube([0], [[1, 2], [3]]), "xyxy must be"),
+    "no boxes": (lambda: Tube([0], None), "xyxy must be"),
+    "sure beyond 1": (lambda: tube(confidence=[0.5, 1.5]), "0 to 1"),
+    "confidence of nan": (lambda: tube(confidence=[0.5, np.nan]), "0 to 1"),
+    "span of text": (lambda: TimeSpan("0", 1), "start_seconds must be a number"),
+    "span of nothing": (lambda: TimeSpan(0, None), "end_seconds must be a number"),
+    "tokens of text": (lambda: config(max_new_tokens="9"), "whole number, got '9'"),
+    "half a token": (lambda: config(max_new_tokens=1.5), "whole number, got 1.5"),
+    "no temperature": (lambda: config(temperature=None), "temperature must be"),
+    "top_p of text": (lambda: config(top_p="1"), "top_p must be a number"),
+    "seed of text": (lambda: config(seed="x"), "seed must be a whole number"),
     "one confidence": (lambda: tube(confidence=np.ones(1)), "(2,)"),
 }
 
@@ -97,6 +116,28 @@ def test_rejected_with_the_value(case: str) -> None:
         build()
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_tube_takes_lists() -> None:
+    found = Tube([0, 2], [[0, 0, 2, 2], [2, 2, 4, 4]], [0, 1])
+    assert found.times_seconds.dtype == found.xyxy.dtype == np.float64
+    assert found.confidence is not None and found.confidence.shape == (2,)
+    np.testing.assert_array_equal(found.at(1), [1, 1, 3, 3])
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert TimeSpan(np.float32(0), np.int64(2)).duration_seconds == 2
+    assert config(max_new_tokens=np.int64(3), temperature=np.float64(1)).top_p == 1
+
+
+def test_values_with_arrays_can_be_compared() -> None:
+    generation = Generation("", (), "stop")
+    found, other = (
+        Grounding(VIDEO, "it", "stvg", None, tube(), "", None, generation)
+        for _ in range(2)
+    )
+    assert tube() != tube() and sample() != sample() and found != other
+    assert found == dataclasses.replace(found) and sample() not in (None, sample())
 
 
 def test_types_are_frozen() -> None:
