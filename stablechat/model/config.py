@@ -230,6 +230,13 @@ def _check_sizes(
 
 def _language_config(checkpoint: Mapping[str, Any]) -> Qwen2Config:
     _require_known_layout(checkpoint)
+    layers = checkpoint.get("num_hidden_layers", 0)
+    # Before Qwen2Config: it makes a list of that length.
+    if isinstance(layers, int) and layers > _MAX_LAYERS:
+        raise CheckpointError(
+            f"config.json gives num_hidden_layers = {layers}; it must be from 1 to "
+            f"{_MAX_LAYERS}."
+        )
     rope = {
         "rope_type": "default",
         "rope_theta": float(checkpoint.get("rope_theta", 1e6)),
