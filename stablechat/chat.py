@@ -211,14 +211,21 @@ class StableChat:
             on_progress: Called with stage and fraction.
             cancelled: Asked often; the work stops when it says True.
 
+        Returns:
+            The answer; when it was stopped, what there is of it, with the finish
+            reason ``"cancelled"``.
+
         Raises:
             InputError: ``frames`` is no stack of pictures.
-            CancelledError, OutOfMemoryError: As for :meth:`ground`.
+            OutOfMemoryError: As for :meth:`ground`.
         """
         check_frames(frames)
-        with self._turn(on_progress, cancelled) as turn:
-            visual = turn.encode(frames)
-            return turn.write(visual, prompt, len(frames) == 1, config)
+        try:
+            with self._turn(on_progress, cancelled) as turn:
+                visual = turn.encode(frames)
+                return turn.write(visual, prompt, len(frames) == 1, config)
+        except CancelledError:
+            return Generation("", (), "cancelled")
 
     @contextmanager
     def _turn(
@@ -349,8 +356,10 @@ class _Turn:
         config: GenerationConfig | None,
         last_row: LastRow | None = None,
     ) -> Generation:
-        """The model's answer about an encoded video, with all timings."""
+        """The model's whole answer about an encoded video, with all timings."""
         written = self.write(encoded.visual, prompt, encoded.is_image, config, last_row)
+        if written.finish_reason == "cancelled":
+            raise CancelledError("Stopped.")
         return replace(written, timings={**encoded.timings, **written.timings})
 
     @torch.inference_mode()
@@ -362,7 +371,7 @@ class _Turn:
         config: GenerationConfig | None,
         last_row: LastRow | None = None,
     ) -> Generation:
-        """The model's answer to a prompt about visual tokens."""
+        """The model's answer to a prompt, or what was written when it was stopped."""
         config = config or GenerationConfig()
         self.stop_if_cancelled()
         self._report("answer", 0.0)
@@ -379,7 +388,6 @@ class _Turn:
             on_token=lambda _, count: self._report("answer", count / limit),
             cancelled=self._cancelled,
         )
-        if generation.finish_reason == "cancelled":
-            raise CancelledError("Stopped.")
-        self._report("answer", 1.0)
+        if generation.finish_reason != "cancelled":
+            self._report("answer", 1.0)
         return generation

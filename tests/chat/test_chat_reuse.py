@@ -137,6 +137,25 @@ def test_stop_works_in_every_stage(chat: StableChat, clip: Path, stage: str) -> 
     assert chat.describe(clip, config=SHORT).generation.token_ids
 
 
+def test_generate_gives_what_was_written_when_it_is_stopped(chat: StableChat) -> None:
+    seen: list[tuple[str, float]] = []
+    frames = golden_files.case_frames("rec")
+    config = GenerationConfig(max_new_tokens=100)
+    whole = chat.generate(frames, "What?", SHORT)
+    cut = chat.generate(
+        frames,
+        "What?",
+        config,
+        on_progress=lambda stage, fraction: seen.append((stage, fraction)),
+        cancelled=lambda: ("answer", 3 / 100) in seen,
+    )
+    assert cut.finish_reason == "cancelled"
+    assert cut.token_ids == whole.token_ids[:3]
+    assert ("answer", 1.0) not in seen
+    never = chat.generate(frames, "What?", cancelled=lambda: True)
+    assert (never.text, never.token_ids, never.finish_reason) == ("", (), "cancelled")
+
+
 def test_stopped_before_it_began(chat: StableChat, clip: Path, encoded: Any) -> None:
     with pytest.raises(CancelledError):
         chat.describe(clip, cancelled=lambda: True)
