@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 from stablechat.errors import InputError, ModelError, OutOfMemoryError
 from stablechat.model.modeling import LlavaST
 
-# accelerate and psutil ship no types, and import slowly: import_module where used.
+# accelerate ships no types, and imports slowly: import_module where used.
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ _GIB = 2**30
 # Of a card's free memory; the rest is for the memory of what was read and for slack.
 _USABLE_SHARE = 0.9
 _CGROUP = Path("/sys/fs/cgroup")
+_MEMORY = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
@@ -182,12 +184,24 @@ def free_bytes(device: torch.device) -> int:
     """Memory that can be had on a device now (shared with the CPU on MPS)."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    free = int(import_module("psutil").virtual_memory().available)
-    return min(free, _container_free_bytes())
+    return min(_machine_free_bytes(), _container_free_bytes())
+
+
+def _machine_free_bytes() -> int:
+    try:
+        lines = _MEMORY.read_text(encoding="ascii").splitlines()
+        available = dict(line.split(":", 1) for line in lines)["MemAvailable"]
+        return int(available.split()[0]) * 1024
+    except (OSError, ValueError, LookupError):  # not Linux
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows: let it try
+        return sys.maxsize
 
 
 def _container_free_bytes() -> int:
-    """What a container's limit leaves (Linux, cgroup 2); psutil sees the host's."""
+    """What a container's limit leaves (Linux, cgroup 2); the rest is the host's."""
     try:
         limit = int((_CGROUP / "memory.max").read_text())
         lines = (_CGROUP / "memory.stat").read_text().splitlines()

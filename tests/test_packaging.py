@@ -38,6 +38,14 @@ def required(name: str) -> dict[str, str]:
     return {found[1]: found[2] for found in parsed if found}
 
 
+def imported_by_call(node: ast.Call) -> set[str]:
+    """What ``import_module("name")`` imports."""
+    function = getattr(node.func, "id", getattr(node.func, "attr", ""))
+    if function != "import_module" or not isinstance(node.args[0], ast.Constant):
+        return set()
+    return {str(node.args[0].value).split(".")[0]}
+
+
 def third_party(*folders: str) -> set[str]:
     names = set()
     for folder in folders:
@@ -48,6 +56,8 @@ def third_party(*folders: str) -> set[str]:
                     names |= {alias.name.split(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and not node.level:
                     names.add((node.module or "").split(".")[0])
+                elif isinstance(node, ast.Call):
+                    names |= imported_by_call(node)
     return names - sys.stdlib_module_names - OURS - OPTIONAL
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,19 @@ def test_a_containers_limit_counts(
         assert found > 10**6
     else:
         assert found == expected
+
+
+@pytest.mark.parametrize("text", ["MemTotal: 9 kB\nMemAvailable:    2 kB\n", "odd", ""])
+def test_free_memory_without_other_packages(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.setattr(placement, "_CGROUP", tmp_path)
+    monkeypatch.setattr(placement, "_MEMORY", tmp_path / "meminfo")
+    if text:
+        (tmp_path / "meminfo").write_text(text)
+    found = placement.free_bytes(torch.device("cpu"))
+    assert found == 2048 if "2 kB" in text else found > 10**8
 
 
 def pretend_cards(monkeypatch: pytest.MonkeyPatch, *free: int, cpu: int) -> None:
