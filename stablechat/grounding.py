@@ -28,6 +28,7 @@ from stablechat.types import (
     Generation,
     Grounding,
     ParsedAnswer,
+    SpanBins,
     TimeSpan,
     Tube,
     VideoInfo,
@@ -229,8 +230,7 @@ class _Answer:
 
     def _inside(self, span: TimeSpan) -> dict[int, BoxBins]:
         """The boxes whose bins the span touches."""
-        first, last = (value * _LAST_BIN for value in span_to_unit(span, self.times))
-        first_bin, last_bin = math.floor(first + 1e-6), math.ceil(last - 1e-6)
+        first_bin, last_bin = self._bins_of(span)
         boxes = {
             frame_bin: box
             for frame_bin, box in sorted(self.parsed.boxes_bins.items())
@@ -240,6 +240,15 @@ class _Answer:
         if outside:
             self.issues.append(f"Boxes outside the span were left out: {outside}.")
         return boxes
+
+    def _bins_of(self, span: TimeSpan) -> SpanBins:
+        """First and last bin of the span."""
+        # The answer's own where it names both: a span of one frame is widened in time,
+        # and its neighbour's box is still not part of it.
+        if self.parsed.task == "stvg" and self.parsed.span_bins is not None:
+            return self.parsed.span_bins
+        first, last = (value * _LAST_BIN for value in span_to_unit(span, self.times))
+        return math.floor(first + 1e-6), math.ceil(last - 1e-6)
 
     def _held(
         self, times: FloatArray, xyxy: FloatArray, span: TimeSpan

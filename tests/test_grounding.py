@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stablechat.errors import InputError
@@ -377,6 +377,7 @@ def test_a_span_in_seconds_goes_back_to_its_bins(
 
 
 @given(spans, st.dictionaries(bins, boxes_in_bins, min_size=1))
+@example((1, 1), {0: (0, 0, 0, 0), 2: (0, 0, 0, 0)})  # one frame, widened in time
 def test_every_box_inside_the_span_is_kept(
     span: SpanBins, boxes: dict[int, BoxBins]
 ) -> None:
