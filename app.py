@@ -91,9 +91,10 @@ def serve(arguments: argparse.Namespace) -> None:
         # Late: --help must not wait for Gradio and PyTorch, and Gradio reads the
         # environment while it is imported.
         from ui.layout import build_app
-        from ui.server import launch
+        from ui.server import check_address, launch
 
         options = server_options(arguments)
+        check_address(options)
         app = build_app(load_chat(arguments), sessions)
         sessions.start_sweeping()
         try:

@@ -38,6 +38,10 @@ STOP_SECONDS = 5.0
 Update = dict[Any, Any]
 
 
+class MissingError(InputError):
+    """Part of the form is not filled in yet; nothing went wrong."""
+
+
 @dataclass(frozen=True)
 class Widgets:
     """The controls that handlers change."""
@@ -147,6 +151,8 @@ class Handlers:
             return {page.status: gr.skip()}
         try:
             ask = self.check(video, question, mode, language)
+        except MissingError as error:
+            return _empty(page) | {page.status: view.missing(language, str(error))}
         except InputError as error:
             return _empty(page) | {page.status: view.problem(language, str(error))}
         except Exception:
@@ -169,10 +175,10 @@ class Handlers:
             InputError: With what to do about it.
         """
         if not video:
-            raise InputError(text(language, "no_video"))
+            raise MissingError(text(language, "no_video"))
         question = question.strip()
         if mode == "ground" and not question:
-            raise InputError(text(language, "no_question"))
+            raise MissingError(text(language, "no_question"))
         if question:
             clean_query(question)
         path = self._uploaded(video, language)

@@ -7,6 +7,7 @@ read paths to serve from the environment. Each is closed here.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import re
@@ -113,6 +114,36 @@ def read_auth(source: str | None) -> tuple[tuple[str, str], ...]:
     return tuple((user, password) for user, password in pairs)
 
 
+def check_address(options: ServerOptions) -> None:
+    """Find out whether the address is free, before a large model is loaded for it.
+
+    Raises:
+        InputError: The port is taken, or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            options.host.strip("[]"), options.port or 0, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name != "nt":  # There it would allow what is taken.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except PermissionError as error:
+        raise InputError(
+            f"--port {options.port} needs an administrator; choose one above 1023."
+        ) from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(
+                f"Port {options.port} is in use by another program: choose another "
+                "with --port, or leave --port out."
+            ) from error
+        raise InputError(
+            f"--host {options.host} is not an address of this machine; leave --host "
+            "out to serve this machine only."
+        ) from error
+
+
 def launch(app: gr.Blocks, options: ServerOptions) -> str:
     """Serve the page in the background.
 
@@ -131,7 +162,7 @@ def launch(app: gr.Blocks, options: ServerOptions) -> str:
     except OSError as error:
         where = f"{options.host}:{options.port or '7860 to 7959'}"
         raise InputError(
-            f"Can't listen on {where}: {error}. Choose another with --port."
+            f"Can't listen on {where}; choose another port with --port."
         ) from error
     return share_url or local_url
 

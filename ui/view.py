@@ -163,6 +163,11 @@ def idle(language: Language) -> str:
     return card("idle", text(language, "idle_title"), extra=extra, picture=_LOGO)
 
 
+def missing(language: Language, message: str) -> str:
+    """A card that says what is not filled in yet."""
+    return card("warn", text(language, "missing_title"), message, alert=True)
+
+
 def problem(language: Language, message: str) -> str:
     """A card that says what went wrong."""
     return card("bad", text(language, "error_title"), message, alert=True)

@@ -41,8 +41,7 @@ def main() -> int:
                 page.screenshot(path=target)
         finally:
             end_app(server)
-    # 256 colours are enough for this page, and a third of the bytes.
-    Image.open(target).convert("RGB").quantize(256).save(target, optimize=True)
+    Image.open(target).convert("RGB").save(target, optimize=True)
     print(f"{target}: {target.stat().st_size / 1000:.0f} kB")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,9 @@ ROOT = Path(__file__).parents[2]
         (["--port", "99999"], "--port"),
         (["--auth", "/nowhere/logins"], "can't read"),
         (["--max-file-size", "huge"], "--max-file-size"),
+        (["--port", "{taken}"], "in use by another program"),
+        (["--host", "192.0.2.1", "--auth", "env"], "not an address of this machine"),
+        (["--host", "no.such.host.invalid", "--auth", "env"], "not an address"),
     ],
 )
 def test_bad_input_is_one_plain_line_and_exit_code_2(
@@ -33,7 +37,10 @@ def test_bad_input_is_one_plain_line_and_exit_code_2(
 ) -> None:
     _isolate(monkeypatch, tmp_path)
     monkeypatch.setattr(app, "load_chat", lambda _: pytest.fail("loaded too early"))
-    assert app.main(arguments) == 2
+    monkeypatch.setenv("STABLECHAT_AUTH", "ada:secret")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert app.main([a.replace("{taken}", port) for a in arguments]) == 2
     captured = capsys.readouterr()
     assert words in captured.err
     assert len(captured.err.strip().splitlines()) == 1

@@ -249,6 +249,7 @@ def test_a_missing_video_is_refused_in_the_persons_language(page: Page) -> None:
     english = page.handlers.begin(None, "x", "ground", request())
     chinese = page.handlers.begin(None, "x", "ground", request(language="zh-CN"))
     assert "There is no video yet" in english["status"]
+    assert "Almost there" in english["status"]
     assert "还没有视频" in chinese["status"]
 
 
