@@ -29,8 +29,8 @@ _MIN_THICKNESS = 1.75
 _CONTOUR = 0.3
 _MIN_CONTOUR = 0.75
 
-#: Pixels of the shorter side for each pixel of font height: 20 at 720p, 30 at 1080p.
-_PIXELS_PER_FONT = 36
+#: Pixels of the shorter side for each pixel of font height: 28 at 720p, 42 at 1080p.
+_PIXELS_PER_FONT = 26
 _MIN_FONT_SIZE = 11
 
 #: The widest label, as a part of the frame's width. It does not follow the box, so
