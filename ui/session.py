@@ -35,6 +35,9 @@ SWEEP_SECONDS = 300
 #: Runs of one tab that are kept; the page shows the last.
 KEPT_RUNS = 3
 
+_OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
 # Variables by which Gradio's environment would widen what is served, or where.
 _UNSAFE_VARIABLES = (
     "GRADIO_ALLOWED_PATHS",
@@ -212,6 +215,16 @@ def harden_environment(environ: MutableMapping[str, str], root: Path) -> None:
         environ.pop(name, None)
     environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     environ["GRADIO_TEMP_DIR"] = str(root)
+    _reach_self_without_proxy(environ)
+
+
+def _reach_self_without_proxy(environ: MutableMapping[str, str]) -> None:
+    """Gradio asks its own page whether it is up; a proxy could not answer that."""
+    if not any(name.lower() in _PROXIES for name in environ):
+        return
+    for name in ("NO_PROXY", "no_proxy"):
+        given = [host for host in environ.get(name, "").split(",") if host.strip()]
+        environ[name] = ",".join([*given, *_OWN_HOSTS])
 
 
 def safe_stem(name: str) -> str:

@@ -171,3 +171,15 @@ def test_the_environment_can_not_widen_access(tmp_path: Path) -> None:
 def _until_cancelled(job: Job[None]) -> None:
     while not job.cancelled():
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("given", [{}, {"NO_PROXY": "intern.example"}])
+def test_a_proxy_is_not_asked_for_our_own_page(
+    tmp_path: Path, given: dict[str, str]
+) -> None:
+    environ = {**given, "HTTP_PROXY": "http://127.0.0.1:9"}
+    harden_environment(environ, tmp_path)
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = environ[name].split(",")
+        assert {"127.0.0.1", "localhost", "::1"} <= set(hosts)
+    assert set(given.values()) <= set(environ["NO_PROXY"].split(","))
