@@ -86,7 +86,7 @@ def serve(arguments: argparse.Namespace) -> None:
     """
     from ui.session import Sessions, harden_environment, private_root
 
-    with Sessions(private_root()) as sessions:
+    with _until_interrupted(), Sessions(private_root()) as sessions:
         harden_environment(os.environ, sessions.root)
         # Late: --help must not wait for Gradio and PyTorch, and Gradio reads the
         # environment while it is imported.
@@ -98,9 +98,8 @@ def serve(arguments: argparse.Namespace) -> None:
         app = build_app(load_chat(arguments), sessions)
         sessions.start_sweeping()
         try:
-            with _interrupted() as stop:
-                print(f"StableChat is at {launch(app, options)}", flush=True)
-                stop.wait()
+            print(f"StableChat is at {launch(app, options)}", flush=True)
+            threading.Event().wait()
         finally:
             app.close(verbose=False)
 
@@ -120,15 +119,23 @@ def server_options(arguments: argparse.Namespace) -> ServerOptions:
 
 
 @contextmanager
-def _interrupted() -> Iterator[threading.Event]:
-    """An event that Ctrl+C and a polite ``kill`` set, so that files are removed."""
-    stop = threading.Event()
+def _until_interrupted() -> Iterator[None]:
+    """End what is inside by Ctrl+C or a polite ``kill``; it removes its files."""
     signals = (signal.SIGINT, signal.SIGTERM)
     previous = {number: signal.getsignal(number) for number in signals}
+
+    def end(*_: object) -> None:
+        # A second signal must not cut the cleaning short.
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
     for number in signals:
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     try:
-        yield stop
+        yield
+    except KeyboardInterrupt:
+        logging.getLogger(__name__).info("Stopped.")
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -74,13 +74,21 @@ def test_help_loads_neither_gradio_nor_torch() -> None:
     assert "--model" in done.stdout
 
 
-def test_an_interrupt_is_an_event() -> None:
+def test_a_second_signal_does_not_cut_the_cleaning_short() -> None:
     import os
     import signal
+    import time
 
-    with app._interrupted() as stop:
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert stop.wait(2)
+    cleaned = []
+    with app._until_interrupted():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+            cleaned.append(True)
+    assert cleaned
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
