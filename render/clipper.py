@@ -24,6 +24,7 @@ from render.boxes import DEFAULT_STYLE, BoxStyle, draw_box
 from render.plan import CutPlan, box_on_screen, plan_cut
 from render.sound import write_sound
 from stablechat.errors import CancelledError, InputError, RenderError, VideoError
+from stablechat.grounding import shown_span
 from stablechat.types import (
     Clip,
     FloatArray,
@@ -160,10 +161,7 @@ def cut_clip(
 
 
 def _wanted_span(grounding: Grounding, pad_seconds: float) -> TimeSpan:
-    span = grounding.span
-    if span is None and grounding.tube is not None:
-        times = grounding.tube.times_seconds
-        span = TimeSpan(max(0.0, float(times[0])), max(0.0, float(times[-1])))
+    span = shown_span(grounding)
     if span is None:
         raise RenderError(
             "There is nothing to cut: the answer holds no time and no box."

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from render.boxes import DEFAULT_STYLE, BoxStyle, draw_box
 from render.labels import ColorRGB, choose_font, paste, render_label
 from stablechat.errors import InputError, RenderError
+from stablechat.grounding import shown_span
 from stablechat.types import FloatArray, FrameArray, Grounding, TimeSpan
 from stablechat.video import FrameReader
 
@@ -116,10 +117,7 @@ def _key_frames(
 
 def _span_of(grounding: Grounding) -> TimeSpan:
     """The answer's time, clamped to the video."""
-    span, tube = grounding.span, grounding.tube
-    if span is None and tube is not None:
-        times = tube.times_seconds
-        span = TimeSpan(max(0.0, float(times[0])), max(0.0, float(times[-1])))
+    span = shown_span(grounding)
     if span is None:
         raise RenderError("There is nothing to show: the answer holds no time or box.")
     last = grounding.video.duration_seconds

@@ -89,6 +89,15 @@ def to_grounding(
     )
 
 
+def shown_span(grounding: Grounding) -> TimeSpan | None:
+    """The time to show: the answer's own, else from the first to the last box."""
+    if grounding.span is not None or grounding.tube is None:
+        return grounding.span
+    first, last = grounding.tube.times_seconds[[0, -1]]
+    # A saved tube may begin before the container does.
+    return TimeSpan(max(0.0, float(first)), max(0.0, float(last)))
+
+
 def bins_to_seconds(
     bins: Sequence[float] | FloatArray, sample_pts_seconds: FloatArray
 ) -> FloatArray:

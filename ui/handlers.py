@@ -18,6 +18,7 @@ from typing import Any
 import gradio as gr
 
 from stablechat.errors import CancelledError, InputError, StableChatError
+from stablechat.grounding import shown_span
 from stablechat.prompts import clean_query
 from stablechat.types import Description, Grounding
 from stablechat.video import probe
@@ -25,7 +26,7 @@ from ui import view
 from ui.i18n import Language, label, language_of, text
 from ui.jobs import Job
 from ui.pictures import first_picture
-from ui.pipeline import Ask, Mode, Outcome, Pipeline, shown_span
+from ui.pipeline import Ask, Mode, Outcome, Pipeline
 from ui.session import Session, Sessions
 
 logger = logging.getLogger(__name__)

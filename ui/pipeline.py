@@ -11,7 +11,8 @@ from typing import Any, Literal, Protocol
 from render.clipper import cut_clip
 from render.exports import description_to_dict, grounding_to_dict, write_json
 from stablechat.errors import CancelledError
-from stablechat.types import Clip, Description, Grounding, TimeSpan
+from stablechat.grounding import shown_span
+from stablechat.types import Clip, Description, Grounding
 from ui.jobs import Job
 from ui.session import safe_stem
 
@@ -146,14 +147,6 @@ class Pipeline:
             )
         finally:
             self._lock.release()
-
-
-def shown_span(grounding: Grounding) -> TimeSpan | None:
-    """The time to show: the answer's own, else from the first to the last box."""
-    if grounding.span is not None or grounding.tube is None:
-        return grounding.span
-    times = grounding.tube.times_seconds
-    return TimeSpan(float(times[0]), float(times[-1]))
 
 
 def _write_grounding(

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from html import escape
 from typing import Literal
 
+from stablechat.grounding import shown_span
 from stablechat.types import Grounding, TimeSpan, VideoInfo
 from ui.i18n import Language, text
 from ui.jobs import Progress
-from ui.pipeline import Mode, shown_span
+from ui.pipeline import Mode
 
 Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
 
