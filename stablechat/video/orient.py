@@ -15,9 +15,9 @@ from typing import cast
 import av
 import numpy as np
 from av.buffer import Buffer
-from av.video.reformatter import Interpolation, VideoReformatter
 
 from stablechat.types import FrameArray
+from stablechat.video._convert import Scaler
 
 #: How far, in units of a matrix entry, a matrix may be from an exact quarter turn.
 TURN_TOLERANCE = 0.02
@@ -26,14 +26,6 @@ MAX_SAMPLE_ASPECT = 8
 
 _FIXED_POINT = 65536.0  # matrix entries are 16.16
 _MATRIX = struct.Struct("=9i")
-
-#: Swscale's flag, by its number: PyAV has no name for it before version 18.
-_ACCURATE_RND = 0x40000
-#: Bicubic that widens when shrinking, so small pictures are not aliased.
-FILTER = int(Interpolation.BICUBIC) | _ACCURATE_RND
-#: Swscale filters lines with half the picture's height times the threads; one thread
-#: a picture is fastest while the decoder has the others busy.
-_SCALER_THREADS = 1
 
 _CLOCKWISE = {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}
 
@@ -59,13 +51,22 @@ class Orientation:
         """Turn and mirror a picture; a view, nothing is copied.
 
         Args:
-            picture: uint8 ``(H, W, 3)`` as stored.
+            picture: uint8 ``(H, W, 3)``, or a plane ``(H, W)``, as stored.
 
         Returns:
-            uint8 ``(H, W, 3)``, or ``(W, H, 3)`` for a quarter turn.
+            The same, of shape ``(W, H, ...)`` for a quarter turn.
         """
         turned = np.rot90(picture, -self.rotation // 90)
         return turned[:, ::-1] if self.mirrored else turned
+
+    @property
+    def flips(self) -> tuple[bool, bool]:
+        """Whether the stored columns, and the stored rows, come in reversed order."""
+        columns = self.rotation in (180, 270)
+        rows = self.rotation in (90, 180)
+        if self.mirrored and self.swaps_sides:
+            return columns, not rows
+        return columns != self.mirrored, rows
 
     def stored_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The size before the turn of a picture of ``size`` (width, height)."""
@@ -147,8 +148,7 @@ class PictureConverter:
 
     def __init__(self, orientation: Orientation, size: tuple[int, int]) -> None:
         self._orientation = orientation
-        self._size = orientation.stored_size(size)
-        self._reformatter = VideoReformatter()
+        self._scaler = Scaler(orientation.stored_size(size))
 
     def view(self, frame: av.VideoFrame) -> FrameArray:
         """One displayed picture, not necessarily contiguous.
@@ -159,18 +159,8 @@ class PictureConverter:
         Returns:
             uint8 ``(H, W, 3)``, RGB.
         """
-        width, height = self._size
-        scaled = self._reformatter.reformat(
-            frame,
-            width=width,
-            height=height,
-            format="rgb24",
-            interpolation=FILTER,
-            threads=_SCALER_THREADS,
-        )
-        rgb = np.asarray(scaled.to_ndarray(), dtype=np.uint8)
-        return self._orientation.apply(rgb)
+        return self._orientation.apply(self._scaler.rgb(frame))
 
     def picture(self, frame: av.VideoFrame) -> FrameArray:
         """One displayed picture, contiguous and writable; see :meth:`view`."""
-        return np.require(self.view(frame), requirements=["C", "W", "O"])
+        return np.array(self.view(frame), order="C")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Literal
 
 import numpy as np
 
@@ -16,8 +17,13 @@ from stablechat.video._open import (
     printable_name,
 )
 from stablechat.video._pictures import Numbered, PictureStream, Playhead
+from stablechat.video._planes import PlaneConverter, Planes, joined
+from stablechat.video.color import SDR, ColorSpace
 from stablechat.video.orient import PictureConverter
 from stablechat.video.sampling import checked_size, indices_in_span, orientation_of
+
+PixelFormat = Literal["rgb24", "yuv420p"]
+View = FrameArray | Planes
 
 
 class FrameReader:
@@ -27,10 +33,18 @@ class FrameReader:
     Only the span is decoded (from the key picture before it). Pictures are found by
     their own times, so rate, gaps and B-frames do not matter. Not for several threads.
 
+    Pictures are uint8 arrays, contiguous, the caller's own to draw on: ``(H, W, 3)``
+    RGB, or with ``yuv420p`` ``(H * 3 // 2, W)`` in the layout that OpenCV calls I420
+    (Y, then U and V as ``H // 4`` rows each), where W and H are even: the last column
+    or row of an odd picture is repeated. :attr:`color` says what those planes mean;
+    8-bit 4:2:0 of unchanged size is copied to the bit. RGB is that of an ordinary
+    screen. What may be transparent is put on black.
+
     Args:
         video: What :func:`stablechat.video.probe` said.
         span: Seconds on the container's clock; None for the whole video.
         size: ``(width, height)`` of the pictures; None for the displayed size.
+        pixel_format: ``rgb24`` or ``yuv420p``.
         limits: What to refuse.
 
     Raises:
@@ -44,6 +58,7 @@ class FrameReader:
         span: TimeSpan | None = None,
         size: tuple[int, int] | None = None,
         *,
+        pixel_format: PixelFormat = "rgb24",
         limits: VideoLimits = DEFAULT_LIMITS,
     ) -> None:
         self.video = video
@@ -53,11 +68,12 @@ class FrameReader:
         if span is not None:  # the picture on screen when the span begins belongs to it
             self._first = min(self._first, self._timeline.index_at(span.start_seconds))
         size = checked_size(video, size)
-        self._converter = PictureConverter(orientation_of(video), size)
+        kind = PlaneConverter if pixel_format == "yuv420p" else PictureConverter
+        self._converter = kind(orientation_of(video), size)
         self._stream = PictureStream(video.path, self._timeline, limits)
         self._playhead: Playhead | None = None
         self._wanted = self._first
-        self._cached: tuple[int, FrameArray] | None = None
+        self._cached: tuple[int, View] | None = None
 
     def __enter__(self) -> FrameReader:
         return self
@@ -80,6 +96,22 @@ class FrameReader:
         """Pictures in the span, the one on screen at its start included."""
         return self._last - self._first + 1
 
+    @property
+    def color(self) -> ColorSpace:
+        """What the planes mean, for all pictures; for RGB, what it is best made into.
+
+        The first picture that is asked for decides it; one is decoded now if none has
+        been.
+
+        Raises:
+            VideoError: If nothing can be decoded.
+        """
+        if isinstance(self._converter, PictureConverter):
+            return SDR
+        with foreign_errors(self._name, "decoded"):
+            _, frame = self._go_to(self._wanted)
+            return self._converter.color(frame)
+
     def at(self, time_seconds: float) -> FrameArray:
         """The picture on screen at a moment.
 
@@ -90,21 +122,20 @@ class FrameReader:
                 first or the last picture of the span is given.
 
         Returns:
-            uint8 ``(H, W, 3)``, RGB, the caller's own to draw on.
+            uint8 ``(H, W, 3)`` or ``(H * 3 // 2, W)``, the caller's own to draw on.
 
         Raises:
             VideoError: If nothing can be decoded.
         """
         index = self._timeline.index_at(time_seconds)
-        _, picture = self._picture(min(max(index, self._first), self._last))
-        return np.array(picture)
+        return _own(self._view(min(max(index, self._first), self._last))[1])
 
     def frames(self) -> Iterator[tuple[float, FrameArray]]:
         """All pictures of the span, each once, in the order they are shown.
 
         Yields:
             ``(pts_seconds, picture)``: when the picture comes on screen, in seconds
-            on the container's clock, and uint8 ``(H, W, 3)`` RGB, the caller's own.
+            on the container's clock, and the caller's own array, as :meth:`at` gives.
             The first may have come on before the span begins. Pictures that can't be
             decoded are left out.
 
@@ -113,17 +144,17 @@ class FrameReader:
         """
         shown = -1
         for index in range(self._first, self._last + 1):
-            number, picture = self._picture(index)
+            number, view = self._view(index)
             if number > shown:
                 shown = number
-                yield float(self._timeline.seconds[number]), np.array(picture)
+                yield float(self._timeline.seconds[number]), _own(view)
 
-    def _picture(self, index: int) -> tuple[int, FrameArray]:
+    def _view(self, index: int) -> tuple[int, View]:
         """The picture with this number; converted once, however often it is shown."""
         with foreign_errors(self._name, "decoded"):
             number, frame = self._go_to(index)
             if self._cached is None or self._cached[0] != number:
-                self._cached = (number, self._converter.picture(frame))
+                self._cached = (number, self._converter.view(frame))
         return self._cached
 
     def _go_to(self, index: int) -> Numbered:
@@ -134,3 +165,8 @@ class FrameReader:
             self._playhead = Playhead(pictures)
         self._wanted = index
         return self._playhead.go_to(index)
+
+
+def _own(view: View) -> FrameArray:
+    """The one copy of a picture, made from what the converter or the decoder holds."""
+    return joined(view) if isinstance(view, tuple) else np.array(view, order="C")

@@ -13,7 +13,7 @@ import pytest
 from av.video.reformatter import Interpolation
 from video_clips import turn_matrix
 
-from stablechat.video import orient
+from stablechat.video import _convert
 from stablechat.video.orient import (
     Orientation,
     PictureConverter,
@@ -94,14 +94,14 @@ def test_works_with_the_pyav_of_python_3_10(monkeypatch: pytest.MonkeyPatch) -> 
         BICUBIC = 4
 
     monkeypatch.setattr("av.video.reformatter.Interpolation", Version17)
-    assert runpy.run_path(orient.__file__)["FILTER"] == 4 | 0x40000
+    assert runpy.run_path(_convert.__file__)["FILTER"] == 4 | 0x40000
 
 
 def test_the_filter_is_the_one_pyav_names() -> None:
     named = getattr(Interpolation, "ACCURATE_RND", None)
     if named is None:
         pytest.skip("PyAV has no name for it before version 18")
-    assert orient.FILTER == Interpolation.BICUBIC | named
+    assert _convert.FILTER == Interpolation.BICUBIC | named
 
 
 def test_small_pictures_keep_their_brightness() -> None:

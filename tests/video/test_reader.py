@@ -8,11 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from video_clips import numbers, read_number, write_clip
+from video_clips import numbers, read_number, turn_matrix, write_clip
 
 from stablechat.errors import InputError
-from stablechat.types import TimeSpan
+from stablechat.types import FrameArray, TimeSpan
 from stablechat.video import FrameReader, _pictures, probe, sample_frames
+from stablechat.video.color import SDR
 
 
 def test_times_outside_are_clamped(tmp_path: Path) -> None:
@@ -62,6 +63,40 @@ def test_size(tmp_path: Path) -> None:
         assert reader.at(0).shape == (50, 100, 3)
     with pytest.raises(InputError):
         FrameReader(info, size=(0, 1))
+
+
+def shown_luma(picture: FrameArray) -> FrameArray:
+    """Y of an I420 picture, as if it were gray RGB."""
+    return picture[: picture.shape[0] * 2 // 3, :, None].repeat(3, axis=2)
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_planes(tmp_path: Path, rotation: int) -> None:
+    matrix = turn_matrix(rotation)
+    path = write_clip(tmp_path / "x.mp4", 5, turn=rotation // 90, matrix=matrix)
+    with FrameReader(probe(path), pixel_format="yuv420p") as reader:
+        assert reader.color.matrix == "bt601" and not reader.color.full_range
+        found = [picture for _, picture in reader.frames()]
+        assert numbers(map(shown_luma, found)) == [*range(5)]
+        for picture in found:
+            assert picture.shape == (144, 168) and picture.dtype == np.uint8
+            assert picture.flags.writeable and picture.flags.c_contiguous
+        reader.at(0.0)[:] = 0  # drawn over
+        assert read_number(shown_luma(reader.at(0.0))) == 0
+
+
+def test_planes_of_another_size_are_even(tmp_path: Path) -> None:
+    info = probe(write_clip(tmp_path / "x.mp4", 5))
+    with FrameReader(info, size=(101, 51), pixel_format="yuv420p") as reader:
+        picture = reader.at(0.1)
+        assert picture.shape == (78, 102)
+        assert read_number(shown_luma(picture)) == 2
+        assert reader.color.matrix == "bt601"
+
+
+def test_rgb_has_a_colour_space_to_be_made_into(tmp_path: Path) -> None:
+    with FrameReader(probe(write_clip(tmp_path / "x.mp4", 2))) as reader:
+        assert reader.color == SDR
 
 
 def test_only_the_span_is_decoded(
