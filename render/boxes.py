@@ -5,21 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
-from render.labels import ColorRGB, LabelPicture, blend, paste, render_label
+from render.labels import ColorRGB, LabelPicture, render_label
+from render.patches import Patch, label_patch
+from render.rings import SUPERSAMPLING, Ring, ring_patches
 from stablechat.errors import InputError, RenderError
 from stablechat.types import FloatArray, FrameArray
-
-#: Masks are drawn this many times larger and averaged down. OpenCV's own smooth lines
-#: are too thick by a pixel and a half and come in odd widths only; averaging places an
-#: edge to a quarter of a pixel, so an interpolated box glides instead of jumping.
-_SUPERSAMPLING = 4
-
-#: Points on each rounded corner.
-_CORNER_POINTS = 9
 
 #: Pixels of the shorter side for each pixel of line: 3.3 at 720p, 4.9 at 1080p.
 _PIXELS_PER_LINE = 220
@@ -73,38 +65,12 @@ class BoxStyle:
 DEFAULT_STYLE = BoxStyle()
 
 
-@dataclass(frozen=True)
-class _Ring:
-    """A rounded frame with thicker corners; lengths in pixels.
-
-    Attributes:
-        box: float64 ``(4,)``, the middle of the line.
-        radius: Of the corners, at the middle of the line.
-        thickness: Of the line.
-        heavy: Of the line at the corners.
-        arm: How far the thicker part reaches along a side from the box's corner.
-        contour: Width of the dark contour on each side.
-    """
-
-    box: FloatArray
-    radius: float
-    thickness: float
-    heavy: float
-    arm: float
-    contour: float
-
-    @property
-    def margin(self) -> int:
-        """Whole pixels the ring may reach beyond the middle of its line."""
-        return math.ceil(self.heavy / 2 + self.contour) + 1
-
-
 def line_thickness(width: int, height: int, style: BoxStyle = DEFAULT_STYLE) -> float:
     """Thickness of the line in pixels for a frame of a size in pixels."""
     automatic = max(_MIN_THICKNESS, min(width, height) / _PIXELS_PER_LINE)
     # Half of it on each side of the edge must be whole steps of the mask.
-    steps = max(1, round(automatic * style.line_scale * _SUPERSAMPLING / 2))
-    return 2 * steps / _SUPERSAMPLING
+    steps = max(1, round(automatic * style.line_scale * SUPERSAMPLING / 2))
+    return 2 * steps / SUPERSAMPLING
 
 
 def draw_box(
@@ -131,27 +97,54 @@ def draw_box(
     Raises:
         RenderError: The frame is not uint8 ``(H, W, 3)`` or the box not ``(4,)``.
     """
-    _check(frame, xyxy)
+    _check_frame(frame)
     canvas = np.array(frame, dtype=np.uint8, order="C", copy=True)
     height, width = canvas.shape[:2]
-    thickness = line_thickness(width, height, style)
-    box = _visible_box(xyxy, width, height, thickness)
-    if box is None:
-        return canvas
-    ring = _make_ring(box, thickness, style)
-    _draw_ring(canvas, ring, style)
-    if label and style.show_label:
-        _draw_label(canvas, ring, label, style)
+    for patch in box_patches((width, height), xyxy, label, style):
+        patch.lay_on(canvas)
     return canvas
 
 
-def _check(frame: FrameArray, xyxy: FloatArray) -> None:
+def box_patches(
+    size: tuple[int, int],
+    xyxy: FloatArray,
+    label: str | None = None,
+    style: BoxStyle = DEFAULT_STYLE,
+) -> list[Patch]:
+    """What :func:`draw_box` lays over a frame, for frames that are not RGB.
+
+    Args:
+        size: ``(width, height)`` of the frame in pixels.
+        xyxy: float ``(4,)``, as for :func:`draw_box`.
+        label: As for :func:`draw_box`.
+        style: Colours and sizes.
+
+    Returns:
+        Patches inside the frame, in the order they are laid; none for a box that is
+        wholly outside.
+
+    Raises:
+        RenderError: If the box is not ``(4,)``.
+    """
+    if np.shape(xyxy) != (4,):
+        raise RenderError(f"A box must be (4,), got {np.shape(xyxy)}.")
+    thickness = line_thickness(*size, style)
+    box = _visible_box(xyxy, *size, thickness)
+    if box is None:
+        return []
+    ring = _make_ring(box, thickness, style)
+    patches = list(ring_patches(ring, size, style.color_rgb, style.outline_rgb))
+    if label and style.show_label:
+        beside = _label_patch(ring, label, style, size)
+        patches += [] if beside is None else [beside]
+    return patches
+
+
+def _check_frame(frame: FrameArray) -> None:
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
         raise RenderError(
             f"A frame must be uint8 (H, W, 3), got {frame.dtype} {frame.shape}."
         )
-    if np.shape(xyxy) != (4,):
-        raise RenderError(f"A box must be (4,), got {np.shape(xyxy)}.")
 
 
 def _visible_box(
@@ -175,14 +168,14 @@ def _visible_box(
 
 def _contour(thickness: float) -> float:
     return max(
-        _MIN_CONTOUR, round(_CONTOUR * thickness * _SUPERSAMPLING) / _SUPERSAMPLING
+        _MIN_CONTOUR, round(_CONTOUR * thickness * SUPERSAMPLING) / SUPERSAMPLING
     )
 
 
-def _make_ring(box: FloatArray, thickness: float, style: BoxStyle) -> _Ring:
+def _make_ring(box: FloatArray, thickness: float, style: BoxStyle) -> Ring:
     shortest = float(min(box[2] - box[0], box[3] - box[1]))
     accented = style.corners and shortest >= 10 * thickness
-    return _Ring(
+    return Ring(
         box=box,
         radius=min(3 * thickness, shortest / 3),
         thickness=thickness,
@@ -192,136 +185,23 @@ def _make_ring(box: FloatArray, thickness: float, style: BoxStyle) -> _Ring:
     )
 
 
-def _draw_ring(canvas: FrameArray, ring: _Ring, style: BoxStyle) -> None:
-    """The contour and the coloured line over it, in place."""
-    for region in _regions(ring, canvas.shape[1], canvas.shape[0]):
-        left, top, right, bottom = region
-        pixels = canvas[top:bottom, left:right]
-        for color, grow in (
-            (style.outline_rgb, ring.contour),
-            (style.color_rgb, 0.0),
-        ):
-            pixels[:] = blend(pixels, color, _mask(ring, region, grow))
-
-
-def _regions(ring: _Ring, width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """Parts of the frame that the ring touches, without overlap.
-
-    Four strips rather than the whole box: the inside of a large box costs nothing.
-
-    Returns:
-        ``(left, top, right, bottom)`` each, inside the frame and not empty.
-    """
-    margin = ring.margin
-    # The strips above and below hold the whole of the corners.
-    deep = margin + math.ceil(ring.radius)
-    left, top = (math.floor(v) - margin for v in ring.box[:2])
-    right, bottom = (math.ceil(v) + margin for v in ring.box[2:])
-    if right - left < 4 * deep or bottom - top < 4 * deep:
-        found = [(left, top, right, bottom)]
-    else:
-        upper, lower = top + margin + deep, bottom - margin - deep
-        found = [
-            (left, top, right, upper),
-            (left, lower, right, bottom),
-            (left, upper, left + 2 * margin + 1, lower),
-            (right - 2 * margin - 1, upper, right, lower),
-        ]
-    inside = [
-        (max(0, x1), max(0, y1), min(width, x2), min(height, y2))
-        for x1, y1, x2, y2 in found
-    ]
-    return [r for r in inside if r[0] < r[2] and r[1] < r[3]]
-
-
-def _mask(ring: _Ring, region: tuple[int, int, int, int], grow: float) -> FrameArray:
-    """How much of each pixel of a region the ring covers, uint8 ``(h, w, 1)``.
-
-    Args:
-        ring: What to draw.
-        region: Where, ``(left, top, right, bottom)``.
-        grow: Pixels to add on each side of the line.
-    """
-    left, top, right, bottom = region
-    shape = ((bottom - top) * _SUPERSAMPLING, (right - left) * _SUPERSAMPLING)
-    large = np.zeros(shape, dtype=np.uint8)
-    origin = np.array([left, top], dtype=np.float64)
-    if ring.heavy > ring.thickness:
-        _fill_ring(large, ring, ring.heavy / 2 + grow, origin)
-        low = _to_mask(ring.box[:2] + ring.arm + grow, origin)
-        high = _to_mask(ring.box[2:] - ring.arm - grow, origin)
-        if np.all(low < high):
-            # Wipe the thick line between the corners: a column and a row of the box.
-            large[:, max(0, low[0]) : max(0, high[0])] = 0
-            large[max(0, low[1]) : max(0, high[1])] = 0
-    line = np.zeros_like(large)
-    _fill_ring(line, ring, ring.thickness / 2 + grow, origin)
-    cv2.bitwise_or(large, line, dst=large)
-    size = (right - left, bottom - top)
-    small = cv2.resize(large, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.uint8)[:, :, None]
-
-
-def _fill_ring(mask: FrameArray, ring: _Ring, half: float, origin: FloatArray) -> None:
-    """Fill everything within ``half`` pixels of the middle of the line."""
-    middle = (ring.box[:2] + ring.box[2:]) / 2
-    for grow, value in ((half, 255), (-half, 0)):
-        if grow < 0 and np.any(ring.box[2:] - ring.box[:2] <= 2 * half):
-            return  # the line covers the whole inside
-        path = _rounded_path(ring.box, ring.radius, grow)
-        # OpenCV also fills the last row and column that a polygon names.
-        points = _to_mask(path, origin) - (path > middle)
-        cv2.fillPoly(mask, [points.astype(np.int32)], value)
-
-
-def _to_mask(points: FloatArray, origin: FloatArray) -> npt.NDArray[np.int32]:
-    """Frame coordinates to the enlarged mask's."""
-    scaled = np.floor((points - origin) * _SUPERSAMPLING + 0.5)
-    return np.asarray(scaled, dtype=np.int32)
-
-
-def _rounded_path(box: FloatArray, radius: float, grow: float) -> FloatArray:
-    """Points around a rounded rectangle, ``(4 * _CORNER_POINTS, 2)``, clockwise."""
-    x1, y1, x2, y2 = (float(v) for v in box)
-    centers = (
-        (x1 + radius, y1 + radius, 180),  # top left
-        (x2 - radius, y1 + radius, 270),  # top right
-        (x2 - radius, y2 - radius, 0),  # bottom right
-        (x1 + radius, y2 - radius, 90),  # bottom left
-    )
-    # A line thicker than its corners are round has a sharp inner corner.
-    reach = max(0.0, radius + grow)
-    sharp = min(0.0, radius + grow)
-    arcs = []
-    for x, y, first_degree in centers:
-        angle = np.radians(np.linspace(first_degree, first_degree + 90, _CORNER_POINTS))
-        middle = np.radians(first_degree + 45)
-        arcs.append(
-            np.stack(
-                [
-                    x + reach * np.cos(angle) + sharp * np.sign(np.cos(middle)),
-                    y + reach * np.sin(angle) + sharp * np.sign(np.sin(middle)),
-                ],
-                axis=1,
-            )
-        )
-    return np.concatenate(arcs)
-
-
-def _draw_label(canvas: FrameArray, ring: _Ring, label: str, style: BoxStyle) -> None:
-    height, width = canvas.shape[:2]
+def _label_patch(
+    ring: Ring, label: str, style: BoxStyle, size: tuple[int, int]
+) -> Patch | None:
+    """The label beside a box, or None where it does not fit."""
+    width, height = size
     font_size = round(min(width, height) / _PIXELS_PER_FONT * style.label_scale)
     font_size = max(_MIN_FONT_SIZE, font_size)
     widest = min(width - 2, max(round(width * _LABEL_WIDTH), _MIN_LABEL_WIDTH))
     picture = render_label(label, font_size, widest, style.color_rgb)
     if picture is None or picture.height > height - 2:
-        return
+        return None
     x, y = _label_place(picture, ring, width, height)
-    paste(canvas, picture, x, y)
+    return label_patch(x, y, picture)
 
 
 def _label_place(
-    picture: LabelPicture, ring: _Ring, width: int, height: int
+    picture: LabelPicture, ring: Ring, width: int, height: int
 ) -> tuple[int, int]:
     """Top left corner of a label: above the box, else inside its top, else below.
 

@@ -1,94 +1,72 @@
 """Cuts the answer out of a video: the span, a box on every picture, the sound.
 
-One pass: pictures of the span only are decoded (by our reader), drawn on and piped to
-the encoder by MoviePy; nothing of the video's full length is ever made. This is the
-only module that imports MoviePy, and it uses MoviePy for writing only: its reader
-turns phone videos wrongly, loses time in files of varying rate and can hang.
+One pass: pictures of the span only are decoded (by our reader), drawn on as the YUV
+they are stored in, and piped together with the sound to the encoder by MoviePy's
+writer; no file is made but the clip. This is the only module that imports MoviePy, and
+it uses MoviePy for writing only: its reader turns phone videos wrongly, loses time in
+files of varying rate and can hang.
 """
 
 from __future__ import annotations
 
-import math
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from fractions import Fraction
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-from moviepy import VideoClip
+import moviepy.video.io.ffmpeg_writer as moviepy_writer
+from moviepy.tools import cross_platform_popen_params
 
-from render.boxes import DEFAULT_STYLE, BoxStyle, draw_box
-from render.plan import CutPlan, box_on_screen, plan_cut
-from render.sound import write_sound
-from stablechat.errors import CancelledError, InputError, RenderError, VideoError
+from render.encoding import (
+    DEFAULT_OPTIONS,
+    NVIDIA_ENCODER,
+    ClipOptions,
+    encoder_arguments,
+    find_reason,
+    input_arguments,
+    one_line,
+    output_arguments,
+)
+from render.plan import CutPlan, plan_cut
+from render.scene import Scene, read_ahead, scaled_size
+from render.sound import sound_format, stream_sound
+from render.sound_feed import SoundFeed
+from stablechat.errors import CancelledError, RenderError, VideoError
 from stablechat.grounding import shown_span
 from stablechat.types import (
     Clip,
-    FloatArray,
     FrameArray,
     Grounding,
     TimeSpan,
     VideoInfo,
 )
-from stablechat.video import FrameReader, probe, read_timeline
+from stablechat.video import FrameReader, Timeline, probe, read_timeline
 
-#: libx264's speed settings, fastest first.
-_PRESETS = (
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-)
+__all__ = ["DEFAULT_OPTIONS", "ClipFacts", "ClipOptions", "cut_clip", "cut_here"]
 
-#: Words that mark the line of FFmpeg's log that says what went wrong.
-_REASON_WORDS = ("no space", "denied", "unknown", "invalid", "unable", "error", "fail")
+#: How often a wait for FFmpeg looks whether it is still wanted.
+_POLL_SECONDS = 0.1
+_ENCODER_TEST_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class ClipOptions:
-    """How a clip is cut.
+class ClipFacts:
+    """What a finished clip holds, read back from the disk.
 
     Attributes:
-        crf: Quality of the pictures, 0 (lossless) to 51; 18 to 23 look good.
-        preset: Speed of the encoder; slower makes smaller files.
-        draw_boxes: Whether the tube is drawn.
-        label: Whether the question is written beside the box.
-        pad_seconds: Seconds to add before and after the span.
-        max_side: Longest side in pixels; larger videos are scaled down, because
-            browsers refuse to play them.
-        style: How the box looks.
+        width: Of its pictures, in pixels.
+        height: Of its pictures, in pixels.
+        num_frames: How many pictures.
+        has_audio: Whether it has sound.
     """
 
-    crf: int = 20
-    preset: str = "veryfast"
-    draw_boxes: bool = True
-    label: bool = True
-    pad_seconds: float = 0.0
-    max_side: int = 4096
-    style: BoxStyle = field(default=DEFAULT_STYLE)
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.crf <= 51:
-            raise InputError(f"crf must be 0 to 51, got {self.crf}.")
-        if self.preset not in _PRESETS:
-            raise InputError(
-                f"preset must be one of {', '.join(_PRESETS)}, got {self.preset!r}."
-            )
-        if not (math.isfinite(self.pad_seconds) and self.pad_seconds >= 0):
-            raise InputError(f"pad_seconds must be 0 or more, got {self.pad_seconds}.")
-        if self.max_side < 16:
-            raise InputError(f"max_side must be at least 16, got {self.max_side}.")
-
-
-DEFAULT_OPTIONS = ClipOptions()
+    width: int
+    height: int
+    num_frames: int
+    has_audio: bool
 
 
 def cut_clip(
@@ -125,39 +103,106 @@ def cut_clip(
     span = _wanted_span(grounding, options.pad_seconds)
     plan = plan_cut(video, timeline.seconds, span)
     out_path = _checked_output(out_path, video)
-    report = on_progress or (lambda _: None)
-    should_stop = cancelled or (lambda: False)
     try:
         # Beside the result, so that the last step is a rename within one disk.
         with tempfile.TemporaryDirectory(
             prefix=".stablechat-", dir=out_path.parent, ignore_cleanup_errors=True
         ) as folder:
-            work = Path(folder)
-            sound: Path | None = work / "sound.wav"
-            if not write_sound(
-                video,
-                plan.start_seconds,
-                plan.duration_seconds,
-                work / "sound.wav",
-                cancelled=should_stop,
-            ):
-                sound = None
-            painter = _Painter(grounding, plan, options, report, should_stop)
-            written = work / "clip.mp4"
-            _encode(painter, plan, written, sound, options)
-            made = _check_result(written, plan)
+            written = Path(folder) / "clip.mp4"
+            facts = cut_here(
+                grounding,
+                timeline,
+                plan,
+                written,
+                options=options,
+                on_progress=on_progress,
+                cancelled=cancelled,
+            )
             os.replace(written, out_path)
     except OSError as error:
-        raise RenderError(f"The clip can't be written: {_one_line(error)}.") from error
-    report(1.0)
+        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
+    if on_progress is not None:
+        on_progress(1.0)
     return Clip(
         path=out_path,
-        span=TimeSpan(plan.start_seconds, plan.start_seconds + plan.duration_seconds),
-        width=made.width,
-        height=made.height,
-        num_frames=made.num_frames,
-        has_audio=made.has_audio,
+        span=plan.span,
+        width=facts.width,
+        height=facts.height,
+        num_frames=facts.num_frames,
+        has_audio=facts.has_audio,
     )
+
+
+def cut_here(
+    grounding: Grounding,
+    timeline: Timeline,
+    plan: CutPlan,
+    written: Path,
+    *,
+    options: ClipOptions = DEFAULT_OPTIONS,
+    on_progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> ClipFacts:
+    """Decode, draw, encode and check, all in this process and its FFmpeg.
+
+    All that is needed is passed in, and can be sent to another process.
+
+    Args:
+        grounding: The answer; its video is read again.
+        timeline: Of the video.
+        plan: Which moments become pictures.
+        written: The ``.mp4`` file to write, and to leave half written on an error. A
+            log, and where pipes can't be passed on the sound, lie beside it.
+        options: Quality, size, what is drawn.
+        on_progress: Called with 0..1, never decreasing.
+        cancelled: Asked for every picture; True stops.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        RenderError: If the file can't be written.
+        CancelledError: If ``cancelled`` said so.
+        VideoError: If the video can no longer be read.
+        OSError: If there is no room for the log.
+    """
+    if options.encoder == NVIDIA_ENCODER:
+        _check_encoder(options)
+    report = on_progress or (lambda _: None)
+
+    def watch() -> None:
+        if cancelled is not None and cancelled():
+            raise CancelledError("Stopped.")
+        if feed is not None:
+            feed.check()
+
+    with ExitStack() as stack:
+        size = scaled_size(grounding.video, options.max_side)
+        reader = FrameReader(
+            grounding.video, plan.span, size=size, pixel_format="yuv420p"
+        )
+        stack.enter_context(reader)
+        scene = Scene(grounding, timeline, plan, options, reader.color, size)
+        feed = _sound_feed(grounding.video, timeline, plan, written.parent)
+        if feed is not None:
+            stack.enter_context(feed)
+        arguments = [
+            *input_arguments(scene.size, plan, reader.color),
+            *(feed.arguments if feed is not None else []),
+            *output_arguments(plan, reader.color, options, has_sound=feed is not None),
+        ]
+        writer = stack.enter_context(_ClipWriter(written, arguments, feed))
+        if feed is not None:
+            feed.start()
+        moments = (plan.shown_at(index) for index in range(plan.num_frames))
+        pictures = stack.enter_context(closing(read_ahead(reader.at, moments)))
+        for index, picture in enumerate(pictures):
+            watch()
+            scene.draw(index, picture)
+            writer.write_frame(picture)
+            report(index / plan.num_frames)
+        writer.finish(watch)
+    return _check_result(written, plan)
 
 
 def _wanted_span(grounding: Grounding, pad_seconds: float) -> TimeSpan:
@@ -184,170 +229,149 @@ def _checked_output(out_path: Path, video: VideoInfo) -> Path:
     try:
         out_path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RenderError(f"The clip can't be written: {_one_line(error)}.") from error
+        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
     return out_path
 
 
-class _Painter:
-    """Hands MoviePy the pictures of the clip, in order, with their boxes."""
+def _sound_feed(
+    video: VideoInfo, timeline: Timeline, plan: CutPlan, folder: Path
+) -> SoundFeed | None:
+    """The sound of the clip, or None if the video has none."""
+    form = sound_format(video)
+    if form is None:
+        return None
 
-    def __init__(
-        self,
-        grounding: Grounding,
-        plan: CutPlan,
-        options: ClipOptions,
-        report: Callable[[float], None],
-        should_stop: Callable[[], bool],
-    ) -> None:
-        video = grounding.video
-        self._plan = plan
-        self._timeline = read_timeline(video.path)
-        self._tube = grounding.tube if options.draw_boxes else None
-        self._label = grounding.query if options.label else None
-        self._style = options.style
-        self._report = report
-        self._should_stop = should_stop
-        scale = min(1.0, options.max_side / max(video.width, video.height))
-        width = max(1, round(video.width * scale))
-        height = max(1, round(video.height * scale))
-        self._scale: FloatArray = np.tile(
-            [width / video.width, height / video.height], 2
-        )
-        span = TimeSpan(plan.start_seconds, plan.start_seconds + plan.duration_seconds)
-        size = None if scale == 1.0 else (width, height)
-        self._reader = FrameReader(video, span, size=size)
+    def produce(write: Callable[[bytes], object], stopped: Callable[[], bool]) -> None:
+        stream_sound(video, timeline, plan.span, form, write, stopped=stopped)
 
-    def __enter__(self) -> _Painter:
-        self._reader.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._reader.__exit__(None, None, None)
-
-    def __call__(self, seconds: float) -> FrameArray:
-        """The picture at a moment of the clip, uint8 ``(H, W, 3)``, even H and W."""
-        if self._should_stop():
-            raise CancelledError("Stopped.")
-        index = round(seconds * self._plan.fps)
-        time = self._plan.time_of(index)
-        shown = time + self._plan.tolerance_seconds
-        frame = self._reader.at(shown)
-        since = float(self._timeline.seconds[self._timeline.index_at(shown)])
-        box = box_on_screen(self._tube, time, since, self._plan)
-        if box is not None:
-            frame = draw_box(frame, box * self._scale, self._label, self._style)
-        self._report(index / self._plan.num_frames)
-        return _even(frame)
+    return SoundFeed(form, produce, folder)
 
 
-def _even(frame: FrameArray) -> FrameArray:
-    """Repeat the last row or column of an odd-sized picture: H.264 needs even sizes.
+class _ClipWriter(moviepy_writer.FFMPEG_VideoWriter):  # type: ignore[misc]
+    """MoviePy's writer, with a command of ours. A context manager: FFmpeg has ended.
 
-    The picture stays where it is, so boxes need no change.
+    MoviePy's own command takes RGB, announces the rate with two decimals, asks for
+    pictures with alpha and wants the sound as a file.
     """
-    height, width = frame.shape[:2]
-    if height % 2 == 0 and width % 2 == 0:
-        return frame
-    padded = cv2.copyMakeBorder(
-        frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE
-    )
-    return np.asarray(padded, dtype=np.uint8)
 
-
-def _encode(
-    painter: _Painter,
-    plan: CutPlan,
-    written: Path,
-    sound: Path | None,
-    options: ClipOptions,
-) -> None:
-    """Run MoviePy's writer.
-
-    Raises:
-        RenderError: With FFmpeg's own reason.
-    """
-    # MoviePy takes floor(duration * fps) pictures; half a picture keeps it exact.
-    duration = float((plan.num_frames + Fraction(1, 2)) / plan.fps)
-    log = written.with_name(written.name + ".log")
-    with painter:
-        clip = VideoClip(frame_function=painter, duration=duration)
+    def __init__(self, written: Path, arguments: list[str], feed: SoundFeed | None):
+        # Not MoviePy's __init__, which starts FFmpeg; what its methods need is here.
+        self.filename = str(written)
+        self.ext = "mp4"
+        self.codec = "libx264"
+        log = written.with_name(written.name + ".log")
+        # A file: a pipe that nobody reads would block FFmpeg when it is full.
+        self.logfile = log.open("w+", encoding="utf-8", errors="replace")
+        streams = {
+            "stdin": subprocess.PIPE,
+            "stdout": subprocess.DEVNULL,
+            "stderr": self.logfile,
+            "pass_fds": () if feed is None else feed.pass_fds,
+        }
+        quiet = ["-y", "-hide_banner", "-loglevel", "error", "-nostats"]
         try:
-            clip.write_videofile(
-                str(written),
-                fps=float(plan.fps),
-                codec="libx264",
-                preset=options.preset,
-                audio=str(sound) if sound else False,
-                audio_codec="aac",
-                ffmpeg_params=_ffmpeg_params(plan, options, has_sound=bool(sound)),
-                # A log file: a pipe that nobody reads would block FFmpeg when full.
-                write_logfile=True,
-                logger=None,
+            self.proc = subprocess.Popen(
+                [moviepy_writer.FFMPEG_BINARY, *quiet, *arguments, self.filename],
+                **cross_platform_popen_params(streams),
             )
         except OSError as error:
-            raise RenderError(
-                f"The clip can't be written: {_reason(log, error)}."
-            ) from error
+            self.logfile.close()
+            raise RenderError(f"FFmpeg can't be started: {one_line(error)}.") from error
+
+    def write_frame(self, picture: FrameArray) -> None:
+        """Write one picture.
+
+        Args:
+            picture: uint8 ``(H * 3 // 2, W)``, I420.
+
+        Raises:
+            RenderError: With FFmpeg's own reason, if it has ended.
+        """
+        try:
+            super().write_frame(picture)
+        except OSError as error:
+            raise self._failure() from error
+
+    def finish(self, watch: Callable[[], None]) -> None:
+        """Let FFmpeg encode what it still holds and end the file.
+
+        Args:
+            watch: Called now and then while FFmpeg works; what it raises is passed on.
+
+        Raises:
+            RenderError: With FFmpeg's own reason, if it failed.
+        """
+        self._close_input()
+        while True:
+            watch()
+            try:
+                code = self.proc.wait(timeout=_POLL_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+        if code != 0:
+            raise self._failure() from subprocess.CalledProcessError(code, "ffmpeg")
+
+    def close(self) -> None:
+        """Stop FFmpeg if it still runs; may be called twice."""
+        if self.proc is not None:
+            self.proc.kill()
+            self._close_input()
+        super().close()
+        self.logfile.close()
+
+    def _close_input(self) -> None:
+        if self.proc.stdin is not None:
+            # What is left of a picture can't be written to an FFmpeg that has ended;
+            # why it has, its exit code and its log say.
+            with suppress(OSError):
+                self.proc.stdin.close()
+
+    def _failure(self) -> RenderError:
+        self.logfile.seek(0)
+        reason = find_reason(self.logfile.read()) or "the encoder stopped early"
+        return RenderError(f"The clip can't be written: {reason}.")
 
 
-def _ffmpeg_params(
-    plan: CutPlan, options: ClipOptions, *, has_sound: bool
-) -> list[str]:
-    rate = f"{plan.fps.numerator}/{plan.fps.denominator}"
-    # MoviePy announces the rate with two decimals (23.98 for 24000/1001), which would
-    # drift away from the sound; the exact time base is set again here.
-    timing = f"settb={plan.fps.denominator}/{plan.fps.numerator},setpts=N"
-    # RGB becomes BT.709, and says so; untagged HD colours look wrong in browsers.
-    colors = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,"
-    colors += "setparams=range=tv:colorspace=bt709:color_primaries=bt709"
-    colors += ":color_trc=bt709"
-    params = ["-hide_banner", "-loglevel", "error", "-nostats"]
-    params += ["-vf", f"{timing},{colors}", "-r", rate, "-crf", str(options.crf)]
-    # A key picture every two seconds makes the player's slider quick.
-    params += ["-g", str(max(1, math.ceil(2 * plan.fps)))]
-    params += ["-movflags", "+faststart", "-map_metadata", "-1"]
-    if has_sound:
-        params += ["-b:a", "160k"]
-    return params
+def _check_encoder(options: ClipOptions) -> None:
+    """Encode one picture with an encoder that needs hardware.
+
+    Raises:
+        RenderError: If that fails.
+    """
+    source = ["-f", "lavfi", "-i", "color=size=256x256:rate=25:duration=0.04"]
+    command = [moviepy_writer.FFMPEG_BINARY, "-v", "error", "-nostdin", *source]
+    command += [*encoder_arguments(options), "-f", "null", "-"]
+    try:
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_ENCODER_TEST_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        log = getattr(error, "stderr", None) or b""
+        reason = find_reason(log.decode(errors="replace")) or one_line(error)
+        raise RenderError(
+            f"This machine has no NVIDIA encoder that FFmpeg can use ({reason}); "
+            "use libx264."
+        ) from error
 
 
-def _check_result(written: Path, plan: CutPlan) -> VideoInfo:
-    """Read the file back: FFmpeg's exit code is not reported by MoviePy.
+def _check_result(written: Path, plan: CutPlan) -> ClipFacts:
+    """Read the file back.
 
     Raises:
         RenderError: If the file is missing or incomplete.
     """
-    log = written.with_name(written.name + ".log")
     try:
         made = probe(written)
     except VideoError as error:
-        raise RenderError(
-            f"The clip can't be written: {_reason(log, error)}."
-        ) from error
+        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
     if made.num_frames != plan.num_frames:
         raise RenderError(
-            f"The clip is incomplete ({made.num_frames} of {plan.num_frames} "
-            f"pictures): {_reason(log, None)}."
+            f"The clip is incomplete: it has {made.num_frames} of {plan.num_frames} "
+            "pictures."
         )
-    return made
-
-
-def _reason(log: Path, error: Exception | None) -> str:
-    """The line of FFmpeg's log that says why, or the error itself, on one line."""
-    try:
-        lines = log.read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
-    lines = [" ".join(line.split()) for line in lines if line.strip()]
-    for word in _REASON_WORDS:
-        for line in lines:
-            if word in line.lower():
-                return line.rstrip(".")
-    if lines:
-        return lines[-1].rstrip(".")
-    return _one_line(error) if error is not None else "the encoder stopped early"
-
-
-def _one_line(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(text).split()).rstrip(".")
+    return ClipFacts(made.width, made.height, made.num_frames, made.has_audio)

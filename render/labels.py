@@ -57,7 +57,7 @@ FONT_PATHS = (
 FONT_VARIABLE = "STABLECHAT_FONT"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelPicture:
     """A rendered label.
 

@@ -50,6 +50,11 @@ class CutPlan:
         return float(self.num_frames / self.fps)
 
     @property
+    def span(self) -> TimeSpan:
+        """From the first picture to the end of the last, on the video's clock."""
+        return TimeSpan(self.start_seconds, self.start_seconds + self.duration_seconds)
+
+    @property
     def tolerance_seconds(self) -> float:
         """How far a time may be off and still mean the same picture."""
         return min(_MAX_TOLERANCE_SECONDS, float(2 * _TOLERANCE / self.fps))
@@ -57,6 +62,10 @@ class CutPlan:
     def time_of(self, index: int) -> float:
         """When a picture of the clip is shown, on the video's clock."""
         return self.start_seconds + float(index / self.fps)
+
+    def shown_at(self, index: int) -> float:
+        """A moment at which the video surely shows a picture of the clip."""
+        return self.time_of(index) + self.tolerance_seconds
 
 
 def plan_cut(video: VideoInfo, times_seconds: FloatArray, span: TimeSpan) -> CutPlan:
@@ -78,9 +87,12 @@ def plan_cut(video: VideoInfo, times_seconds: FloatArray, span: TimeSpan) -> Cut
     """
     fps = _output_rate(video, times_seconds, span)
     start, end = _clamp(span, video, fps)
+    # A first picture that is late by less than a picture's length is what the clip
+    # would start with anyway; starting at its time keeps all of them exact.
     before = times_seconds[times_seconds <= start + _MAX_TOLERANCE_SECONDS]
-    if before.size and start - before[-1] < 1 / fps:
-        start = float(before[-1])
+    nearest = before[-1:] if before.size else times_seconds[:1]
+    if nearest.size and abs(start - nearest[0]) < 1 / fps:
+        start = float(nearest[0])
     in_span = math.floor((end - start) * fps + _TOLERANCE) + 1
     in_video = math.ceil((video.duration_seconds - start) * fps - _TOLERANCE)
     return CutPlan(start, fps, max(1, min(in_span, in_video)))

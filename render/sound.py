@@ -1,17 +1,16 @@
-"""The sound of a span as a WAV file, each sample at its true time.
+"""The sound of a span as a stream of samples, each at its true time.
 
 MoviePy plays a sound track that starts late from 0 and blocks for ever on some damaged
-files, so PyAV decodes here and MoviePy's FFmpeg encodes the WAV with the pictures.
+files, so PyAV decodes here and FFmpeg only encodes what comes out.
 """
 
 from __future__ import annotations
 
 import logging
-import wave
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import av
 import numpy as np
@@ -21,9 +20,10 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 
-from stablechat.errors import CancelledError
-from stablechat.types import VideoInfo
-from stablechat.video import Source, open_source, read_timeline
+from render.sound_clock import SoundClock
+from stablechat.types import TimeSpan, VideoInfo
+from stablechat.video import Source, Timeline, open_source
+from stablechat.video.clock import ClockJump, find_jumps
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,18 @@ _PREROLLS = (1.0, 10.0, float("inf"))
 #: Timestamps this close to the running count are rounding, not a gap.
 _GAP_SECONDS = 0.02
 
-_BYTES_PER_SAMPLE = 2
+
+@dataclass(frozen=True)
+class SoundFormat:
+    """How the sound of a clip is laid out: signed 16 bits, little-endian.
+
+    Attributes:
+        rate: Samples a second of each channel.
+        channels: 1 or 2, interleaved.
+    """
+
+    rate: int
+    channels: int
 
 
 @dataclass(frozen=True)
@@ -51,55 +62,61 @@ class _Piece:
     frame: AudioFrame
 
 
-def write_sound(
-    video: VideoInfo,
-    start_seconds: float,
-    duration_seconds: float,
-    path: Path,
-    *,
-    cancelled: Callable[[], bool] | None = None,
-) -> bool:
-    """Decode the sound of a span into a WAV file of exactly its length.
-
-    Where the track has no sound (it starts late, ends early, is damaged), the file is
-    silent. Memory does not grow with the span.
+def sound_format(video: VideoInfo) -> SoundFormat | None:
+    """How the sound of a video's clips is laid out.
 
     Args:
         video: The video.
-        start_seconds: Start of the span on the video's clock.
-        duration_seconds: Length of the span.
-        path: The WAV file to write.
-        cancelled: Asked often; True stops.
 
     Returns:
-        False, and no file, if the video has no sound track that can be decoded.
+        The layout, or None if it has no sound track that can be decoded.
 
     Raises:
-        CancelledError: If ``cancelled`` said so.
         VideoError: If the file can no longer be opened.
     """
     if not video.has_audio:
-        return False
+        return None
     with open_source(video.path) as source:
         stream = _pick_stream(source.container)
         if stream is None:
-            return False
+            return None
         rate = stream.rate if stream.rate in _RATES else _DEFAULT_RATE
-        channels = 1 if stream.codec_context.channels == 1 else 2
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(_BYTES_PER_SAMPLE)
-        file.setframerate(rate)
-        track = _Track(file, rate, channels, round(duration_seconds * rate))
-        end_seconds = start_seconds + duration_seconds
-        for piece in _pieces(video, start_seconds):
-            if cancelled is not None and cancelled():
-                raise CancelledError("Stopped.")
-            if piece.time_seconds >= end_seconds:
-                break
-            track.add(piece.frame, piece.time_seconds - start_seconds)
-        track.finish()
-    return True
+        return SoundFormat(rate, 1 if stream.codec_context.channels == 1 else 2)
+
+
+def stream_sound(
+    video: VideoInfo,
+    timeline: Timeline,
+    span: TimeSpan,
+    form: SoundFormat,
+    write: Callable[[bytes], object],
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+) -> None:
+    """Decode the sound of a span; as many samples as its length.
+
+    Where the track has no sound (it starts late, ends early, is damaged), there is
+    silence. Memory does not grow with the span.
+
+    Args:
+        video: The video.
+        timeline: Its timeline.
+        span: What is wanted, on the video's clock.
+        form: From :func:`sound_format`.
+        write: Takes the samples, in order.
+        stopped: Asked often; True ends the stream early.
+
+    Raises:
+        VideoError: If the file can no longer be opened.
+    """
+    track = _Track(write, form, round(span.duration_seconds * form.rate))
+    for piece in _pieces(video, timeline, span.start_seconds):
+        if stopped():
+            return
+        if piece.time_seconds >= span.end_seconds:
+            break
+        track.add(piece.frame, piece.time_seconds - span.start_seconds)
+    track.finish()
 
 
 def _pick_stream(container: InputContainer) -> AudioStream | None:
@@ -111,9 +128,17 @@ def _pick_stream(container: InputContainer) -> AudioStream | None:
     return next(iter(marked or known), None)
 
 
-def _pieces(video: VideoInfo, start_seconds: float) -> Iterator[_Piece]:
+def _pieces(
+    video: VideoInfo, timeline: Timeline, start_seconds: float
+) -> Iterator[_Piece]:
     """Decoded sound from no later than ``start_seconds``, in file order."""
-    origin = read_timeline(video.path).origin_seconds
+    origin = timeline.origin_seconds
+    jumps = find_jumps(video, timeline)
+    if jumps:  # seeking goes by times, which are not unique here
+        with open_source(video.path) as source:
+            skip_until = start_seconds - _PREROLLS[0]
+            yield from _decode_from(source, origin, 0.0, skip_until, jumps)
+        return
     for preroll in _PREROLLS:
         seek_seconds = max(0.0, start_seconds - preroll)
         with open_source(video.path) as source:
@@ -130,11 +155,27 @@ def _pieces(video: VideoInfo, start_seconds: float) -> Iterator[_Piece]:
 
 
 def _decode_from(
-    source: Source, origin: float, seek_seconds: float
+    source: Source,
+    origin: float,
+    seek_seconds: float,
+    skip_until: float = -math.inf,
+    jumps: Sequence[ClockJump] = (),
 ) -> Iterator[_Piece]:
+    """Decoded sound of the chosen track.
+
+    Args:
+        source: Just opened.
+        origin: Zero of the video's clock on the file's own, in seconds.
+        seek_seconds: Where to seek, on the video's clock; 0 for nowhere.
+        skip_until: Packets before this moment are not decoded.
+        jumps: Where the file's clock jumps.
+
+    Yields:
+        Sound in file order.
+    """
     container = source.container
     stream = _pick_stream(container)
-    if stream is None:
+    if stream is None or stream.time_base is None:
         return
     source.stream.discard = Discard.all
     stream.discard = Discard.default
@@ -143,15 +184,22 @@ def _decode_from(
             container.seek(round((origin + seek_seconds) * av.time_base))
         except av.FFmpegError as error:
             logger.debug("Can't seek for sound, reading from the start: %s", error)
+    clock = SoundClock(jumps, stream.time_base)
+    first_tick = (origin + skip_until) / stream.time_base
     next_seconds = 0.0
-    for frame in _frames(container, stream):
+    for frame in _frames(container, stream, clock, first_tick):
         if frame.pts is not None and frame.time_base is not None:
             next_seconds = float(frame.pts * frame.time_base) - origin
         yield _Piece(next_seconds, frame)
         next_seconds += frame.samples / frame.sample_rate
 
 
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+def _frames(
+    container: InputContainer,
+    stream: AudioStream,
+    clock: SoundClock,
+    first_tick: float,
+) -> Iterator[AudioFrame]:
     """All frames that can be decoded; a damaged packet is skipped, not the end."""
     packets = container.demux(stream)
     while True:
@@ -159,6 +207,9 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
             packet = next(packets)
         except (StopIteration, av.FFmpegError, OSError):
             return
+        clock.shift(packet)
+        if packet.pts is not None and packet.pts < first_tick:
+            continue
         try:
             frames = packet.decode()
         except (av.FFmpegError, ValueError) as error:
@@ -168,22 +219,22 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
 
 
 class _Track:
-    """Places decoded sound in a WAV file of fixed length, silence where none is."""
+    """Places decoded sound on a track of fixed length, silence where none is."""
 
     def __init__(
-        self, file: wave.Wave_write, rate: int, channels: int, total: int
+        self, write: Callable[[bytes], object], form: SoundFormat, total: int
     ) -> None:
-        self._file = file
-        self._rate = rate
-        self._channels = channels
-        self._total = total  # samples the file will have
+        self._write_bytes = write
+        self._rate = form.rate
+        self._channels = form.channels
+        self._total = total  # samples the track will have
         self._written = 0  # samples it has
         self._next: int | None = None  # where the resampler's next sample belongs
         self._resampler: av.AudioResampler | None = None
         self._format: tuple[str, str, int] | None = None
 
     def add(self, frame: AudioFrame, offset_seconds: float) -> None:
-        """Add a frame whose first sample is heard ``offset_seconds`` into the file."""
+        """Add a frame whose first sample is heard ``offset_seconds`` into the track."""
         wanted = round(offset_seconds * self._rate)
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         jumped = (
@@ -229,5 +280,6 @@ class _Track:
             count -= step
 
     def _write(self, samples: Samples) -> None:
-        self._file.writeframesraw(samples.astype("<i2").tobytes())
-        self._written += len(samples)
+        if len(samples):
+            self._write_bytes(samples.astype("<i2").tobytes())
+            self._written += len(samples)

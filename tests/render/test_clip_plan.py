@@ -75,6 +75,14 @@ def test_times_rounded_to_milliseconds_are_the_same_pictures() -> None:
     assert made.num_frames == 31 and made.fps == 30
 
 
+@pytest.mark.parametrize(
+    ("late", "start", "count"), [(0.021, 0.021, 31), (0.5, 0.0, 46)]
+)
+def test_pictures_that_start_late(late: float, start: float, count: int) -> None:
+    made = plan(THIRTY + late, 30, (0.0, late + 1.0))
+    assert (made.start_seconds, made.num_frames) == (pytest.approx(start), count)
+
+
 def test_a_dropped_picture_does_not_change_the_rate() -> None:
     times = np.delete(np.arange(150) / 25, 1)
     assert plan(times, Fraction(149, 6), (1.0, 2.0)).fps == 25

@@ -205,9 +205,10 @@ def test_colors_survive(tmp_path: Path, plain: VideoInfo) -> None:
     )
     with av.open(str(clip.path)) as container:
         context = container.streams.video[0].codec_context
-        assert (int(context.colorspace), int(context.color_range)) == (1, 1)
+        # As a player takes a small picture that says nothing, and it is said.
+        assert (int(context.colorspace), int(context.color_range)) == (6, 1)
         frame = next(container.decode(video=0))
-        pixels = frame.to_ndarray(format="rgb24", src_colorspace="ITU709")
+        pixels = frame.to_ndarray(format="rgb24", src_colorspace="ITU601")
     assert np.allclose(pixels[20, 60:100].mean(0), color, atol=6)
 
 

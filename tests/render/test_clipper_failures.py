@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import os
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import moviepy.video.io.ffmpeg_writer as moviepy_writer
 import pytest
@@ -10,9 +18,9 @@ from render_clips import regular, write_source
 from test_clipper import grounding
 
 from render.clipper import ClipOptions, cut_clip
-from stablechat.errors import CancelledError, InputError, RenderError
+from stablechat.errors import CancelledError, InputError, RenderError, VideoError
 from stablechat.types import VideoInfo
-from stablechat.video import probe
+from stablechat.video import FrameReader, probe
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +36,19 @@ def test_nothing_to_cut(tmp_path: Path, plain: VideoInfo) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("polls", [0, 3, 40])
+@pytest.fixture(autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    files = Path("/proc/self/fd")
+    before = len(list(files.iterdir())) if files.exists() else None
+    yield
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("clip ")]
+    if before is not None:
+        assert len(list(files.iterdir())) <= before
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)  # no FFmpeg, living or dead
+
+
+@pytest.mark.parametrize("polls", [0, 3, 40, 50])
 def test_cancel_leaves_nothing(tmp_path: Path, plain: VideoInfo, polls: int) -> None:
     count = iter(range(1000))
     with pytest.raises(CancelledError):
@@ -44,9 +64,10 @@ def test_cancel_leaves_nothing(tmp_path: Path, plain: VideoInfo, polls: int) -> 
     "script",
     [
         "echo 'av_interleaved_write_frame(): No space left on device' >&2; exit 1",
+        "head -c 99999 > /dev/null; echo 'Error: No space left on device' >&2; exit 1",
         "cat > /dev/null; echo 'Error: No space left on device' >&2; exit 1",
     ],
-    ids=["at once", "at the end"],
+    ids=["at once", "in the middle", "at the end"],
 )
 def test_failure_names_the_reason_and_leaves_nothing(
     tmp_path: Path, plain: VideoInfo, monkeypatch: pytest.MonkeyPatch, script: str
@@ -61,6 +82,104 @@ def test_failure_names_the_reason_and_leaves_nothing(
     assert "\n" not in str(caught.value)
     assert caught.value.__cause__ is not None
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("after", [0, 3])
+def test_errors_of_the_sound_reach_the_caller(
+    tmp_path: Path, plain: VideoInfo, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    def broken(*arguments: Any, **_: Any) -> None:
+        for _i in range(after):
+            arguments[4](b"12" * 4096)
+        raise VideoError("The sound is gone.")
+
+    monkeypatch.setattr("render.clipper.stream_sound", broken)
+    with pytest.raises(VideoError, match="gone"):
+        cut_clip(grounding(plain, (0.0, 2.0)), tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("polls", [None, 10, 51])
+def test_slow_sound(
+    tmp_path: Path, plain: VideoInfo, monkeypatch: pytest.MonkeyPatch, polls: int | None
+) -> None:
+    def slow(*arguments: Any, stopped: Callable[[], bool]) -> None:
+        for _ in range(100):
+            if stopped():
+                return
+            time.sleep(0.01)
+            arguments[4](b"12" * 960)  # of 48 000 a second
+
+    monkeypatch.setattr("render.clipper.stream_sound", slow)
+    count = iter(range(100_000))
+
+    def cancelled() -> bool:
+        return polls is not None and next(count) >= polls
+
+    asked, out = grounding(plain, (0.0, 2.0)), tmp_path / "out.mp4"
+    if polls is None:
+        assert cut_clip(asked, out, cancelled=cancelled).has_audio
+    else:
+        with pytest.raises(CancelledError):
+            cut_clip(asked, out, cancelled=cancelled)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_pictures_are_the_videos_fault(
+    tmp_path: Path, plain: VideoInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: FrameReader, _: float) -> None:
+        raise VideoError("The pictures are gone.")
+
+    monkeypatch.setattr(FrameReader, "at", broken)
+    with pytest.raises(VideoError, match="gone"):
+        cut_clip(grounding(plain, (0.0, 2.0)), tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_but_the_clip_is_written(tmp_path: Path, plain: VideoInfo) -> None:
+    seen: set[str] = set()
+
+    def look(_: float) -> None:
+        seen.update(p.name for p in tmp_path.rglob("*") if p.is_file())
+
+    cut_clip(grounding(plain, (0.0, 2.0)), tmp_path / "out.mp4", on_progress=look)
+    assert seen == {"clip.mp4", "clip.mp4.log", "out.mp4"}
+
+
+def test_encoder_that_the_machine_lacks(
+    tmp_path: Path, plain: VideoInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\necho 'Cannot load libcuda.so.1' >&2; exit 1")
+    program.chmod(0o755)
+    monkeypatch.setattr(moviepy_writer, "FFMPEG_BINARY", str(program))
+    folder = tmp_path / "out"
+    with pytest.raises(RenderError, match=r"no NVIDIA encoder.*libcuda.*libx264"):
+        cut_clip(
+            grounding(plain, (0.0, 1.0)),
+            folder / "out.mp4",
+            options=ClipOptions(encoder="h264_nvenc"),
+        )
+    assert list(folder.iterdir()) == []
+
+
+def test_moviepys_writer_is_the_one_we_know() -> None:
+    """Our subclass makes the attributes that these methods use, and no others."""
+    used: set[str] = set()
+    for name in ("write_frame", "close", "__enter__", "__exit__"):
+        method = getattr(moviepy_writer.FFMPEG_VideoWriter, name)
+        tree = ast.parse(textwrap.dedent(inspect.getsource(method)))
+        used |= {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "self"
+        }
+    assert used == {"proc", "logfile", "filename", "codec", "ext", "close"}
 
 
 def test_failure_keeps_the_older_file(
@@ -102,6 +221,7 @@ def test_other_endings_are_refused(tmp_path: Path, plain: VideoInfo) -> None:
         {"crf": -1},
         {"crf": 52},
         {"preset": "warp"},
+        {"encoder": "libx265"},
         {"pad_seconds": -1.0},
         {"pad_seconds": float("nan")},
         {"max_side": 0},

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from render_clips import read_clip, regular, write_source
 from test_clipper import OPTIONS, grounding
 
 from render.clipper import cut_clip
+from render.sound_clock import SoundClock
 from stablechat.video import probe
+from stablechat.video.clock import ClockJump
 
 
 @pytest.mark.parametrize("name", ["sync.mp4", "sync.mkv"])
@@ -78,3 +83,65 @@ def test_span_without_sound_in_a_video_with_sound_is_silent(tmp_path: Path) -> N
     made = read_clip(clip.path)
     assert clip.has_audio
     assert made.onset(0.001) == float("inf")
+
+
+@pytest.mark.parametrize("second", [0.0, 1000.0], ids=["back", "ahead"])
+@pytest.mark.parametrize("part", [0, 1])
+def test_sound_follows_a_clock_that_jumps(
+    tmp_path: Path, second: float, part: int
+) -> None:
+    recordings = [
+        write_source(
+            tmp_path / f"{start}.ts",
+            regular(25, 2, start=start),
+            rate=25,
+            flash_at=start + 1.2,
+            sound=(start, start + 2),
+            beep=start + 1.2,
+        )
+        for start in (0.0, second + 0.0001)
+    ]
+    source = tmp_path / "glued.ts"
+    source.write_bytes(b"".join(r.read_bytes() for r in recordings))
+    video = probe(source)
+    assert video.duration_seconds == pytest.approx(4, abs=0.1)
+    clip = cut_clip(
+        grounding(video, (2 * part + 0.6, 2 * part + 1.8)),
+        tmp_path / "out.mp4",
+        options=OPTIONS,
+    )
+    made = read_clip(clip.path)
+    assert made.flash() == pytest.approx(0.6, abs=0.041)
+    assert made.onset() == pytest.approx(made.flash(), abs=0.02)
+
+
+JUMPS = [ClockJump(1000, 4.0), ClockJump(2000, -900.0)]
+
+
+@pytest.mark.parametrize(
+    ("packets", "expected"),
+    [
+        ([(0, 0), (500, 20), (1100, 0), (1200, 20)], [0, 20, 4000, 4020]),
+        # Sound behind the jump that comes before the first picture behind it.
+        ([(900, 3980), (990, 0), (1100, 20)], [3980, 4000, 4020]),
+        # Less sound than pictures before the jump: the place counts.
+        ([(900, 3800), (1100, 0)], [3800, 4000]),
+        # No sound at all between two jumps.
+        ([(900, 3980), (2100, 908000)], [3980, 8000]),
+        # A long silence without a jump of the pictures is a silence.
+        ([(0, 0), (500, 15000)], [0, 15000]),
+        # A place that is not known: as before.
+        ([(1100, 0), (None, 20)], [4000, 4020]),
+    ],
+)
+def test_sound_clock(
+    packets: list[tuple[int | None, int]], expected: list[int]
+) -> None:
+    clock = SoundClock(JUMPS, Fraction(1, 1000))
+    found = []
+    for pos, tick in packets:
+        packet: Any = SimpleNamespace(pos=pos, dts=tick, pts=tick, duration=20)
+        clock.shift(packet)
+        assert packet.pts == packet.dts
+        found.append(packet.dts)
+    assert found == expected

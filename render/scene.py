@@ -1,0 +1,117 @@
+"""The pictures of a clip, one after the other: read ahead, then drawn on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+from render.boxes import box_patches
+from render.drawing import YuvPainter
+from render.encoding import ClipOptions
+from render.plan import CutPlan, box_on_screen
+from stablechat.types import FloatArray, FrameArray, Grounding, VideoInfo
+from stablechat.video import Timeline
+from stablechat.video.color import ColorSpace
+
+#: Pictures decoded ahead of the one that is drawn on.
+PICTURES_AHEAD = 3
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
+
+
+def scaled_size(video: VideoInfo, max_side: int) -> tuple[int, int]:
+    """The size of a video's pictures once they are scaled down to fit.
+
+    Args:
+        video: The video.
+        max_side: Longest side, in pixels.
+
+    Returns:
+        ``(width, height)``, each at least 1; the video's own if that fits.
+    """
+    scale = min(1.0, max_side / max(video.width, video.height))
+    return max(1, round(video.width * scale)), max(1, round(video.height * scale))
+
+
+def read_ahead(
+    read: Callable[[Key], Item], keys: Iterable[Key]
+) -> Generator[Item, None, None]:
+    """Items in order, the next ones read by another thread while one is used.
+
+    Args:
+        read: Called by one thread, for one key after the other; what it raises comes
+            out of the generator.
+        keys: What to read.
+
+    Yields:
+        What was read. Once the generator is closed, the thread has ended.
+    """
+    waiting: deque[Future[Item]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="clip pictures") as reader:
+        try:
+            for key in keys:
+                waiting.append(reader.submit(read, key))
+                if len(waiting) > PICTURES_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for item in waiting:
+                item.cancel()
+
+
+class Scene:
+    """Where the box is on each picture of a clip, and how it is drawn.
+
+    Args:
+        grounding: The answer.
+        timeline: Of its video.
+        plan: Which moments are the clip's pictures.
+        options: Whether and how the box is drawn.
+        color: What the planes of the pictures mean.
+        size: ``(width, height)`` of the pictures before they are made even.
+    """
+
+    def __init__(
+        self,
+        grounding: Grounding,
+        timeline: Timeline,
+        plan: CutPlan,
+        options: ClipOptions,
+        color: ColorSpace,
+        size: tuple[int, int],
+    ) -> None:
+        video = grounding.video
+        self._plan = plan
+        self._timeline = timeline
+        self._tube = grounding.tube if options.draw_boxes else None
+        self._label = grounding.query if options.label else None
+        self._style = options.style
+        self._painter = YuvPainter(color)
+        width, height = size
+        #: H.264 needs even sizes. The last row and column are repeated, so that the
+        #: picture stays where it is and boxes need no change.
+        self.size = (width + width % 2, height + height % 2)
+        self._scale: FloatArray = np.tile(
+            [width / video.width, height / video.height], 2
+        )
+
+    def draw(self, index: int, picture: FrameArray) -> None:
+        """Draw the box on a picture, in place.
+
+        Args:
+            index: Number of the picture in the clip.
+            picture: uint8 ``(H * 3 // 2, W)``, I420.
+        """
+        shown = self._timeline.index_at(self._plan.shown_at(index))
+        since = float(self._timeline.seconds[shown])
+        box = box_on_screen(self._tube, self._plan.time_of(index), since, self._plan)
+        if box is not None:
+            box = box * self._scale
+            patches = box_patches(self.size, box, self._label, self._style)
+            self._painter.draw(picture, patches)
