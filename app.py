@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from stablechat.arguments import add_limit_option
 from stablechat.errors import StableChatError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     server.add_argument(
         "--max-file-size", default="2gb", help="largest upload (default: %(default)s)"
     )
+    add_limit_option(server)
     server.add_argument(
         "--no-browser", action="store_true", help="don't open the page by itself"
     )
@@ -90,9 +92,11 @@ def serve(arguments: argparse.Namespace) -> None:
         harden_environment(os.environ, sessions.root)
         # Late: --help must not wait for Gradio and PyTorch, and Gradio reads the
         # environment while it is imported.
+        from stablechat.video import limits_from_texts, set_default_limits
         from ui.layout import build_app
         from ui.server import check_address, launch
 
+        set_default_limits(limits_from_texts(arguments.limit))
         options = server_options(arguments)
         check_address(options)
         app = build_app(load_chat(arguments), sessions)

@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "clip": _clip,
     }
     try:
+        _set_limits(args.limit)
         # Libraries that print must not end up in the JSON.
         with redirect_stdout(sys.stderr):
             text = commands[args.command](args)
@@ -163,6 +164,13 @@ def _clip(args: argparse.Namespace) -> str:
 
 
 # --- input ----------------------------------------------------------------------
+
+
+def _set_limits(texts: Sequence[str]) -> None:
+    if texts:
+        from stablechat.video import limits_from_texts, set_default_limits
+
+        set_default_limits(limits_from_texts(texts))
 
 
 def _config(args: argparse.Namespace) -> GenerationConfig:

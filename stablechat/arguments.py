@@ -46,7 +46,20 @@ def _add(
     command.add_argument(
         "-v", "--verbose", action="store_true", help="log what is done, on stderr"
     )
+    add_limit_option(command)
     return command
+
+
+def add_limit_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add ``--limit``; :func:`stablechat.video.limits_from_texts` reads it."""
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="change what is refused, for example max_duration_seconds=600; all names "
+        "are in docs/videos.md, none as the number takes a limit away",
+    )
 
 
 def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:

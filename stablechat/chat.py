@@ -319,7 +319,8 @@ class _Turn:
         return encoded
 
     def _read_video(self, path: Path, segment: TimeSpan | None) -> FrameSample:
-        info, count = probe(path), self._model.config.num_frames
+        info = probe(path, cancelled=self._cancelled)
+        count = self._model.config.num_frames
         return sample_frames(
             info,
             count,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from stablechat.video._open import Source, VideoLimits, open_source
+from stablechat.video._open import Source, open_source
 from stablechat.video._timeline import Timeline
+from stablechat.video.limits import (
+    VideoLimits,
+    default_limits,
+    limits_from_texts,
+    set_default_limits,
+)
 from stablechat.video.orient import Orientation
 from stablechat.video.probe import probe, read_timeline
 from stablechat.video.reader import FrameReader
-from stablechat.video.sampling import sample_frames
+from stablechat.video.sampling import frames_at, sample_frames
 
 __all__ = [
     "FrameReader",
@@ -15,8 +21,12 @@ __all__ = [
     "Source",
     "Timeline",
     "VideoLimits",
+    "default_limits",
+    "frames_at",
+    "limits_from_texts",
     "open_source",
     "probe",
     "read_timeline",
     "sample_frames",
+    "set_default_limits",
 ]

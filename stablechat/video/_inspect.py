@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from dataclasses import dataclass
 from fractions import Fraction
 from threading import Lock
 
 import av
 
 from stablechat.errors import LimitError, VideoError
+from stablechat.video._inspection import Header, Inspection, Look, inspection_from
 from stablechat.video._open import (
-    DEFAULT_LIMITS,
     PathLike,
     Source,
-    VideoLimits,
     check_file,
     check_pixels,
     foreign_errors,
@@ -28,12 +26,16 @@ from stablechat.video._open import (
 )
 from stablechat.video._packets import DamageLog, decode_from_start
 from stablechat.video._timeline import TRIAL_PICTURES, Timeline, build_timeline
+from stablechat.video.isolation import Cancelled, Message, in_child, run_in_child
+from stablechat.video.limits import VideoLimits, default_limits
 from stablechat.video.orient import (
     Orientation,
-    displayed_size,
     frame_orientation,
     sane_sample_aspect,
 )
+
+#: Where the child finds what it is to do; a name, because it imports this module.
+TASKS_MODULE = "stablechat.video._tasks"
 
 CACHE_SIZE = 16  # files; a two-hour video's timeline takes 4 MB
 
@@ -41,66 +43,18 @@ _cache: OrderedDict[tuple[object, ...], Inspection] = OrderedDict()
 _cache_lock = Lock()
 
 
-@dataclass(frozen=True)
-class Look:
-    """What the first pictures show.
-
-    Attributes:
-        stored_size: Width and height as coded, in pixels.
-        aspect: Sample aspect ratio that is applied.
-        orientation: The turn that is applied.
-        pixel_format: FFmpeg's name.
-        trial_ticks: Times of the first pictures, None where they have none.
-        warnings: What was odd, one plain sentence each.
-    """
-
-    stored_size: tuple[int, int]
-    aspect: Fraction
-    orientation: Orientation
-    pixel_format: str
-    trial_ticks: tuple[int | None, ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def displayed_size(self) -> tuple[int, int]:
-        """Width and height on the screen, in square pixels."""
-        return displayed_size(self.stored_size, self.aspect, self.orientation)
-
-
-@dataclass(frozen=True)
-class Header:
-    """What the header says that pictures and packets do not.
-
-    Attributes:
-        rates: Frame rates it names, the likeliest first.
-        has_audio: Whether there is a sound track that can be decoded.
-        codec: FFmpeg's name of the video codec.
-        container: FFmpeg's name of the container.
-        size_bytes: Size of the file.
-    """
-
-    rates: tuple[Fraction, ...]
-    has_audio: bool
-    codec: str
-    container: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """A file's first pictures, its timeline and its header."""
-
-    look: Look
-    timeline: Timeline
-    header: Header
-
-
-def inspect(path: PathLike, limits: VideoLimits = DEFAULT_LIMITS) -> Inspection:
+def inspect(
+    path: PathLike,
+    limits: VideoLimits | None = None,
+    *,
+    cancelled: Cancelled | None = None,
+) -> Inspection:
     """Look at a file, or remember what was seen if it has not changed since.
 
     Args:
         path: The file.
-        limits: What to refuse.
+        limits: What to refuse; None for this process's limits.
+        cancelled: Asked often; True stops.
 
     Returns:
         What is known.
@@ -108,23 +62,67 @@ def inspect(path: PathLike, limits: VideoLimits = DEFAULT_LIMITS) -> Inspection:
     Raises:
         VideoError: If it is not a video that can be decoded.
         LimitError: If it is over a limit.
+        CancelledError: If ``cancelled`` said so.
     """
-    status = check_file(path, limits)
-    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-    key = (os.path.abspath(os.fsdecode(path)), *identity, limits)
+    limits = limits or default_limits()
+    key = _cache_key(path, limits)
     with _cache_lock:
         if key in _cache:
             _cache.move_to_end(key)
             return _cache[key]
-    found = _inspect(path, limits)
+    if in_child():
+        found = inspect_here(path, limits)
+    else:
+        found = _inspect_in_child(path, limits, cancelled)
+    _keep(key, found)
+    return found
+
+
+def remember(path: PathLike, limits: VideoLimits, inspection: Inspection) -> None:
+    """Take over what another process saw, if the file is still the same.
+
+    Args:
+        path: The file.
+        limits: What was refused.
+        inspection: What was seen.
+
+    Raises:
+        VideoError: If the file is gone.
+    """
+    _keep(_cache_key(path, limits), inspection)
+
+
+def _cache_key(path: PathLike, limits: VideoLimits) -> tuple[object, ...]:
+    status = check_file(path, limits)
+    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return (os.path.abspath(os.fsdecode(path)), *identity, limits)
+
+
+def _keep(key: tuple[object, ...], found: Inspection) -> None:
     with _cache_lock:
         _cache[key] = found
         while len(_cache) > CACHE_SIZE:
             _cache.popitem(last=False)
-    return found
 
 
-def _inspect(path: PathLike, limits: VideoLimits) -> Inspection:
+def _inspect_in_child(
+    path: PathLike, limits: VideoLimits, cancelled: Cancelled | None
+) -> Inspection:
+    name = printable_name(path)
+    request = {"task": "inspect", "path": os.path.abspath(os.fsdecode(path))}
+    answer = run_in_child(
+        TASKS_MODULE,
+        Message({**request, "limits": limits.as_dict()}),
+        subject=name,
+        limits=limits.child,
+        cancelled=cancelled,
+    )
+    with foreign_errors(name, "read"):
+        return inspection_from(answer)
+
+
+def inspect_here(path: PathLike, limits: VideoLimits) -> Inspection:
+    """Look at a file in this process; see :func:`inspect`."""
     name = printable_name(path)
     with foreign_errors(name, "decoded"), open_source(path, limits) as source:
         look = _look(source, limits)

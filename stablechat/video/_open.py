@@ -22,6 +22,7 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from stablechat.errors import LimitError, StableChatError, VideoError
+from stablechat.video.limits import VideoLimits, default_limits
 
 PathLike = str | os.PathLike[str]
 
@@ -42,26 +43,6 @@ MAX_THREADS = 16
 THREAD_PIXELS = 64 * 1920 * 1080  # frame threads hold a few pictures each
 
 _NOT_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
-
-
-@dataclass(frozen=True)
-class VideoLimits:
-    """What is refused before it is decoded.
-
-    Attributes:
-        max_pixels: Most pixels of one picture.
-        max_streams: Most streams (video, sound, subtitles, data) of one file.
-        max_bytes: Largest file; None for no limit.
-        max_duration_seconds: Longest video; None for no limit.
-    """
-
-    max_pixels: int = 8192 * 4320
-    max_streams: int = 100
-    max_bytes: int | None = None
-    max_duration_seconds: float | None = None
-
-
-DEFAULT_LIMITS = VideoLimits()
 
 
 @dataclass(frozen=True)
@@ -98,7 +79,7 @@ def printable_name(path: PathLike | bytes) -> str:
     return name or "?"
 
 
-def check_file(path: PathLike, limits: VideoLimits = DEFAULT_LIMITS) -> os.stat_result:
+def check_file(path: PathLike, limits: VideoLimits | None = None) -> os.stat_result:
     """Refuse what is not an ordinary, non-empty file, without opening it.
 
     Args:
@@ -112,6 +93,7 @@ def check_file(path: PathLike, limits: VideoLimits = DEFAULT_LIMITS) -> os.stat_
         VideoError: If it is missing, empty, a folder, a pipe, a socket or a device.
         LimitError: If it is too large.
     """
+    limits = limits or default_limits()
     name = printable_name(path)
     status = _stat(path, name)
     if stat.S_ISDIR(status.st_mode):
@@ -170,9 +152,7 @@ def foreign_errors(name: str, doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def open_source(
-    path: PathLike, limits: VideoLimits = DEFAULT_LIMITS
-) -> Iterator[Source]:
+def open_source(path: PathLike, limits: VideoLimits | None = None) -> Iterator[Source]:
     """Open a video and pick its picture stream; closes the file at the end.
 
     Args:
@@ -186,6 +166,7 @@ def open_source(
         VideoError: If it can't be opened or holds no video.
         LimitError: If it is over a limit.
     """
+    limits = limits or default_limits()
     status = check_file(path, limits)
     name = printable_name(path)
     container = _open_container(os.path.abspath(os.fsdecode(path)), name, limits)

@@ -11,6 +11,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from stablechat.video._open import Source
+from stablechat.video.isolation import heartbeat
 
 #: In quotes: PyAV's class takes a parameter in its stubs, not when it runs.
 VideoPacket: TypeAlias = "Packet[VideoStream]"
@@ -87,6 +88,7 @@ def read_packets(source: Source) -> Iterator[VideoPacket]:
     while failures <= MAX_READ_ERRORS:
         try:
             for packet in source.container.demux(source.stream):
+                heartbeat()
                 if packet.size or packet.dts is not None:
                     failures = 0
                     yield packet
@@ -95,6 +97,8 @@ def read_packets(source: Source) -> Iterator[VideoPacket]:
             # The read timed out; or damage made FFmpeg find another stream on the
             # way, over which PyAV stumbles when it flushes them all at the end.
             return
+        except MemoryError:  # FFmpeg's is one of its errors too
+            raise
         except (av.FFmpegError, OSError, ValueError):
             failures += 1
 
@@ -122,6 +126,8 @@ def _decode_one(
 ) -> list[av.VideoFrame]:
     try:
         return source.stream.codec_context.decode(packet)
+    except MemoryError:  # FFmpeg's is one of its errors too
+        raise
     except (av.FFmpegError, ValueError):
         if log is not None:
             log.num_failed += 1

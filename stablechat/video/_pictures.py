@@ -12,10 +12,8 @@ import numpy as np
 
 from stablechat.errors import VideoError
 from stablechat.video._open import (
-    DEFAULT_LIMITS,
     PathLike,
     Source,
-    VideoLimits,
     open_source,
 )
 from stablechat.video._packets import (
@@ -26,6 +24,7 @@ from stablechat.video._packets import (
     skip_unneeded,
 )
 from stablechat.video._timeline import Timeline
+from stablechat.video.limits import VideoLimits
 
 #: Decoding on over this many pictures costs about as much as one seek.
 SEEK_COST_PICTURES = 24
@@ -59,7 +58,7 @@ class PictureStream:
         self,
         path: PathLike,
         timeline: Timeline,
-        limits: VideoLimits = DEFAULT_LIMITS,
+        limits: VideoLimits | None = None,
     ) -> None:
         self._path = path
         self._limits = limits

@@ -14,9 +14,9 @@ from functools import cached_property
 
 import numpy as np
 
-from stablechat.errors import VideoError
+from stablechat.errors import LimitError, VideoError
 from stablechat.types import FloatArray, IntArray
-from stablechat.video._open import PathLike, Source, VideoLimits, open_source
+from stablechat.video._open import PathLike, Source, open_source
 from stablechat.video._packets import (
     ClockRepair,
     VideoPacket,
@@ -24,6 +24,7 @@ from stablechat.video._packets import (
     is_hidden,
     read_packets,
 )
+from stablechat.video.limits import VideoLimits
 
 #: Pictures decoded to see whether packets and pictures agree.
 TRIAL_PICTURES = 8
@@ -117,13 +118,22 @@ class _Scan:
             self.durations.append(packet.duration or 0)
 
 
-def scan_packets(source: Source) -> _Scan:
-    """Read all packets of the video stream without decoding any."""
+def scan_packets(source: Source, limits: VideoLimits) -> _Scan:
+    """Read all packets of the video stream without decoding any.
+
+    Raises:
+        LimitError: If there are too many.
+    """
     scan, clock = _Scan(), ClockRepair(source)
     codec = source.stream.codec_context.name
     family = "vp8" if "vp8" in codec else "vp9" if "vp9" in codec else codec
     for packet in read_packets(source):
         scan.add(clock.repaired(packet), is_hidden(family, packet))
+        if limits.max_frames is not None and len(scan.pts) > limits.max_frames:
+            raise LimitError(
+                f"{source.name} has more than {limits.max_frames:,} pictures and that "
+                "is the limit; cut out the part you ask about."
+            )
     scan.jumps = clock.jumps
     return scan
 
@@ -145,7 +155,7 @@ def build_timeline(
         VideoError: If there is no packet with a picture.
     """
     with open_source(path, limits) as source:
-        scan = scan_packets(source)
+        scan = scan_packets(source, limits)
         if not scan.pts:
             raise VideoError(f"{source.name} holds no pictures; give another file.")
         codec = source.stream.codec_context.name

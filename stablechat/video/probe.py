@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from stablechat.types import VideoInfo
-from stablechat.video._inspect import Inspection, inspect
-from stablechat.video._open import DEFAULT_LIMITS, PathLike, VideoLimits
+from stablechat.video._inspect import inspect
+from stablechat.video._inspection import Inspection
+from stablechat.video._open import PathLike
 from stablechat.video._timeline import Timeline
+from stablechat.video.isolation import Cancelled
+from stablechat.video.limits import VideoLimits
 
 #: Steps between pictures that differ from the middle one by more than this share of
 #: it (and by more than rounding) make a variable frame rate.
@@ -26,7 +29,12 @@ FALLBACK_FPS = Fraction(25)
 MAX_FPS_DENOMINATOR = 100_000
 
 
-def probe(path: PathLike, limits: VideoLimits = DEFAULT_LIMITS) -> VideoInfo:
+def probe(
+    path: PathLike,
+    limits: VideoLimits | None = None,
+    *,
+    cancelled: Cancelled | None = None,
+) -> VideoInfo:
     """Find out what a video file holds.
 
     Nothing in the file is trusted: at least one picture is decoded, and pictures and
@@ -35,7 +43,8 @@ def probe(path: PathLike, limits: VideoLimits = DEFAULT_LIMITS) -> VideoInfo:
 
     Args:
         path: The file.
-        limits: What to refuse.
+        limits: What to refuse; None for this process's limits.
+        cancelled: Asked often; True stops.
 
     Returns:
         Size, turn, rate, times, codec and warnings.
@@ -44,11 +53,13 @@ def probe(path: PathLike, limits: VideoLimits = DEFAULT_LIMITS) -> VideoInfo:
         VideoError: If it is missing, not an ordinary file, not a video, or if no
             picture of it can be decoded.
         LimitError: If it is over a limit.
+        CancelledError: If ``cancelled`` said so.
     """
-    return _info(Path(os.fsdecode(path)), inspect(path, limits))
+    found = inspect(path, limits, cancelled=cancelled)
+    return _info(Path(os.fsdecode(path)), found)
 
 
-def read_timeline(path: PathLike, limits: VideoLimits = DEFAULT_LIMITS) -> Timeline:
+def read_timeline(path: PathLike, limits: VideoLimits | None = None) -> Timeline:
     """Find out when each picture of a video is shown; remembered as :func:`probe` does.
 
     Args:

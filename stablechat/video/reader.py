@@ -10,15 +10,11 @@ import numpy as np
 
 from stablechat.types import FrameArray, TimeSpan, VideoInfo
 from stablechat.video._inspect import inspect
-from stablechat.video._open import (
-    DEFAULT_LIMITS,
-    VideoLimits,
-    foreign_errors,
-    printable_name,
-)
+from stablechat.video._open import foreign_errors, printable_name
 from stablechat.video._pictures import Numbered, PictureStream, Playhead
 from stablechat.video._planes import PlaneConverter, Planes, joined
 from stablechat.video.color import SDR, ColorSpace
+from stablechat.video.limits import VideoLimits
 from stablechat.video.orient import PictureConverter
 from stablechat.video.sampling import checked_size, indices_in_span, orientation_of
 
@@ -59,7 +55,7 @@ class FrameReader:
         size: tuple[int, int] | None = None,
         *,
         pixel_format: PixelFormat = "rgb24",
-        limits: VideoLimits = DEFAULT_LIMITS,
+        limits: VideoLimits | None = None,
     ) -> None:
         self.video = video
         self._name = printable_name(video.path)

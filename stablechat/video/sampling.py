@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from stablechat.errors import CancelledError, InputError, LimitError
+from stablechat.errors import InputError, LimitError
 from stablechat.types import FrameArray, FrameSample, IntArray, TimeSpan, VideoInfo
-from stablechat.video._inspect import inspect
+from stablechat.video._inspect import TASKS_MODULE, inspect
+from stablechat.video._inspection import inspection_message
 from stablechat.video._open import (
-    DEFAULT_LIMITS,
     PathLike,
-    VideoLimits,
     foreign_errors,
     printable_name,
 )
-from stablechat.video._pictures import Numbered, PictureStream, Playhead
 from stablechat.video._timeline import Timeline
-from stablechat.video.orient import Orientation, PictureConverter
+from stablechat.video.isolation import Cancelled, Message, run_in_child
+from stablechat.video.limits import VideoLimits, default_limits
+from stablechat.video.orient import Orientation
 from stablechat.video.probe import probe
 
 DEFAULT_NUM_FRAMES = 100  # what the model was trained with
 MAX_SAMPLE_BYTES = 4 << 30  # of one sample's pictures
 
 Progress = Callable[[float], None]
-Cancelled = Callable[[], bool]
 
 
 def sample_frames(
@@ -37,7 +36,7 @@ def sample_frames(
     size: tuple[int, int] | None = None,
     on_progress: Progress | None = None,
     cancelled: Cancelled | None = None,
-    limits: VideoLimits = DEFAULT_LIMITS,
+    limits: VideoLimits | None = None,
 ) -> FrameSample:
     """Take frames spread evenly over a video, by number and not by time.
 
@@ -54,8 +53,8 @@ def sample_frames(
         size: ``(width, height)`` to scale every picture to, whatever its aspect, with
             a bicubic filter as it is decoded; None for the displayed size.
         on_progress: Called with the share that is done, 0..1.
-        cancelled: Asked between pictures; decoding stops when it says True.
-        limits: What to refuse.
+        cancelled: Asked between pictures; decoding ends when it says True.
+        limits: What to refuse; None for this process's limits.
 
     Returns:
         The frames with their numbers and their times on the container's clock.
@@ -66,34 +65,143 @@ def sample_frames(
         LimitError: If the frames would take too much memory at this size.
         CancelledError: If ``cancelled`` said so.
     """
-    info = video if isinstance(video, VideoInfo) else probe(video, limits)
-    timeline = inspect(info.path, limits).timeline
+    info = _info(video, limits, cancelled)
+    timeline = inspect(info.path, limits, cancelled=cancelled).timeline
     wanted = even_indices(*indices_in_span(timeline, span), num_frames)
+    return _sample(info, wanted, size, limits, on_progress, cancelled)
+
+
+def frames_at(
+    video: VideoInfo | PathLike,
+    times_seconds: Sequence[float],
+    *,
+    size: tuple[int, int] | None = None,
+    on_progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+    limits: VideoLimits | None = None,
+) -> FrameSample:
+    """Take the pictures that are on screen at given moments.
+
+    Args:
+        video: What :func:`probe` said, or a path.
+        times_seconds: Seconds on the container's clock, never decreasing, at least
+            one; outside the video the first or the last picture is taken.
+        size: As in :func:`sample_frames`.
+        on_progress: As in :func:`sample_frames`.
+        cancelled: As in :func:`sample_frames`.
+        limits: What to refuse; None for this process's limits.
+
+    Returns:
+        One frame for each moment, with its number and its own time.
+
+    Raises:
+        VideoError: If the video can't be read.
+        InputError: If ``times_seconds`` or ``size`` can't be used.
+        LimitError: If the frames would take too much memory at this size.
+        CancelledError: If ``cancelled`` said so.
+    """
+    times = np.asarray(times_seconds, np.float64)
+    if times.ndim != 1 or not times.size or not np.all(np.diff(times) >= 0):
+        raise InputError("times_seconds must be numbers that never decrease.")
+    info = _info(video, limits, cancelled)
+    timeline = inspect(info.path, limits, cancelled=cancelled).timeline
+    wanted = np.array([timeline.index_at(time) for time in times.tolist()], np.int64)
+    return _sample(info, wanted, size, limits, on_progress, cancelled)
+
+
+def _info(
+    video: VideoInfo | PathLike,
+    limits: VideoLimits | None,
+    cancelled: Cancelled | None,
+) -> VideoInfo:
+    if isinstance(video, VideoInfo):
+        return video
+    return probe(video, limits, cancelled=cancelled)
+
+
+def _sample(
+    info: VideoInfo,
+    wanted: IntArray,
+    size: tuple[int, int] | None,
+    limits: VideoLimits | None,
+    on_progress: Progress | None,
+    cancelled: Cancelled | None,
+) -> FrameSample:
+    """Decode the pictures with these numbers, in a process of their own."""
+    limits = limits or default_limits()
     width, height = checked_size(info, size)
-    _check_memory(num_frames, width, height)
+    _check_memory(len(wanted), width, height)
     unique = np.unique(wanted)
-    work = _Work(
-        timeline=timeline,
-        converter=PictureConverter(orientation_of(info), (width, height)),
-        wanted=unique.tolist(),
-        pictures=np.empty((len(unique), height, width, 3), np.uint8),
-        numbers=np.empty(len(unique), np.int64),
-        on_progress=on_progress,
-        cancelled=cancelled,
-    )
-    with (
-        foreign_errors(printable_name(info.path), "decoded"),
-        PictureStream(info.path, timeline, limits) as stream,
-    ):
-        work.fill(stream)
+    found = inspect(info.path, limits, cancelled=cancelled)
+    tray = _Tray(len(unique), width, height, on_progress)
+    known = inspection_message(found)
+    request = {
+        "task": "pictures",
+        "path": os.path.abspath(info.path),
+        "rotation": info.rotation,
+        "mirrored": info.mirrored,
+        "size": [width, height],
+        "limits": limits.as_dict(),
+    }
+    name = printable_name(info.path)
+    with foreign_errors(name, "decoded"):
+        run_in_child(
+            TASKS_MODULE,
+            Message({**known.data, **request}, [*known.arrays, unique]),
+            subject=name,
+            limits=limits.child,
+            on_message=tray.take,
+            cancelled=cancelled,
+        )
+        numbers = tray.checked_numbers(len(found.timeline))
     rows = np.searchsorted(unique, wanted)
-    numbers = work.numbers[rows]
     return FrameSample(
         video=info,
-        frames=work.pictures if len(unique) == num_frames else work.pictures[rows],
-        indices=numbers,
-        pts_seconds=timeline.seconds[numbers],
+        frames=tray.pictures if len(unique) == len(wanted) else tray.pictures[rows],
+        indices=numbers[rows],
+        pts_seconds=found.timeline.seconds[numbers[rows]],
     )
+
+
+class _Tray:
+    """Collects the pictures that a child sends, and believes none of its numbers."""
+
+    def __init__(
+        self, count: int, width: int, height: int, on_progress: Progress | None
+    ) -> None:
+        self.pictures: FrameArray = np.empty((count, height, width, 3), np.uint8)
+        self._numbers: IntArray = np.full(count, -1, np.int64)
+        self._on_progress = on_progress
+
+    def take(self, message: Message) -> None:
+        """Put one picture into its row.
+
+        Raises:
+            ValueError: If it has no row or another size.
+        """
+        if not message.arrays:
+            return  # a sign of life
+        row, number = message.data.get("row"), message.data.get("number")
+        picture = message.arrays[0]
+        fits = picture.dtype == np.uint8 and picture.shape == self.pictures.shape[1:]
+        if type(row) is not int or type(number) is not int or not fits:
+            raise ValueError("the decoder's answer makes no sense")
+        if not 0 <= row < len(self.pictures):
+            raise ValueError(f"the decoder sent picture {row}, which nobody asked for")
+        self.pictures[row] = picture
+        self._numbers[row] = number
+        if self._on_progress is not None:
+            self._on_progress((row + 1) / len(self.pictures))
+
+    def checked_numbers(self, num_frames: int) -> IntArray:
+        """The pictures' numbers.
+
+        Raises:
+            ValueError: If a picture is missing or has no such number.
+        """
+        if np.any(self._numbers < 0) or np.any(self._numbers >= num_frames):
+            raise ValueError("the decoder left out pictures")
+        return self._numbers
 
 
 def indices_in_span(timeline: Timeline, span: TimeSpan | None) -> tuple[int, int]:
@@ -177,64 +285,3 @@ def checked_size(info: VideoInfo, size: tuple[int, int] | None) -> tuple[int, in
     if min(size) < 1:
         raise InputError(f"size must be at least 1x1, got {size[0]}x{size[1]}.")
     return size
-
-
-class _SeekMissed(Exception):
-    """A seek went by the picture that was wanted."""
-
-
-@dataclass(frozen=True)
-class _Work:
-    """One sampling: what is wanted and who is told."""
-
-    timeline: Timeline
-    converter: PictureConverter
-    wanted: list[int]
-    pictures: FrameArray
-    numbers: IntArray
-    on_progress: Progress | None
-    cancelled: Cancelled | None
-
-    def fill(self, stream: PictureStream) -> None:
-        """Decode the wanted pictures; all over again without seeks if one misses."""
-        try:
-            self._fill_with(self._by_seeking(stream))
-        except _SeekMissed:
-            everything = Playhead(self._watched(stream.pictures_from_start()))
-            self._fill_with(map(everything.go_to, self.wanted))
-
-    def _fill_with(self, found: Iterable[Numbered]) -> None:
-        for row, (number, frame) in enumerate(found):
-            self.pictures[row] = self.converter.view(frame)
-            self.numbers[row] = number
-            if self.on_progress is not None:
-                self.on_progress((row + 1) / len(self.wanted))
-
-    def _by_seeking(self, stream: PictureStream) -> Iterator[Numbered]:
-        ticks = frozenset(self.timeline.ticks[self.wanted].tolist())
-        for group in _groups(stream, self.wanted):
-            pictures = stream.pictures(group[0], ticks.__contains__)
-            playhead = Playhead(self._watched(pictures))
-            for target in group:
-                found = playhead.go_to(target)
-                if found[0] != target:
-                    raise _SeekMissed
-                yield found
-
-    def _watched(self, pictures: Iterator[Numbered]) -> Iterator[Numbered]:
-        """The same pictures; stops the work when the person wants that."""
-        for found in pictures:
-            if self.cancelled is not None and self.cancelled():
-                raise CancelledError("Reading the video was stopped.")
-            yield found
-
-
-def _groups(stream: PictureStream, wanted: list[int]) -> Iterator[list[int]]:
-    """Split increasing numbers where seeking beats decoding on."""
-    group = wanted[:1]
-    for index in wanted[1:]:
-        if stream.worth_seeking(group[-1], index):
-            yield group
-            group = []
-        group.append(index)
-    yield group

@@ -197,13 +197,13 @@ def test_an_unchanged_file_is_read_once_and_a_changed_one_again(
     import stablechat.video._inspect as module
 
     looked: list[object] = []
-    real: Callable[..., object] = module._inspect
+    real: Callable[..., object] = module._inspect_in_child
 
     def counting(*arguments: object) -> object:
         looked.append(arguments)
         return real(*arguments)
 
-    monkeypatch.setattr(module, "_inspect", counting)
+    monkeypatch.setattr(module, "_inspect_in_child", counting)
     path = write_clip(tmp_path / "x.mp4", 5)
     info = probe(path)
     sample_frames(info, 2)

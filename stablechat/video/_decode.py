@@ -1,0 +1,107 @@
+"""Decoding chosen pictures of a video, each exactly the one that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stablechat.types import FrameArray
+from stablechat.video._open import PathLike, foreign_errors, printable_name
+from stablechat.video._pictures import Numbered, PictureStream, Playhead
+from stablechat.video._timeline import Timeline
+from stablechat.video.isolation import heartbeat
+from stablechat.video.limits import VideoLimits
+from stablechat.video.orient import PictureConverter
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One picture that was asked for.
+
+    Attributes:
+        row: Which of the wanted ones it is.
+        number: Its own number; a smaller one stands for a picture that is damaged.
+        picture: uint8 ``(H, W, 3)``, RGB, as displayed; not necessarily contiguous.
+    """
+
+    row: int
+    number: int
+    picture: FrameArray
+
+
+class _SeekMissed(Exception):
+    """A seek went by the picture that was wanted."""
+
+
+def decode_pictures(
+    path: PathLike,
+    timeline: Timeline,
+    wanted: list[int],
+    converter: PictureConverter,
+    limits: VideoLimits,
+) -> Iterator[Decoded]:
+    """Decode pictures by number; all over again without seeks if one misses.
+
+    Args:
+        path: The file.
+        timeline: Its timeline.
+        wanted: Increasing numbers.
+        converter: Makes the displayed pictures.
+        limits: What to refuse.
+
+    Yields:
+        The pictures by increasing row. After a seek that missed, it begins again at
+        row 0.
+
+    Raises:
+        VideoError: If the video can't be decoded.
+    """
+    with (
+        foreign_errors(printable_name(path), "decoded"),
+        PictureStream(path, timeline, limits) as stream,
+    ):
+        try:
+            found = _by_seeking(stream, timeline, wanted)
+            yield from _converted(found, converter)
+        except _SeekMissed:
+            everything = Playhead(_watched(stream.pictures_from_start()))
+            yield from _converted(map(everything.go_to, wanted), converter)
+
+
+def _converted(
+    found: Iterator[Numbered], converter: PictureConverter
+) -> Iterator[Decoded]:
+    for row, (number, frame) in enumerate(found):
+        yield Decoded(row, number, converter.view(frame))
+
+
+def _by_seeking(
+    stream: PictureStream, timeline: Timeline, wanted: list[int]
+) -> Iterator[Numbered]:
+    ticks = frozenset(timeline.ticks[wanted].tolist())
+    for group in _groups(stream, wanted):
+        pictures = stream.pictures(group[0], ticks.__contains__)
+        playhead = Playhead(_watched(pictures))
+        for target in group:
+            found = playhead.go_to(target)
+            if found[0] != target:
+                raise _SeekMissed
+            yield found
+
+
+def _groups(stream: PictureStream, wanted: list[int]) -> Iterator[list[int]]:
+    """Split increasing numbers where seeking beats decoding on."""
+    group = wanted[:1]
+    for index in wanted[1:]:
+        if stream.worth_seeking(group[-1], index):
+            yield group
+            group = []
+        group.append(index)
+    yield group
+
+
+def _watched(pictures: Iterator[Numbered]) -> Iterator[Numbered]:
+    """The same pictures, with a sign of life for each."""
+    for found in pictures:
+        heartbeat()
+        yield found
