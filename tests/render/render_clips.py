@@ -89,7 +89,9 @@ def write_source(
         container.mux(video.encode(None))
     if rotation:
         # Counter-clockwise in FFmpeg, clockwise here.
-        _ffmpeg("-display_rotation", str(-rotation), "-i", target, "-c", "copy", path)
+        run_ffmpeg(
+            "-display_rotation", str(-rotation), "-i", target, "-c", "copy", path
+        )
     return path
 
 
@@ -104,7 +106,8 @@ def _write_sound(container, stream, sound, beep) -> None:  # type: ignore[no-unt
     container.mux(stream.encode(None))
 
 
-def _ffmpeg(*arguments: object) -> None:
+def run_ffmpeg(*arguments: object) -> None:
+    """Run the bundled FFmpeg; an older file is replaced."""
     program = imageio_ffmpeg.get_ffmpeg_exe()
     command = [program, "-y", "-v", "error", *map(str, arguments)]
     subprocess.run(command, check=True, timeout=30, stdin=subprocess.DEVNULL)

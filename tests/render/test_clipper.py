@@ -21,6 +21,7 @@ from render_clips import (
     read_clip,
     red_extent,
     regular,
+    run_ffmpeg,
     write_source,
 )
 
@@ -28,7 +29,7 @@ from render.boxes import BoxStyle
 from render.clipper import ClipOptions, cut_clip
 from render.plan import MIN_CLIP_SECONDS
 from stablechat.types import Generation, Grounding, TimeSpan, Tube, VideoInfo
-from stablechat.video import probe
+from stablechat.video import FrameReader, probe
 
 STYLE = BoxStyle(color_rgb=RED, corners=False)
 OPTIONS = ClipOptions(label=False, style=STYLE, crf=6, preset="ultrafast")
@@ -210,6 +211,38 @@ def test_colors_survive(tmp_path: Path, plain: VideoInfo) -> None:
         frame = next(container.decode(video=0))
         pixels = frame.to_ndarray(format="rgb24", src_colorspace="ITU601")
     assert np.allclose(pixels[20, 60:100].mean(0), color, atol=6)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p"])
+@pytest.mark.parametrize("matrix", ["smpte170m", "bt709"])
+def test_planes_are_passed_on_to_the_bit(
+    tmp_path: Path, pixel_format: str, matrix: str
+) -> None:
+    picture = "testsrc2=size=160x120:rate=25:duration=1"
+    tags = ["-colorspace", matrix, "-color_primaries", "bt709", "-color_trc", "bt709"]
+    source = tmp_path / "source.mp4"
+    run_ffmpeg("-f", "lavfi", "-i", picture, "-pix_fmt", pixel_format, *tags, source)
+    video = probe(source)
+    tube = Tube(np.array([0.0, 1.0]), np.array([[30.0, 20.0, 70.0, 60.0]] * 2))
+    clip = cut_clip(
+        grounding(video, (0.0, 0.4), tube),
+        tmp_path / "out.mp4",
+        options=replace(OPTIONS, crf=0),
+    )
+    with (
+        FrameReader(video, pixel_format="yuv420p") as before,
+        FrameReader(probe(clip.path), pixel_format="yuv420p") as after,
+    ):
+        assert after.color == before.color
+        assert before.color.full_range is (pixel_format == "yuvj420p")
+        assert before.color.matrix == ("bt709" if matrix == "bt709" else "bt601")
+        for index in (0, 5, 9):
+            changed = before.at(index / 25 + 0.01) != after.at(index / 25 + 0.01)
+            rows, columns = np.nonzero(changed[:120])
+            assert 26 <= columns.min() and columns.max() < 74
+            assert 16 <= rows.min() and rows.max() < 64
+            chroma = changed[120:].reshape(2, 60, 80)
+            assert not chroma[:, :8].any() and not chroma[:, :, 37:].any()
 
 
 def test_long_film_rate_does_not_drift(tmp_path: Path) -> None:
