@@ -351,8 +351,9 @@ def _check_encoder(options: ClipOptions) -> None:
             timeout=_ENCODER_TEST_SECONDS,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        log = getattr(error, "stderr", None) or b""
-        reason = find_reason(log.decode(errors="replace")) or one_line(error)
+        log = (getattr(error, "stderr", None) or b"").decode(errors="replace")
+        # The first line is the cause; the others say what else fails because of it.
+        reason = find_reason(log.strip().partition("\n")[0]) or one_line(error)
         raise RenderError(
             f"This machine has no NVIDIA encoder that FFmpeg can use ({reason}); "
             "use libx264."

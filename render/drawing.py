@@ -116,7 +116,8 @@ def _halved(values: Channel, edges: tuple[int, int, int, int]) -> Channel:
         Of the same type, half the size; a side of 1 stays.
     """
     if any(edges):
-        values = np.pad(values, (edges[:2], edges[2:]))
+        padded = cv2.copyMakeBorder(values, *edges, cv2.BORDER_CONSTANT, value=0)
+        values = np.asarray(padded, dtype=values.dtype)
     height, width = values.shape
     size = (max(1, width // 2), max(1, height // 2))
     half = cv2.resize(values, size, interpolation=cv2.INTER_AREA)

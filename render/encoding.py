@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 
 from render.boxes import DEFAULT_STYLE, BoxStyle
@@ -31,6 +32,9 @@ _SECONDS_PER_KEY = 2
 
 #: Words that mark the line of FFmpeg's log that says what went wrong.
 _REASON_WORDS = ("no space", "denied", "unknown", "invalid", "unable", "error", "fail")
+
+#: What FFmpeg puts before a line: ``[libx264 @ 0x55d0] ``, once or more.
+_PART_NAMES = re.compile(r"^(\[[^\]]* @ 0x[^\]]*\] ?)+")
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,11 @@ def find_reason(log: str) -> str | None:
         log: What FFmpeg wrote.
 
     Returns:
-        One line without its full stop, or None if there is nothing in the log.
+        One line without its full stop and without the names and addresses of FFmpeg's
+        parts, or None if there is nothing in the log.
     """
-    lines = [" ".join(line.split()) for line in log.splitlines() if line.strip()]
+    lines = [_PART_NAMES.sub("", " ".join(line.split())) for line in log.splitlines()]
+    lines = [line for line in lines if line]
     for word in _REASON_WORDS:
         for line in lines:
             if word in line.lower():

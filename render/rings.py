@@ -43,6 +43,9 @@ _ARC_SIDES: FloatArray = np.repeat(
 #: Left, top, right, bottom, in pixels; the last two exclusive.
 Region = tuple[int, int, int, int]
 
+#: int32 ``(n, 2)``, points in the enlarged mask of the whole frame.
+Polygon = npt.NDArray[np.int32]
+
 
 @dataclass(frozen=True)
 class Ring:
@@ -90,12 +93,10 @@ def ring_patches(
         The patches; a corner cut by an odd frame edge has an odd size.
     """
     corners, sides = _regions(ring, size)
+    inner, outer = _Shape(ring, 0.0), _Shape(ring, ring.contour)
     for region in corners:
-        yield coat_patch(
-            region,
-            (line, _mask(ring, region, 0.0)),
-            (outline, _mask(ring, region, ring.contour)),
-        )
+        coats = (line, inner.mask(region)), (outline, outer.mask(region))
+        yield coat_patch(region, *coats)
     for region, middle, axis in sides:
         yield coat_patch(
             region,
@@ -187,50 +188,69 @@ def _profile(region: Region, middle: float, half: float, axis: int) -> FrameArra
     return alpha.reshape((1, -1) if axis == 0 else (-1, 1))
 
 
-def _mask(ring: Ring, region: Region, grow: float) -> FrameArray:
-    """How much of each pixel of a region the ring covers, uint8 ``(h, w)``.
+class _Shape:
+    """What a ring covers, for masks of any part of the frame.
 
     Args:
         ring: What to draw.
-        region: Where, ``(left, top, right, bottom)``.
         grow: Pixels to add on each side of the line.
     """
-    left, top, right, bottom = region
-    shape = ((bottom - top) * SUPERSAMPLING, (right - left) * SUPERSAMPLING)
-    large = np.zeros(shape, dtype=np.uint8)
-    origin = np.array([left, top], dtype=np.float64)
-    if ring.heavy > ring.thickness:
-        _fill_ring(large, ring, ring.heavy / 2 + grow, origin)
-        low = _to_mask(ring.box[:2] + ring.arm + grow, origin)
-        high = _to_mask(ring.box[2:] - ring.arm - grow, origin)
-        if np.all(low < high):
-            # Wipe the thick line between the corners: a column and a row of the box.
-            large[:, max(0, low[0]) : max(0, high[0])] = 0
-            large[max(0, low[1]) : max(0, high[1])] = 0
-    line = np.zeros_like(large)
-    _fill_ring(line, ring, ring.thickness / 2 + grow, origin)
-    cv2.bitwise_or(large, line, dst=large)
-    size = (right - left, bottom - top)
-    small = cv2.resize(large, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.uint8)
+
+    def __init__(self, ring: Ring, grow: float) -> None:
+        self._line = _polygons(ring, ring.thickness / 2 + grow)
+        self._heavy: list[Polygon] = []
+        if ring.heavy > ring.thickness:
+            self._heavy = _polygons(ring, ring.heavy / 2 + grow)
+        #: The thick line is wiped here: a column and a row of the box.
+        self._wiped = np.stack(
+            [
+                _to_mask(ring.box[:2] + ring.arm + grow),
+                _to_mask(ring.box[2:] - ring.arm - grow),
+            ]
+        )
+
+    def mask(self, region: Region) -> FrameArray:
+        """How much of each pixel of a region is covered, uint8 ``(h, w)``."""
+        left, top, right, bottom = region
+        width, height = right - left, bottom - top
+        origin = (left * SUPERSAMPLING, top * SUPERSAMPLING)
+        shape = (height * SUPERSAMPLING, width * SUPERSAMPLING)
+        large = np.zeros(shape, dtype=np.uint8)
+        if self._heavy:
+            _fill(large, self._heavy, origin)
+            low, high = self._wiped - origin
+            if np.all(low < high):
+                large[:, max(0, low[0]) : max(0, high[0])] = 0
+                large[max(0, low[1]) : max(0, high[1])] = 0
+            line = np.zeros_like(large)
+            _fill(line, self._line, origin)
+            cv2.bitwise_or(large, line, dst=large)
+        else:
+            _fill(large, self._line, origin)
+        small = cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
+        return np.asarray(small, dtype=np.uint8)
 
 
-def _fill_ring(mask: FrameArray, ring: Ring, half: float, origin: FloatArray) -> None:
-    """Fill everything within ``half`` pixels of the middle of the line."""
+def _polygons(ring: Ring, half: float) -> list[Polygon]:
+    """What lies within ``half`` pixels of the middle of the line: outer, then inner."""
     middle = (ring.box[:2] + ring.box[2:]) / 2
-    for grow, value in ((half, 255), (-half, 0)):
-        if grow < 0 and np.any(ring.box[2:] - ring.box[:2] <= 2 * half):
-            return  # the line covers the whole inside
-        path = _rounded_path(ring.box, ring.radius, grow)
-        # OpenCV also fills the last row and column that a polygon names.
-        points = _to_mask(path, origin) - (path > middle)
-        cv2.fillPoly(mask, [points.astype(np.int32)], value)
+    covers_all = bool(np.any(ring.box[2:] - ring.box[:2] <= 2 * half))
+    paths = [
+        _rounded_path(ring.box, ring.radius, grow)
+        for grow in ([half] if covers_all else [half, -half])
+    ]
+    # OpenCV also fills the last row and column that a polygon names.
+    return [_to_mask(path) - (path > middle) for path in paths]
 
 
-def _to_mask(points: FloatArray, origin: FloatArray) -> npt.NDArray[np.int32]:
-    """Frame coordinates to the enlarged mask's."""
-    scaled = np.floor((points - origin) * SUPERSAMPLING + 0.5)
-    return np.asarray(scaled, dtype=np.int32)
+def _fill(mask: FrameArray, polygons: list[Polygon], origin: tuple[int, int]) -> None:
+    for polygon, value in zip(polygons, (255, 0), strict=False):
+        cv2.fillPoly(mask, [polygon - np.array(origin, np.int32)], value)
+
+
+def _to_mask(points: FloatArray) -> Polygon:
+    """Coordinates in the frame to those in the frame's enlarged mask."""
+    return np.floor(points * SUPERSAMPLING + 0.5).astype(np.int32)
 
 
 def _rounded_path(box: FloatArray, radius: float, grow: float) -> FloatArray:
