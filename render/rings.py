@@ -97,15 +97,11 @@ def ring_patches(
     for region in corners:
         coats = (line, inner.mask(region)), (outline, outer.mask(region))
         yield coat_patch(region, *coats)
+    half = ring.thickness / 2
     for region, middle, axis in sides:
-        yield coat_patch(
-            region,
-            (line, _profile(region, middle, ring.thickness / 2, axis)),
-            (
-                outline,
-                _profile(region, middle, ring.thickness / 2 + ring.contour, axis),
-            ),
-        )
+        inside = _profile(region, middle, half, axis)
+        around = _profile(region, middle, half + ring.contour, axis)
+        yield coat_patch(region, (line, inside), (outline, around))
 
 
 def _regions(
