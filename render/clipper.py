@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import moviepy.video.io.ffmpeg_writer as moviepy_writer
@@ -30,11 +30,12 @@ from render.encoding import (
     one_line,
     output_arguments,
 )
+from render.output import ClipFacts, check_result, checked_output
 from render.plan import CutPlan, plan_cut
 from render.scene import Scene, read_ahead, scaled_size
 from render.sound import sound_format, stream_sound
 from render.sound_feed import SoundFeed
-from stablechat.errors import CancelledError, RenderError, VideoError
+from stablechat.errors import CancelledError, RenderError
 from stablechat.grounding import shown_span
 from stablechat.types import (
     Clip,
@@ -43,30 +44,22 @@ from stablechat.types import (
     TimeSpan,
     VideoInfo,
 )
-from stablechat.video import FrameReader, Timeline, probe, read_timeline
+from stablechat.video import (
+    FrameReader,
+    Timeline,
+    read_in_child,
+    read_timeline,
+)
+from stablechat.video.isolation import Message, heartbeat
 
 __all__ = ["DEFAULT_OPTIONS", "ClipFacts", "ClipOptions", "cut_clip", "cut_here"]
+
+#: Where a child process finds what it is to do; that module imports this one.
+_TASKS_MODULE = "render._tasks"
 
 #: How often a wait for FFmpeg looks whether it is still wanted.
 _POLL_SECONDS = 0.1
 _ENCODER_TEST_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class ClipFacts:
-    """What a finished clip holds, read back from the disk.
-
-    Attributes:
-        width: Of its pictures, in pixels.
-        height: Of its pictures, in pixels.
-        num_frames: How many pictures.
-        has_audio: Whether it has sound.
-    """
-
-    width: int
-    height: int
-    num_frames: int
-    has_audio: bool
 
 
 def cut_clip(
@@ -102,21 +95,15 @@ def cut_clip(
     timeline = read_timeline(video.path)
     span = _wanted_span(grounding, options.pad_seconds)
     plan = plan_cut(video, timeline.seconds, span)
-    out_path = _checked_output(out_path, video)
+    out_path = checked_output(out_path, video)
     try:
         # Beside the result, so that the last step is a rename within one disk.
         with tempfile.TemporaryDirectory(
             prefix=".stablechat-", dir=out_path.parent, ignore_cleanup_errors=True
         ) as folder:
             written = Path(folder) / "clip.mp4"
-            facts = cut_here(
-                grounding,
-                timeline,
-                plan,
-                written,
-                options=options,
-                on_progress=on_progress,
-                cancelled=cancelled,
+            facts = _cut_in_child(
+                grounding, plan, written, options, on_progress, cancelled
             )
             os.replace(written, out_path)
     except OSError as error:
@@ -133,12 +120,49 @@ def cut_clip(
     )
 
 
+def _cut_in_child(
+    grounding: Grounding,
+    plan: CutPlan,
+    written: Path,
+    options: ClipOptions,
+    on_progress: Callable[[float], None] | None,
+    cancelled: Callable[[], bool] | None,
+) -> ClipFacts:
+    """As :func:`cut_here`, in a process that a broken video may take down."""
+
+    def listen(message: Message) -> None:
+        fraction = message.data.get("progress")
+        if on_progress is not None and isinstance(fraction, float):
+            on_progress(fraction)
+
+    data = {
+        "task": "cut",
+        "query": grounding.query,
+        "plan": {**asdict(plan), "fps": str(plan.fps)},
+        "written": str(written),
+        "options": asdict(options),
+        "ffmpeg": moviepy_writer.FFMPEG_BINARY,
+    }
+    tube = grounding.tube
+    arrays = [] if tube is None else [tube.times_seconds, tube.xyxy]
+    answer = read_in_child(
+        _TASKS_MODULE,
+        Message(data, arrays),
+        grounding.video.path,
+        on_message=listen,
+        cancelled=cancelled,
+    )
+    facts = {field.name: answer.data[field.name] for field in fields(ClipFacts)}
+    return ClipFacts(**facts)
+
+
 def cut_here(
     grounding: Grounding,
     timeline: Timeline,
     plan: CutPlan,
     written: Path,
     *,
+    ffmpeg: str,
     options: ClipOptions = DEFAULT_OPTIONS,
     on_progress: Callable[[float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -153,6 +177,7 @@ def cut_here(
         plan: Which moments become pictures.
         written: The ``.mp4`` file to write, and to leave half written on an error. A
             log, and where pipes can't be passed on the sound, lie beside it.
+        ffmpeg: The program that encodes.
         options: Quality, size, what is drawn.
         on_progress: Called with 0..1, never decreasing.
         cancelled: Asked for every picture; True stops.
@@ -167,10 +192,11 @@ def cut_here(
         OSError: If there is no room for the log.
     """
     if options.encoder == NVIDIA_ENCODER:
-        _check_encoder(options)
+        _check_encoder(ffmpeg, options)
     report = on_progress or (lambda _: None)
 
     def watch() -> None:
+        heartbeat()
         if cancelled is not None and cancelled():
             raise CancelledError("Stopped.")
         if feed is not None:
@@ -191,7 +217,7 @@ def cut_here(
             *(feed.arguments if feed is not None else []),
             *output_arguments(plan, reader.color, options, has_sound=feed is not None),
         ]
-        writer = stack.enter_context(_ClipWriter(written, arguments, feed))
+        writer = stack.enter_context(_ClipWriter(ffmpeg, written, arguments, feed))
         if feed is not None:
             feed.start()
         moments = (plan.shown_at(index) for index in range(plan.num_frames))
@@ -202,7 +228,7 @@ def cut_here(
             writer.write_frame(picture)
             report(index / plan.num_frames)
         writer.finish(watch)
-    return _check_result(written, plan)
+    return check_result(written, plan)
 
 
 def _wanted_span(grounding: Grounding, pad_seconds: float) -> TimeSpan:
@@ -214,23 +240,6 @@ def _wanted_span(grounding: Grounding, pad_seconds: float) -> TimeSpan:
     return TimeSpan(
         max(0.0, span.start_seconds - pad_seconds), span.end_seconds + pad_seconds
     )
-
-
-def _checked_output(out_path: Path, video: VideoInfo) -> Path:
-    out_path = Path(out_path)
-    if out_path.suffix.lower() != ".mp4":
-        raise RenderError(f"The clip's name must end in .mp4, got {out_path.name}.")
-    # Absolute, because FFmpeg reads names such as "a:b.mp4" as protocols.
-    out_path = Path(os.path.abspath(out_path))
-    if out_path.exists() and out_path.samefile(video.path):
-        raise RenderError("The clip would replace the video; choose another name.")
-    if out_path.is_dir():
-        raise RenderError(f"{out_path.name} is a folder; choose another name.")
-    try:
-        out_path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
-    return out_path
 
 
 def _sound_feed(
@@ -254,7 +263,9 @@ class _ClipWriter(moviepy_writer.FFMPEG_VideoWriter):  # type: ignore[misc]
     pictures with alpha and wants the sound as a file.
     """
 
-    def __init__(self, written: Path, arguments: list[str], feed: SoundFeed | None):
+    def __init__(
+        self, ffmpeg: str, written: Path, arguments: list[str], feed: SoundFeed | None
+    ) -> None:
         # Not MoviePy's __init__, which starts FFmpeg; what its methods need is here.
         self.filename = str(written)
         self.ext = "mp4"
@@ -271,7 +282,7 @@ class _ClipWriter(moviepy_writer.FFMPEG_VideoWriter):  # type: ignore[misc]
         quiet = ["-y", "-hide_banner", "-loglevel", "error", "-nostats"]
         try:
             self.proc = subprocess.Popen(
-                [moviepy_writer.FFMPEG_BINARY, *quiet, *arguments, self.filename],
+                [ffmpeg, *quiet, *arguments, self.filename],
                 **cross_platform_popen_params(streams),
             )
         except OSError as error:
@@ -333,14 +344,14 @@ class _ClipWriter(moviepy_writer.FFMPEG_VideoWriter):  # type: ignore[misc]
         return RenderError(f"The clip can't be written: {reason}.")
 
 
-def _check_encoder(options: ClipOptions) -> None:
+def _check_encoder(ffmpeg: str, options: ClipOptions) -> None:
     """Encode one picture with an encoder that needs hardware.
 
     Raises:
         RenderError: If that fails.
     """
     source = ["-f", "lavfi", "-i", "color=size=256x256:rate=25:duration=0.04"]
-    command = [moviepy_writer.FFMPEG_BINARY, "-v", "error", "-nostdin", *source]
+    command = [ffmpeg, "-v", "error", "-nostdin", *source]
     command += [*encoder_arguments(options), "-f", "null", "-"]
     try:
         subprocess.run(
@@ -358,21 +369,3 @@ def _check_encoder(options: ClipOptions) -> None:
             f"This machine has no NVIDIA encoder that FFmpeg can use ({reason}); "
             "use libx264."
         ) from error
-
-
-def _check_result(written: Path, plan: CutPlan) -> ClipFacts:
-    """Read the file back.
-
-    Raises:
-        RenderError: If the file is missing or incomplete.
-    """
-    try:
-        made = probe(written)
-    except VideoError as error:
-        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
-    if made.num_frames != plan.num_frames:
-        raise RenderError(
-            f"The clip is incomplete: it has {made.num_frames} of {plan.num_frames} "
-            "pictures."
-        )
-    return ClipFacts(made.width, made.height, made.num_frames, made.has_audio)

@@ -16,7 +16,7 @@ from render.labels import ColorRGB, choose_font, paste, render_label
 from stablechat.errors import InputError, RenderError
 from stablechat.grounding import shown_span
 from stablechat.types import FloatArray, FrameArray, Grounding, TimeSpan
-from stablechat.video import FrameReader
+from stablechat.video import frames_at
 
 _BACKGROUND: ColorRGB = (24, 26, 32)
 _TRACK: ColorRGB = (62, 66, 78)
@@ -104,14 +104,14 @@ def _key_frames(
     span = _span_of(grounding)
     tube = grounding.tube
     tiles = []
-    with FrameReader(video, span, size=(width, height)) as reader:
-        for time in np.linspace(span.start_seconds, span.end_seconds, count):
-            tile = reader.at(float(time))
-            box = None if tube is None else tube.at(float(time))
-            if box is not None:
-                tile = draw_box(tile, box * ratio, None, style)
-            _stamp(tile, format_time(float(time)))
-            tiles.append(tile)
+    times = np.linspace(span.start_seconds, span.end_seconds, count).tolist()
+    sample = frames_at(video, times, size=(width, height))
+    for time, tile in zip(times, sample.frames, strict=True):
+        box = None if tube is None else tube.at(time)
+        if box is not None:
+            tile = draw_box(tile, box * ratio, None, style)
+        _stamp(tile, format_time(time))
+        tiles.append(tile)
     return tiles
 
 

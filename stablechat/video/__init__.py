@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stablechat.video._open import Source, open_source
 from stablechat.video._timeline import Timeline
+from stablechat.video.handover import read_in_child, take_over
 from stablechat.video.limits import (
     VideoLimits,
     default_limits,
@@ -26,7 +27,9 @@ __all__ = [
     "limits_from_texts",
     "open_source",
     "probe",
+    "read_in_child",
     "read_timeline",
     "sample_frames",
     "set_default_limits",
+    "take_over",
 ]

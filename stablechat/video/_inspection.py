@@ -66,6 +66,10 @@ class Inspection:
     header: Header
 
 
+#: How many arrays :func:`inspection_message` sends.
+NUM_ARRAYS = 4
+
+
 def inspection_message(found: Inspection) -> Message:
     """What is known, as it crosses a process boundary."""
     look, timeline, header = found.look, found.timeline, found.header
@@ -95,7 +99,7 @@ def inspection_from(message: Message) -> Inspection:
     """The inverse of :func:`inspection_message`; believes nothing.
 
     Args:
-        message: Its four arrays may be followed by others.
+        message: Its arrays may be followed by others.
 
     Raises:
         ValueError: If something is missing or of another kind.
@@ -124,7 +128,7 @@ def _checked_inspection(message: Message) -> Inspection:
         container=str(data["container"]),
         size_bytes=int(data["size_bytes"]),
     )
-    ticks, seconds, key_ticks, key_bytes = message.arrays[:4]
+    ticks, seconds, key_ticks, key_bytes = message.arrays[:NUM_ARRAYS]
     if not (len(ticks) == len(seconds) > 0 and len(key_ticks) == len(key_bytes)):
         raise ValueError("the decoder's answer makes no sense (lengths)")
     timeline = Timeline(

@@ -6,10 +6,13 @@ import numpy as np
 
 from stablechat.video._decode import decode_pictures
 from stablechat.video._inspect import inspect_here
-from stablechat.video._inspection import inspection_from, inspection_message
+from stablechat.video._inspection import inspection_message
+from stablechat.video.handover import take_over
 from stablechat.video.isolation import Channel, Message
-from stablechat.video.limits import VideoLimits
-from stablechat.video.orient import Orientation, PictureConverter
+from stablechat.video.limits import VideoLimits, default_limits
+from stablechat.video.orient import PictureConverter
+from stablechat.video.probe import read_timeline
+from stablechat.video.sampling import orientation_of
 
 
 def _inspect(request: Message, channel: Channel) -> Message:
@@ -18,17 +21,15 @@ def _inspect(request: Message, channel: Channel) -> Message:
 
 
 def _pictures(request: Message, channel: Channel) -> Message:
-    """Sends each picture as it is decoded: arrays are the timeline's and ``wanted``."""
-    data = request.data
-    found = inspection_from(request)
-    orientation = Orientation(data["rotation"], data["mirrored"])
-    width, height = data["size"]
+    """Sends each picture as it is decoded: its array is what is wanted."""
+    video, rest = take_over(request)
+    width, height = rest.data["size"]
     for decoded in decode_pictures(
-        data["path"],
-        found.timeline,
-        request.arrays[-1].tolist(),
-        PictureConverter(orientation, (width, height)),
-        VideoLimits(**data["limits"]),
+        video.path,
+        read_timeline(video.path),
+        rest.arrays[0].tolist(),
+        PictureConverter(orientation_of(video), (width, height)),
+        default_limits(),
     ):
         place = {"row": decoded.row, "number": decoded.number}
         channel.send(Message(place, [np.ascontiguousarray(decoded.picture)]))

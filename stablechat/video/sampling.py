@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from stablechat.errors import InputError, LimitError
+from stablechat.errors import InputError, LimitError, VideoError
 from stablechat.types import FrameArray, FrameSample, IntArray, TimeSpan, VideoInfo
 from stablechat.video._inspect import TASKS_MODULE, inspect
-from stablechat.video._inspection import inspection_message
-from stablechat.video._open import (
-    PathLike,
-    foreign_errors,
-    printable_name,
-)
+from stablechat.video._open import PathLike, printable_name
 from stablechat.video._timeline import Timeline
-from stablechat.video.isolation import Cancelled, Message, run_in_child
-from stablechat.video.limits import VideoLimits, default_limits
+from stablechat.video.handover import read_in_child
+from stablechat.video.isolation import Cancelled, Message
+from stablechat.video.limits import VideoLimits
 from stablechat.video.orient import Orientation
 from stablechat.video.probe import probe
 
@@ -128,38 +123,27 @@ def _sample(
     cancelled: Cancelled | None,
 ) -> FrameSample:
     """Decode the pictures with these numbers, in a process of their own."""
-    limits = limits or default_limits()
     width, height = checked_size(info, size)
     _check_memory(len(wanted), width, height)
     unique = np.unique(wanted)
-    found = inspect(info.path, limits, cancelled=cancelled)
-    tray = _Tray(len(unique), width, height, on_progress)
-    known = inspection_message(found)
-    request = {
-        "task": "pictures",
-        "path": os.path.abspath(info.path),
-        "rotation": info.rotation,
-        "mirrored": info.mirrored,
-        "size": [width, height],
-        "limits": limits.as_dict(),
-    }
-    name = printable_name(info.path)
-    with foreign_errors(name, "decoded"):
-        run_in_child(
-            TASKS_MODULE,
-            Message({**known.data, **request}, [*known.arrays, unique]),
-            subject=name,
-            limits=limits.child,
-            on_message=tray.take,
-            cancelled=cancelled,
-        )
-        numbers = tray.checked_numbers(len(found.timeline))
+    shape = (len(unique), height, width, 3)
+    tray = _Tray(printable_name(info.path), shape, on_progress)
+    read_in_child(
+        TASKS_MODULE,
+        Message({"task": "pictures", "size": [width, height]}, [unique]),
+        info.path,
+        limits=limits,
+        on_message=tray.take,
+        cancelled=cancelled,
+    )
+    timeline = inspect(info.path, limits, cancelled=cancelled).timeline
+    numbers = tray.checked_numbers(len(timeline))
     rows = np.searchsorted(unique, wanted)
     return FrameSample(
         video=info,
         frames=tray.pictures if len(unique) == len(wanted) else tray.pictures[rows],
         indices=numbers[rows],
-        pts_seconds=found.timeline.seconds[numbers[rows]],
+        pts_seconds=timeline.seconds[numbers[rows]],
     )
 
 
@@ -167,17 +151,18 @@ class _Tray:
     """Collects the pictures that a child sends, and believes none of its numbers."""
 
     def __init__(
-        self, count: int, width: int, height: int, on_progress: Progress | None
+        self, name: str, shape: tuple[int, ...], on_progress: Progress | None
     ) -> None:
-        self.pictures: FrameArray = np.empty((count, height, width, 3), np.uint8)
-        self._numbers: IntArray = np.full(count, -1, np.int64)
+        self.pictures: FrameArray = np.empty(shape, np.uint8)
+        self._numbers: IntArray = np.full(shape[0], -1, np.int64)
+        self._name = name
         self._on_progress = on_progress
 
     def take(self, message: Message) -> None:
         """Put one picture into its row.
 
         Raises:
-            ValueError: If it has no row or another size.
+            VideoError: If it has no row or another size.
         """
         if not message.arrays:
             return  # a sign of life
@@ -185,9 +170,9 @@ class _Tray:
         picture = message.arrays[0]
         fits = picture.dtype == np.uint8 and picture.shape == self.pictures.shape[1:]
         if type(row) is not int or type(number) is not int or not fits:
-            raise ValueError("the decoder's answer makes no sense")
+            raise self._nonsense()
         if not 0 <= row < len(self.pictures):
-            raise ValueError(f"the decoder sent picture {row}, which nobody asked for")
+            raise self._nonsense()
         self.pictures[row] = picture
         self._numbers[row] = number
         if self._on_progress is not None:
@@ -197,11 +182,17 @@ class _Tray:
         """The pictures' numbers.
 
         Raises:
-            ValueError: If a picture is missing or has no such number.
+            VideoError: If a picture is missing or has no such number.
         """
         if np.any(self._numbers < 0) or np.any(self._numbers >= num_frames):
-            raise ValueError("the decoder left out pictures")
+            raise self._nonsense()
         return self._numbers
+
+    def _nonsense(self) -> VideoError:
+        return VideoError(
+            f"{self._name} can't be decoded: what came out makes no sense. "
+            "Check that it plays, or convert it to MP4."
+        )
 
 
 def indices_in_span(timeline: Timeline, span: TimeSpan | None) -> tuple[int, int]:

@@ -334,7 +334,7 @@ def test_progress_rises_to_one_and_nothing_is_printed(
     cut_clip(
         grounding(plain, (0.4, 1.2)), out, options=OPTIONS, on_progress=seen.append
     )
-    assert seen == sorted(seen) and seen[-1] == 1.0 and len(seen) > 10
+    assert seen == sorted(seen) and seen[-1] == 1.0 and len(seen) > 1
     assert capfd.readouterr() == ("", "")
     assert list(elsewhere.iterdir()) == []
     assert list(out.parent.iterdir()) == [out]

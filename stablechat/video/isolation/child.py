@@ -35,7 +35,7 @@ def heartbeat() -> None:
     Cheap: to be called for every packet and picture.
     """
     if _channel is not None:
-        _channel.progress()
+        _channel.alive()
 
 
 class Channel:
@@ -48,21 +48,28 @@ class Channel:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
-        self._last_report = 0.0
+        self._last_sign = 0.0
+        self._last_progress = 0.0
 
     def send(self, message: Message) -> None:
         """Send a part of the result."""
         with self._lock:
-            self._last_report = time.monotonic()
+            self._last_sign = time.monotonic()
             send(self._stream, message)
 
-    def progress(self, fraction: float | None = None) -> None:
-        """Say that the work goes on; cheap, call it for every picture.
+    def alive(self) -> None:
+        """Say that the work goes on; cheap, to be called for every picture."""
+        if time.monotonic() - self._last_sign >= REPORT_SECONDS:
+            self.send(Message())
+
+    def progress(self, fraction: float) -> None:
+        """Say how far the work is; cheap, to be called for every picture.
 
         Args:
-            fraction: The share that is done, 0..1, where it is known.
+            fraction: The share that is done, 0..1.
         """
-        if time.monotonic() - self._last_report >= REPORT_SECONDS:
+        if time.monotonic() - self._last_progress >= REPORT_SECONDS:
+            self._last_progress = time.monotonic()
             self.send(Message({"progress": fraction}))
 
 

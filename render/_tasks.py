@@ -1,0 +1,60 @@
+"""What a child process does for a clip; see :mod:`stablechat.video.isolation`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from render.boxes import BoxStyle
+from render.clipper import cut_here
+from render.encoding import ClipOptions, one_line
+from render.plan import CutPlan
+from stablechat.errors import RenderError
+from stablechat.types import Generation, Grounding, Tube, VideoInfo
+from stablechat.video import read_timeline, take_over
+from stablechat.video.isolation import Channel, Message
+
+
+def _cut(request: Message, channel: Channel) -> Message:
+    video, rest = take_over(request)
+    try:
+        facts = cut_here(
+            _grounding(video, rest),
+            read_timeline(video.path),
+            _plan(rest.data["plan"]),
+            Path(rest.data["written"]),
+            ffmpeg=rest.data["ffmpeg"],
+            options=_options(rest.data["options"]),
+            on_progress=channel.progress,
+        )
+    except OSError as error:
+        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
+    return Message(asdict(facts))
+
+
+def _grounding(video: VideoInfo, rest: Message) -> Grounding:
+    """As much of the answer as is drawn."""
+    nothing = Generation("", (), "stop")
+    arrays = [array.astype(np.float64) for array in rest.arrays]
+    tube = Tube(*arrays) if arrays else None
+    query = rest.data["query"]
+    return Grounding(video, query, "stvg", None, tube, "", None, nothing)
+
+
+def _plan(data: Mapping[str, Any]) -> CutPlan:
+    return CutPlan(data["start_seconds"], Fraction(data["fps"]), data["num_frames"])
+
+
+def _options(data: Mapping[str, Any]) -> ClipOptions:
+    style = {**data["style"]}
+    for name in ("color_rgb", "outline_rgb"):
+        style[name] = tuple(style[name])
+    return ClipOptions(**{**data, "style": BoxStyle(**style)})
+
+
+TASKS = {"cut": _cut}

@@ -1,0 +1,84 @@
+"""Where a clip may be written, and what it holds when it is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from render.encoding import one_line
+from render.plan import CutPlan
+from stablechat.errors import RenderError, VideoError
+from stablechat.types import VideoInfo
+from stablechat.video import probe
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What a finished clip holds, read back from the disk.
+
+    Attributes:
+        width: Of its pictures, in pixels.
+        height: Of its pictures, in pixels.
+        num_frames: How many pictures.
+        has_audio: Whether it has sound.
+    """
+
+    width: int
+    height: int
+    num_frames: int
+    has_audio: bool
+
+
+def checked_output(out_path: Path, video: VideoInfo) -> Path:
+    """Refuse a name that a clip can't have, and make its folder.
+
+    Args:
+        out_path: The file to write.
+        video: Where the clip comes from.
+
+    Returns:
+        The same, absolute: FFmpeg reads names such as "a:b.mp4" as protocols.
+
+    Raises:
+        RenderError: If it is not an ``.mp4`` file, would replace the video, or can't
+            be written.
+    """
+    out_path = Path(out_path)
+    if out_path.suffix.lower() != ".mp4":
+        raise RenderError(f"The clip's name must end in .mp4, got {out_path.name}.")
+    out_path = Path(os.path.abspath(out_path))
+    if out_path.exists() and out_path.samefile(video.path):
+        raise RenderError("The clip would replace the video; choose another name.")
+    if out_path.is_dir():
+        raise RenderError(f"{out_path.name} is a folder; choose another name.")
+    try:
+        out_path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
+    return out_path
+
+
+def check_result(written: Path, plan: CutPlan) -> ClipFacts:
+    """Read a finished clip back.
+
+    Args:
+        written: The file.
+        plan: What it should hold.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        RenderError: If the file is missing or incomplete.
+    """
+    try:
+        made = probe(written)
+    except VideoError as error:
+        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
+    if made.num_frames != plan.num_frames:
+        raise RenderError(
+            f"The clip is incomplete: it has {made.num_frames} of {plan.num_frames} "
+            "pictures."
+        )
+    return ClipFacts(made.width, made.height, made.num_frames, made.has_audio)
