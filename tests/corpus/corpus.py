@@ -1,0 +1,142 @@
+"""Runs the whole corpus in workers and keeps what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tests.corpus import nasty
+from tests.corpus.cases import Case, generated_cases, real_cases
+from tests.corpus.workers import Answer, Job, run_jobs
+
+#: For one file; the slowest takes a quarter of it on an idle machine.
+LIMIT_SECONDS = 120.0
+#: A refusal must come sooner.
+REFUSAL_LIMIT_SECONDS = 30.0
+
+#: Where the truth says otherwise, and why we stay with our answer: pattern of the
+#: name, topics (the part of a problem before the colon), reason.
+KNOWN: tuple[tuple[str, frozenset[str], str], ...] = (
+    (
+        "real/dmlc+decord/corrupted.mp4",
+        frozenset(
+            {"frames", "variable rate", "fps", "decoded frames", "whole", "span"}
+        ),
+        "one of 50 packets is damaged; finding that takes decoding them all",
+    ),
+    (
+        "real/mozilla+mp4parse-rust/no_timescale.mp4",
+        frozenset({"rotation", "frames", "variable rate", "fps", "whole", "span"})
+        | {"moment", "clip"},
+        "the matrix turns by 8 degrees, which no player follows; of the times, some go "
+        "back, and FFmpeg's tool leaves those pictures out",
+    ),
+    (
+        "real/rails+rails/video_with_undefined_display_aspect_ratio.mp4",
+        frozenset({"variable rate"}),
+        "27 equal steps and a double one: a dropped picture, not a varying rate",
+    ),
+    (
+        "reference/sync_15_h263_3gp.3gp",
+        frozenset({"size"}),
+        "H.263 says by its standard that its pixels are 12:11; FFmpeg agrees",
+    ),
+)
+
+
+@dataclass(repr=False)  # it would fill the report of a failed test
+class Run:
+    """What came out.
+
+    Attributes:
+        cases: All cases by name.
+        answers: Their answers by name.
+        left: Processes and files that were left behind.
+        changed: Files of the corpus that are there no more, or were not before.
+    """
+
+    cases: dict[str, Case]
+    answers: dict[str, Answer] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    changed: set[str] = field(default_factory=set)
+
+    def problems(self, name: str) -> list[str]:
+        """What is wrong with one file, known exceptions left out."""
+        answer = self.answers[name]
+        if answer.failure:
+            return [f"{answer.failure}\n{answer.details}"]
+        found: list[str] = answer.value["problems"]
+        known = known_topics(name)
+        return [p for p in found if p.partition(":")[0] not in known]
+
+    def stale_exceptions(self) -> list[str]:
+        """Known exceptions that no file needs."""
+        return [
+            f"{pattern}: {topic}"
+            for pattern, topics, _ in KNOWN
+            for topic in topics
+            if not any(
+                problem.partition(":")[0] == topic
+                for name, answer in self.answers.items()
+                if fnmatchcase(name, pattern) and answer.value
+                for problem in answer.value["problems"]
+            )
+        ]
+
+
+def known_topics(name: str) -> frozenset[str]:
+    """Topics of the problems that are known for a file."""
+    found = [topics for pattern, topics, _ in KNOWN if fnmatchcase(name, pattern)]
+    return frozenset().union(*found)
+
+
+def all_cases() -> dict[str, Case]:
+    """The corpus; its generated part is built if it is not there yet."""
+    cases = real_cases(nasty.SHARED_VIDEOS) + generated_cases(*nasty.build())
+    return {case.name: case for case in cases}
+
+
+def run_corpus(work: Path) -> Run:
+    """Check every file.
+
+    Args:
+        work: An empty folder.
+
+    Returns:
+        What came out.
+    """
+    run = Run(all_cases())
+    before = _listing()
+    for answer in run_jobs(_jobs(run, work), work):
+        if answer.key:
+            run.answers[answer.key] = answer
+        else:
+            run.left.append(answer.failure)
+    run.changed = before ^ _listing()
+    return run
+
+
+def _jobs(run: Run, work: Path) -> Iterator[Job]:
+    for number, case in enumerate(run.cases.values()):
+        out = work / f"clip-{number}"
+        out.mkdir()
+        refused = case.expect == "reject"
+        yield Job(
+            key=case.name,
+            function="tests.corpus.check:run_case",
+            arguments=(case.to_json(), str(out)),
+            limit_seconds=REFUSAL_LIMIT_SECONDS if refused else LIMIT_SECONDS,
+        )
+
+
+def _listing() -> set[str]:
+    """Names and sizes of the files beside those that are read."""
+    folders = (nasty.SHARED_VIDEOS, nasty.build()[0])
+    return {
+        f"{path} ({path.lstat().st_size})"
+        for folder in folders
+        for path in folder.rglob("*")
+        if "__pycache__" not in path.parts
+    }
