@@ -9,7 +9,14 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from stablechat.types import FrameArray
-from stablechat.video.color import SDR, ColorSpace, SourceColor, source_color
+from stablechat.video._tonemap import ToneMapper
+from stablechat.video.color import (
+    SDR,
+    ColorSpace,
+    SourceColor,
+    source_color,
+    tagged_for_swscale,
+)
 
 #: Swscale's flag, by its number: PyAV has no name for it before version 18.
 _ACCURATE_RND = 0x40000
@@ -33,6 +40,7 @@ class Scaler:
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
         self._last = VideoReformatter()
+        self._mapper = ToneMapper()
         self._before = VideoReformatter()  # keeping each one's tables is much faster
 
     def rgb(self, frame: av.VideoFrame) -> FrameArray:
@@ -66,6 +74,10 @@ class Scaler:
     ) -> av.VideoFrame:
         plain = self._plain(frame)
         source = source_color(plain)
+        if source.needs_mapping:  # slow, so after any shrinking
+            name = plain.format.name
+            plain = reformat(self._last, plain, source, self._size, name, source)
+            return self._mapper.to_sdr(plain, source, layout, color)
         return reformat(self._last, plain, source, self._size, layout, color)
 
     def _plain(self, frame: av.VideoFrame) -> av.VideoFrame:
@@ -74,14 +86,25 @@ class Scaler:
         size = frame.width, frame.height
         if source.has_alpha:
             rgba = reformat(self._before, frame, source, size, "rgba", SDR)
-            return av.VideoFrame.from_ndarray(_on_black(rgba), "rgb24")
+            flat = av.VideoFrame.from_ndarray(_on_black(rgba), "rgb24")
+            flat.color_primaries, flat.color_trc = (
+                frame.color_primaries,
+                frame.color_trc,
+            )
+            return flat
         if not source.full_range and frame.format.name.startswith("gray"):
             # Swscale takes all gray for full range; as luma it believes the tag.
             kept = ColorSpace("bt709", True, source.primaries, source.transfer)
             luma = reformat(self._before, frame, source, size, "yuv420p", kept)
             luma.color_range = source.swscale_range
-            return luma
+            return _with_light_of(frame, luma)
         return frame
+
+
+def _with_light_of(frame: av.VideoFrame, result: av.VideoFrame) -> av.VideoFrame:
+    """``result`` with the tags that conversions between YUV and RGB leave alone."""
+    result.color_primaries, result.color_trc = frame.color_primaries, frame.color_trc
+    return result
 
 
 def _on_black(rgba: av.VideoFrame) -> FrameArray:
@@ -97,7 +120,7 @@ def reformat(
     source: SourceColor,
     size: tuple[int, int],
     layout: str,
-    color: ColorSpace,
+    color: ColorSpace | SourceColor,
 ) -> av.VideoFrame:
     """Scale and convert a picture with every number's meaning said.
 
@@ -113,18 +136,17 @@ def reformat(
         The result, or ``frame`` itself where there is nothing to do.
     """
     width, height = size
-    return reformatter.reformat(
-        frame,
-        width=width,
-        height=height,
-        format=layout,
-        src_colorspace=source.swscale_matrix,
-        dst_colorspace=color.swscale_matrix,
-        src_color_range=source.swscale_range,
-        dst_color_range=color.swscale_range,
-        interpolation=FILTER,
-        threads=_SCALER_THREADS,
-    )
+    with tagged_for_swscale(frame, source):
+        return reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format=layout,
+            dst_colorspace=color.swscale_matrix,
+            dst_color_range=color.swscale_range,
+            interpolation=FILTER,
+            threads=_SCALER_THREADS,
+        )
 
 
 def plane_view(frame: av.VideoFrame, index: int, channels: int = 1) -> FrameArray:

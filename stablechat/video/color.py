@@ -6,11 +6,13 @@ pictures are BT.709, small ones BT.601, YUV has limited range and RGB full.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 import av
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 
 Matrix = Literal["bt601", "bt709"]
 
@@ -49,26 +51,32 @@ _TRANSFERS = {
     17: "smpte428",
     18: "arib-std-b67",
 }
-HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
+_HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
+#: Those with colours that BT.709 lacks: of television, of cinemas and of Apple.
+_WIDE_PRIMARIES = frozenset({"bt2020", "smpte431", "smpte432"})
 
-#: Swscale's matrices by AVColorSpace. It refuses pictures with any other tag, so those
+#: Swscale's numbers of matrices; PyAV 17 has no name for the last.
+_BT709, _FCC, _BT601, _SMPTE240M, _BT2020 = 1, 4, 5, 7, 9
+#: The same by AVColorSpace. It refuses pictures with any other tag, so those
 #: (YCgCo, ICtCp, reserved numbers) are treated as if they had none.
 _MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
+    1: _BT709,
+    4: _FCC,
+    5: _BT601,
+    6: _BT601,
+    7: _SMPTE240M,
+    9: _BT2020,
+    10: _BT2020,
 }
 _MATRIX_NAMES: dict[int, Matrix] = {
-    Colorspace.ITU601: "bt601",
-    Colorspace.ITU709: "bt709",
+    _BT601: "bt601",
+    _BT709: "bt709",
 }
 _FULL_RANGE_YUV = frozenset(
     {"yuvj411p", "yuvj420p", "yuvj422p", "yuvj440p", "yuvj444p"}
 )
+_TAGS = ("colorspace", "color_range", "color_primaries", "color_trc")
+_UNSPECIFIED = 2
 _GRAY = ("gray", "ya", "mono")
 
 
@@ -91,7 +99,7 @@ class ColorSpace:
     @property
     def swscale_matrix(self) -> int:
         """Swscale's number for the matrix."""
-        return {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709}[self.matrix]
+        return {"bt601": _BT601, "bt709": _BT709}[self.matrix]
 
     @property
     def swscale_range(self) -> int:
@@ -129,19 +137,15 @@ class SourceColor:
         return _range_number(self.full_range)
 
     @property
-    def is_hdr(self) -> bool:
-        """Whether its light has to be compressed for an ordinary screen."""
-        return self.transfer in HDR_TRANSFERS
+    def needs_mapping(self) -> bool:
+        """Whether it has light or colours that an ordinary screen lacks."""
+        return self.transfer in _HDR_TRANSFERS or self.primaries in _WIDE_PRIMARIES
 
     @property
     def is_sdr_yuv(self) -> bool:
         """Whether an ordinary screen shows the planes rightly as they are."""
-        return (
-            self.is_yuv
-            and not self.is_hdr
-            and self.primaries != "bt2020"
-            and self.swscale_matrix in _MATRIX_NAMES
-        )
+        known = self.swscale_matrix in _MATRIX_NAMES
+        return self.is_yuv and known and not self.needs_mapping
 
     @property
     def sdr(self) -> ColorSpace:
@@ -168,12 +172,12 @@ def source_color(frame: av.VideoFrame) -> SourceColor:
     layout = frame.format
     is_yuv = not (layout.is_rgb or layout.has_palette)
     transfer = _TRANSFERS.get(frame.color_trc)
-    hdr = transfer in HDR_TRANSFERS  # hardly exists with anything but BT.2020
-    guessed = Colorspace.BT2020 if hdr else _matrix_by_size(frame)
+    hdr = transfer in _HDR_TRANSFERS  # hardly exists with anything but BT.2020
+    guessed = _BT2020 if hdr else _matrix_by_size(frame)
     matrix = _MATRICES.get(frame.colorspace, guessed)
     primaries = "bt2020" if hdr else _primaries_by_size(frame)
     return SourceColor(
-        swscale_matrix=int(matrix),
+        swscale_matrix=matrix,
         full_range=_is_full_range(frame, is_yuv),
         primaries=_PRIMARIES.get(frame.color_primaries, primaries),
         transfer=transfer or "bt709",
@@ -182,14 +186,36 @@ def source_color(frame: av.VideoFrame) -> SourceColor:
     )
 
 
-def _matrix_by_size(frame: av.VideoFrame) -> Colorspace:
+@contextmanager
+def tagged_for_swscale(frame: av.VideoFrame, source: SourceColor) -> Iterator[None]:
+    """Tags that say what swscale has to know; it refuses pictures with others.
+
+    Primaries and transfer have none: nothing is converted by them. The picture has its
+    own back afterwards.
+
+    Args:
+        frame: The picture.
+        source: What it means.
+    """
+    own = {name: getattr(frame, name) for name in _TAGS}
+    frame.colorspace = source.swscale_matrix if source.is_yuv else 0
+    frame.color_range = source.swscale_range
+    frame.color_primaries = frame.color_trc = _UNSPECIFIED
+    try:
+        yield
+    finally:
+        for name, value in own.items():
+            setattr(frame, name, value)
+
+
+def _matrix_by_size(frame: av.VideoFrame) -> int:
     small = frame.width <= MAX_SD_WIDTH and frame.height <= MAX_SD_HEIGHT
-    return Colorspace.ITU601 if small else Colorspace.ITU709
+    return _BT601 if small else _BT709
 
 
 def _primaries_by_size(frame: av.VideoFrame) -> str:
     """Only the sizes of television had primaries of their own."""
-    if _matrix_by_size(frame) == Colorspace.ITU709:
+    if _matrix_by_size(frame) == _BT709:
         return "bt709"
     return {576: "bt470bg", 480: "smpte170m", 486: "smpte170m"}.get(
         frame.height, "bt709"
