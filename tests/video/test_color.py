@@ -2,134 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 import numpy as np
-import numpy.typing as npt
 import pytest
+from color_patches import (
+    COLORS,
+    PATCH,
+    UPRIGHT,
+    assert_colors,
+    convert,
+    patch_colors,
+    patches,
+    to_rgb,
+    write_plane,
+    yuv_frame,
+)
 
 from stablechat.types import FrameArray
 from stablechat.video._planes import PlaneConverter, joined
-from stablechat.video.color import SDR, ColorSpace
+from stablechat.video.color import SDR
 from stablechat.video.orient import Orientation, PictureConverter
-
-Floats = npt.NDArray[np.float64]
-
-#: White, black, gray, skin, and clear red, green, blue and yellow.
-COLORS = np.array(
-    [
-        (255, 255, 255),
-        (0, 0, 0),
-        (128, 128, 128),
-        (224, 172, 105),
-        (200, 30, 30),
-        (30, 160, 40),
-        (30, 40, 200),
-        (220, 210, 40),
-    ],
-    np.uint8,
-)
-UPRIGHT = Orientation()
-PATCH = 16  # pixels a side
-WEIGHTS = {
-    "bt601": (0.299, 0.114),
-    "bt709": (0.2126, 0.0722),
-    "bt2020": (0.2627, 0.0593),
-}
-TAGS = {"bt601": 6, "bt709": 1, "bt2020": 9}
-
-
-def patches(colors: npt.NDArray[np.generic] = COLORS) -> npt.NDArray[np.generic]:
-    """One patch of each colour, side by side: ``(PATCH, PATCH * N, 3)``."""
-    return np.tile(np.repeat(colors, PATCH, axis=0), (PATCH, 1, 1))
-
-
-def patch_colors(picture: FrameArray) -> Floats:
-    """The mean of the inner part of each patch, ``(N, 3)``."""
-    height, width = picture.shape[:2]
-    count = round(width / height)
-    inner = picture[height // 4 : -(height // 4)]
-    columns = [np.array_split(inner, count, axis=1)[k] for k in range(count)]
-    rim = width // count // 4
-    return np.array([c[:, rim:-rim].mean(axis=(0, 1)) for c in columns])
-
-
-def to_yuv(rgb: Floats, matrix: str, full: bool, bits: int = 8) -> Floats:
-    """Values of 0..1 to numbers, by the formulas of the standards."""
-    red, blue = WEIGHTS[matrix]
-    y = rgb @ np.array([red, 1 - red - blue, blue])
-    u, v = (rgb[..., 2] - y) / 2 / (1 - blue), (rgb[..., 0] - y) / 2 / (1 - red)
-    if full:
-        top = (1 << bits) - 1
-        return np.stack([y * top, u * top + (top + 1) / 2, v * top + (top + 1) / 2], -1)
-    scale = 1 << bits - 8
-    planes = [y * 219 + 16, u * 224 + 128, v * 224 + 128]
-    return np.stack(planes, -1) * scale
-
-
-def to_rgb(i420: FrameArray, color: ColorSpace) -> Floats:
-    """I420 to RGB of 0..255, by the formulas; chroma is repeated."""
-    width, rows = i420.shape[1], i420.shape[0]
-    height = rows * 2 // 3
-    y = i420[:height].astype(float)
-    chroma = i420[height:].reshape(2, height // 2, width // 2).astype(float)
-    u, v = chroma.repeat(2, axis=1).repeat(2, axis=2) - 128
-    if not color.full_range:
-        y, u, v = (y - 16) * 255 / 219, u * 255 / 224, v * 255 / 224
-    red, blue = WEIGHTS[color.matrix]
-    r, b = y + 2 * (1 - red) * v, y + 2 * (1 - blue) * u
-    g = (y - red * r - blue * b) / (1 - red - blue)
-    return np.clip(np.stack([r, g, b], -1), 0, 255)
-
-
-def yuv_frame(
-    layout: str,
-    matrix: str = "bt709",
-    full: bool = False,
-    tagged: bool = True,
-    rgb: Floats | None = None,
-) -> av.VideoFrame:
-    """A picture of patches in any planar YUV layout, its numbers by the formulas."""
-    rgb = patches() / 255 if rgb is None else rgb
-    frame = av.VideoFrame(rgb.shape[1], rgb.shape[0], layout)
-    bits = frame.format.components[0].bits
-    numbers = np.rint(to_yuv(rgb, matrix, full, bits))
-    for index, plane in enumerate(frame.planes):
-        values = numbers[..., min(index, 2)]
-        if index == 3:
-            values = np.full(rgb.shape[:2], (1 << bits) - 1.0)
-        step_y, step_x = rgb.shape[0] // plane.height, rgb.shape[1] // plane.width
-        write_plane(frame, index, values[::step_y, ::step_x], bits)
-    if tagged:
-        frame.colorspace = TAGS[matrix]
-        frame.color_range = 2 if full else 1
-    return frame
-
-
-def write_plane(
-    frame: av.VideoFrame, index: int, values: npt.NDArray[np.generic], bits: int = 8
-) -> None:
-    kind = np.uint8 if bits == 8 else np.dtype("<u2")
-    plane = frame.planes[index]
-    rows = np.zeros((plane.height, plane.line_size), np.uint8)
-    data = np.ascontiguousarray(values.astype(kind)).view(np.uint8)
-    rows[:, : data.shape[1]] = data
-    plane.update(rows.tobytes())
-
-
-def convert(
-    frame: av.VideoFrame, orientation: Orientation = UPRIGHT
-) -> tuple[FrameArray, Floats, ColorSpace]:
-    """The same picture as RGB, as RGB by way of I420, and what the I420 means."""
-    size = orientation.stored_size((frame.width, frame.height))
-    rgb = PictureConverter(orientation, size).picture(frame)
-    converter = PlaneConverter(orientation, size)
-    i420 = joined(converter.view(frame))
-    color = converter.color(frame)
-    return rgb, to_rgb(i420, color), color
-
-
-def assert_colors(picture: npt.NDArray[np.generic], within: float = 4) -> None:
-    np.testing.assert_allclose(patch_colors(picture), COLORS, atol=within)
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -350,107 +244,32 @@ def test_a_change_in_mid_stream_does_not_change_the_meaning() -> None:
         assert converter.color(frame) == first
 
 
-def pq(nits: Floats) -> Floats:
-    """Light of 0..10000 to signals of 0..1 (SMPTE ST 2084)."""
-    light = (nits / 10_000) ** 0.1593017578125
-    return ((0.8359375 + 18.8515625 * light) / (1 + 18.6875 * light)) ** 78.84375
+def interlaced_frame(path: Path, size: tuple[int, int]) -> av.VideoFrame:
+    """The patches, as a decoder gives them that found fields."""
+    rgb = np.zeros((size[1], size[0], 3), np.uint8)
+    rgb[:] = np.repeat(COLORS, PATCH, axis=0)[None, : size[0]]
+    with av.open(str(path), "w") as container:
+        options = {"flags": "+ildct+ilme", "crf": "1"}
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, "rgb24")))
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0))
 
 
-def hlg(scene: Floats) -> Floats:
-    """Light of 0..1 to signals of 0..1 (ARIB STD-B67)."""
-    bright = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
-    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)
-
-
-def hdr_frame(
-    light: Floats, transfer: int, primaries: int = 9, layout: str = "yuv420p10le"
-) -> av.VideoFrame:
-    """Patches of light, in nits for PQ and of the scene for HLG."""
-    signal = pq(light) if transfer == PQ else hlg(light)
-    frame = yuv_frame(layout, "bt2020", rgb=patches(signal))
-    frame.color_trc, frame.color_primaries = transfer, primaries
-    return frame
-
-
-PQ, HLG = 16, 18
-TO_BT2020 = np.array(
-    [[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]]
-)
-
-
-@pytest.mark.parametrize("transfer", [PQ, HLG])
-def test_hdr_grays_fill_the_range_of_the_screen(transfer: int) -> None:
-    """Shown as they are, PQ would be gray and HLG too light in the middle."""
-    light = np.array([0, 10, 100, 203, 400, 10_000.0])
-    if transfer == HLG:
-        light = np.array([0, 0.01, 0.1, 0.2646, 0.5, 1.0])
-    rgb, by_yuv, color = convert(hdr_frame(light.repeat(3).reshape(-1, 3), transfer))
-    assert color == SDR
+@pytest.mark.parametrize("height", [32, 36])
+@pytest.mark.parametrize("scale", [(1, 1), (2, 2), (1, 0.5)], ids=str)
+def test_interlaced_pictures(
+    tmp_path: Path, height: int, scale: tuple[int, float]
+) -> None:
+    width = PATCH * len(COLORS)
+    frame = interlaced_frame(tmp_path / "x.mkv", (width, height))
+    assert frame.interlaced_frame
+    size = width * scale[0], int(height * scale[1])
+    rgb = PictureConverter(UPRIGHT, size).picture(frame)
+    converter = PlaneConverter(UPRIGHT, size)
+    by_yuv = to_rgb(joined(converter.view(frame)), converter.color(frame))
     for picture in (rgb, by_yuv):
-        shown = patch_colors(picture)
-        assert np.ptp(shown, axis=1).max() <= 3  # still gray
-        assert np.all(np.diff(shown[:, 0]) > 2)  # bent and not clipped
-        assert shown[0, 0] <= 1 and shown[-1, 0] >= 250
-        assert 215 <= shown[3, 0] <= 240  # a white sheet of paper
-
-
-@pytest.mark.parametrize("layout", ["yuv420p10le", "yuv444p12le", "gbrp16le"])
-def test_hdr_below_the_knee_is_not_changed(layout: str) -> None:
-    nits = 90  # of 203 for white
-    linear = (COLORS / 255) ** 2.4 @ TO_BT2020.T * nits
-    frame = hdr_frame(linear.clip(0, None), PQ)
-    if layout == "gbrp16le":
-        tags = frame.color_trc, frame.color_primaries
-        frame = frame.reformat(format=layout, src_colorspace=9, src_color_range=1)
-        frame.color_trc, frame.color_primaries = tags
-    rgb, by_yuv, _ = convert(frame)
-    expected = COLORS * (nits / 203) ** (1 / 2.4)
-    for picture in (rgb, by_yuv):
-        np.testing.assert_allclose(patch_colors(picture), expected, atol=10)
-
-
-@pytest.mark.parametrize("layout", ["yuv420p", "yuv420p10le"])
-def test_bt2020_of_ordinary_light_becomes_bt709(layout: str) -> None:
-    wide = ((COLORS / 255) ** 2.4 @ TO_BT2020.T).clip(0, 1) ** (1 / 2.4)
-    frame = yuv_frame(layout, "bt2020", rgb=patches(wide))
-    frame.color_primaries, frame.color_trc = 9, 14
-    rgb, by_yuv, color = convert(frame)
-    assert color == SDR
-    assert_colors(rgb, 5)
-    assert_colors(by_yuv, 5)
-
-
-def test_colours_that_no_screen_has_keep_their_hue() -> None:
-    pure = np.eye(3)
-    frame = yuv_frame("yuv420p10le", "bt2020", rgb=patches(pure))
-    frame.color_primaries, frame.color_trc = 9, 14
-    rgb, _, _ = convert(frame)
-    shown = patch_colors(rgb)
-    assert shown.argmax(axis=1).tolist() == [0, 1, 2]
-    assert np.all(np.diag(shown) >= 190)
-
-
-def test_pictures_may_come_in_any_order_of_time() -> None:
-    converter = PictureConverter(UPRIGHT, (PATCH * 2, PATCH))
-    for pts, nits in ((5, 10), (None, 1000), (-3, 10), (2, 1000)):
-        frame = hdr_frame(np.array([[nits] * 3, [0] * 3]), PQ)
-        frame.pts = pts
-        shown = converter.view(frame)[PATCH // 2, PATCH // 2, 0]
-        assert (shown > 200) == (nits == 1000)
-        assert frame.pts == pts and frame.color_trc == PQ
-
-
-@pytest.mark.parametrize(("transfer", "primaries"), [(PQ, 1), (PQ, 3), (HLG, 22)])
-def test_tags_that_lie_do_no_harm(transfer: int, primaries: int) -> None:
-    light = np.array([0, 0.05, 0.3]).repeat(3).reshape(-1, 3)
-    frame = hdr_frame(light, transfer, primaries, "yuv420p")
-    rgb, _, _ = convert(frame)
-    assert np.ptp(patch_colors(rgb), axis=1).max() <= 4
-
-
-def test_hdr_is_scaled_and_turned() -> None:
-    light = np.array([0, 100, 10_000.0]).repeat(3).reshape(-1, 3)
-    frame = hdr_frame(light, PQ)
-    picture = PictureConverter(Orientation(90), (PATCH // 2, 25)).picture(frame)
-    assert picture.shape == (25, PATCH // 2, 3)
-    assert picture[2].max() <= 3 and picture[-3].min() >= 250
+        middles = picture[size[1] // 2, PATCH * scale[0] // 2 :: PATCH * scale[0]]
+        np.testing.assert_allclose(middles, COLORS, atol=6)
