@@ -49,9 +49,7 @@ class PlaneConverter:
     def color(self, frame: av.VideoFrame) -> ColorSpace:
         """What the planes mean: the first picture that is seen decides for all."""
         if self._color is None:
-            sdr = source_color(frame).sdr
-            as_is = self._is_usable(frame)
-            self._color = sdr if as_is else replace(sdr, full_range=False)
+            self._color = replace(source_color(frame).sdr, full_range=False)
         return self._color
 
     def view(self, frame: av.VideoFrame) -> Planes:
@@ -73,11 +71,16 @@ class PlaneConverter:
         return turn(y), turn(u), turn(v)
 
     def _is_usable(self, frame: av.VideoFrame) -> bool:
-        """Whether the picture's own planes can be shown as they are."""
+        """Whether the picture's own planes can be shown as they are.
+
+        Those of full range can't everywhere: many players take all H.264 for limited.
+        """
+        color = source_color(frame)
         return (
             frame.format.name in _EIGHT_BIT_420
             and (frame.width, frame.height) == self._stored_size
-            and source_color(frame).is_sdr_yuv
+            and color.is_sdr_yuv
+            and not color.full_range
             and not self._splits_pairs
         )
 

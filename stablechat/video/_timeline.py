@@ -16,6 +16,14 @@ import numpy as np
 
 from stablechat.errors import LimitError, VideoError
 from stablechat.types import FloatArray, IntArray
+from stablechat.video._damage import (
+    CHECK_BUDGET_PIXELS,
+    Check,
+    check_pictures,
+    signs_of_a_cut,
+    signs_of_a_hole,
+    signs_of_a_lie,
+)
 from stablechat.video._open import PathLike, Source, open_source
 from stablechat.video._packets import (
     ClockRepair,
@@ -162,9 +170,24 @@ def build_timeline(
         cumulative = codec in _CUMULATIVE_CODECS
         ticks = None if cumulative else _ticks_from_packets(scan, trial)
         if ticks is not None:
-            return _timeline(source, scan, ticks, by_time=True)
+            check = _check_if_small(path, limits, source, scan)
+            return _timeline(source, scan, ticks, check=check, by_time=True)
     with open_source(path, limits) as source:
         return _timeline(source, scan, _ticks_in_order(source, scan), by_time=False)
+
+
+def _check_if_small(
+    path: PathLike, limits: VideoLimits, source: Source, scan: _Scan
+) -> Check | None:
+    """Decode a small file whole, so that its damage is known beforehand."""
+    if _num_pixels(source, scan) > CHECK_BUDGET_PIXELS:
+        return None
+    with open_source(path, limits) as again:
+        return check_pictures(again)
+
+
+def _num_pixels(source: Source, scan: _Scan) -> int:
+    return len(scan.pts) * max(1, source.stream.width * source.stream.height)
 
 
 def _ticks_from_packets(scan: _Scan, trial: tuple[int | None, ...]) -> IntArray | None:
@@ -181,10 +204,8 @@ def _ticks_from_packets(scan: _Scan, trial: tuple[int | None, ...]) -> IntArray 
 
 def _ticks_in_order(source: Source, scan: _Scan) -> IntArray:
     """Times of the pictures by decoding them all, or by the packets' count."""
-    stream = source.stream
-    pixels = len(scan.pts) * max(1, stream.width * stream.height)
     step = _step_ticks(source, scan)
-    if pixels > COUNT_BUDGET_PIXELS:
+    if _num_pixels(source, scan) > COUNT_BUDGET_PIXELS:
         return np.sort(_fill_times(scan.pts, step))
     times = [frame.pts for frame in decode_from_start(source)]
     # The decoder's order is right. Where its times are not (H.264 in AVI), they are
@@ -210,8 +231,16 @@ def _fill_times(times: list[int | None], step: int) -> IntArray:
 
 
 def _timeline(
-    source: Source, scan: _Scan, ticks: IntArray, *, by_time: bool
+    source: Source,
+    scan: _Scan,
+    ticks: IntArray,
+    *,
+    by_time: bool,
+    check: Check | None = None,
 ) -> Timeline:
+    if check is not None and check.num_damaged:  # some pictures never come out
+        kept = np.intersect1d(ticks, check.ticks)
+        ticks = kept if len(kept) else ticks
     tick_seconds = float(source.time_base)
     since_first: FloatArray = (ticks - ticks[0]).astype(np.float64) * tick_seconds
     seconds = since_first + _first_seconds(source, int(ticks[0]))
@@ -220,15 +249,20 @@ def _timeline(
     key_ticks, order = np.unique(
         np.array(scan.key_ticks if usable else [], np.int64), return_index=True
     )
+    end_seconds = float(seconds[-1]) + last
+    warnings = _warnings(source, scan, ticks, by_time, check)
+    warnings += signs_of_a_cut(source, float(ticks[-1]) * tick_seconds + last)
+    warnings += signs_of_a_lie(source, end_seconds - float(seconds[0]))
+    warnings += signs_of_a_hole(seconds)
     return Timeline(
         ticks=ticks,
         seconds=seconds,
-        end_seconds=float(seconds[-1]) + last,
+        end_seconds=end_seconds,
         tick_seconds=tick_seconds,
         by_time=by_time,
         key_ticks=key_ticks,
         key_bytes=np.array(scan.key_bytes if usable else [], np.int64)[order],
-        warnings=tuple(_warnings(source, scan, ticks, by_time)),
+        warnings=tuple(warnings),
     )
 
 
@@ -251,18 +285,22 @@ def _last_duration_ticks(source: Source, scan: _Scan, ticks: IntArray) -> int:
     return int(np.median(steps)) if len(steps) else _step_ticks(source, scan)
 
 
-def _warnings(source: Source, scan: _Scan, ticks: IntArray, by_time: bool) -> list[str]:
+def _warnings(
+    source: Source, scan: _Scan, ticks: IntArray, by_time: bool, check: Check | None
+) -> list[str]:
     found = []
+    if check is not None and check.num_damaged:
+        found.append("Some of the pictures are damaged or missing.")
+    elif scan.num_corrupt:
+        found.append("Some of the pictures are marked as damaged.")
     if scan.jumps:
         found.append("The clock of the recording jumps; the parts were joined.")
-    if scan.num_corrupt:
-        found.append("Some of the pictures are marked as damaged.")
     if _is_cut_off(source, scan, ticks):
         found.append(
             f"The file promises {source.stream.frames} pictures and holds "
             f"{len(ticks)}; it may be cut off."
         )
-    if by_time and len(ticks) < len(scan.pts):
+    if by_time and int(ticks[0]) > min(p for p in scan.pts if p is not None):
         found.append("The pictures at the start can't be decoded and are left out.")
     return found
 

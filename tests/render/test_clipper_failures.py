@@ -182,7 +182,7 @@ def test_nothing_but_the_clip_is_written(tmp_path: Path, plain: VideoInfo) -> No
         on_progress=look,
         cancelled=look,
     )
-    assert seen == {"clip.mp4", "clip.mp4.log", "out.mp4"}
+    assert seen - {"clip.mp4", "clip.mp4.log"} == {"out.mp4"}
 
 
 def test_encoder_that_the_machine_lacks(

@@ -1,0 +1,82 @@
+"""Signs of damage: found where they are, and not in sound files."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from video_clips import write_clip
+
+from stablechat.video import _timeline as timeline_module
+from stablechat.video import probe, sample_frames
+from stablechat.video._damage import _clock_seconds, signs_of_a_hole
+
+
+def warnings(path: Path) -> str:
+    return " ".join(probe(path).warnings)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "webm", "ts"])
+def test_sound_files_are_not_suspected(tmp_path: Path, ending: str) -> None:
+    codec = "libvpx" if ending == "webm" else "libx264"
+    path = write_clip(tmp_path / f"x.{ending}", 50, codec=codec, audio=ending != "webm")
+    assert probe(path).warnings == ()
+
+
+@pytest.mark.parametrize("audio", [True, False])
+@pytest.mark.parametrize("ending", ["mkv", "ts"])
+def test_a_file_that_was_cut_off(tmp_path: Path, ending: str, audio: bool) -> None:
+    path = write_clip(tmp_path / f"x.{ending}", 250, audio=audio)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2 // 188 * 188 + 50])
+    assert "cut off" in warnings(path)
+    assert probe(path).num_frames < 250
+
+
+def damaged(path: Path) -> Path:
+    """Noise over a tenth of the pictures, in the middle."""
+    data = bytearray(write_clip(path, 100, options={"g": "20"}).read_bytes())
+    start = len(data) // 4  # the index is at the end
+    noise = np.random.default_rng(1).integers(0, 256, len(data) // 10, np.uint8)
+    data[start : start + len(noise)] = noise.tobytes()
+    path.write_bytes(data)
+    return path
+
+
+def test_a_small_file_is_decoded_whole(tmp_path: Path) -> None:
+    info = probe(damaged(tmp_path / "x.mp4"))
+    assert "Some of the pictures are damaged or missing." in info.warnings
+    sample = sample_frames(info, info.num_frames)
+    assert sample.indices.tolist() == list(range(info.num_frames))
+
+
+def test_a_large_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stablechat.video._inspect import inspect_here
+    from stablechat.video.limits import VideoLimits
+
+    path = damaged(tmp_path / "x.mp4")
+    monkeypatch.setattr(timeline_module, "CHECK_BUDGET_PIXELS", 1)
+    timeline = inspect_here(path, VideoLimits()).timeline
+    assert len(timeline) == 100
+    assert timeline.warnings == ()
+
+
+def test_a_hole_is_told(tmp_path: Path) -> None:
+    times = [Fraction(k, 25) + (k >= 30) * 2 for k in range(60)]
+    path = write_clip(tmp_path / "x.mkv", 60, times=times, audio=False)
+    assert "No new picture comes for 2.0 seconds after 1.2 s" in warnings(path)
+
+
+def test_an_uneven_video_has_no_holes() -> None:
+    steps = np.random.default_rng(0).uniform(0.02, 1.0, 200)
+    assert signs_of_a_hole(np.cumsum(steps)) == []
+    assert signs_of_a_hole(np.arange(0.0, 5, 0.04)) == []
+    assert signs_of_a_hole(np.array([0.0, 9.0])) == []
+
+
+def test_clocks_are_read() -> None:
+    assert _clock_seconds("00:01:02.500000000") == 62.5
+    assert _clock_seconds("62.5") is None
+    assert _clock_seconds("a:b:c") is None
