@@ -20,6 +20,11 @@ REFUSAL_LIMIT_SECONDS = 30.0
 #: name, topics (the part of a problem before the colon), reason.
 KNOWN: tuple[tuple[str, frozenset[str], str], ...] = (
     (
+        "real/dmlc+decord/corrupted.mp4",
+        frozenset({"variable rate"}),
+        "48 equal steps and one where the damaged picture is missing",
+    ),
+    (
         "damaged/header_duration_1h.mp4",
         frozenset({"warnings"}),
         "nothing that is read says an hour: neither the tracks nor FFmpeg",
