@@ -23,7 +23,7 @@ from av.stream import Discard, Disposition
 from render.sound_clock import SoundClock
 from stablechat.types import TimeSpan, VideoInfo
 from stablechat.video import Source, Timeline, open_source
-from stablechat.video.clock import ClockJump, find_jumps
+from stablechat.video.clock import ClockJump
 
 logger = logging.getLogger(__name__)
 
@@ -133,11 +133,10 @@ def _pieces(
 ) -> Iterator[_Piece]:
     """Decoded sound from no later than ``start_seconds``, in file order."""
     origin = timeline.origin_seconds
-    jumps = find_jumps(video, timeline)
-    if jumps:  # seeking goes by times, which are not unique here
+    if timeline.jumps:  # seeking goes by times, which are not unique here
         with open_source(video.path) as source:
             skip_until = start_seconds - _PREROLLS[0]
-            yield from _decode_from(source, origin, 0.0, skip_until, jumps)
+            yield from _decode_from(source, origin, 0.0, skip_until, timeline.jumps)
         return
     for preroll in _PREROLLS:
         seek_seconds = max(0.0, start_seconds - preroll)

@@ -13,7 +13,7 @@ from fractions import Fraction
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from stablechat.video.clock import MAX_GAP_SECONDS, MAX_STEP_BACK_SECONDS, ClockJump
+from stablechat.video.clock import ClockJump, is_jump
 
 
 class SoundClock:
@@ -28,8 +28,7 @@ class SoundClock:
         self._positions = [jump.position for jump in jumps]
         offsets = [0.0, *(jump.offset_seconds for jump in jumps)]
         self._offsets = [round(offset / time_base) for offset in offsets]
-        self._max_gap = round(MAX_GAP_SECONDS / time_base)
-        self._max_back = round(MAX_STEP_BACK_SECONDS / time_base)
+        self._tick_seconds = float(time_base)
         self._part = 0
         self._next: int | None = None
 
@@ -60,5 +59,5 @@ class SoundClock:
         ahead, otherwise = (
             dts + self._offsets[p] - self._next for p in (part, following)
         )
-        jumped = not -self._max_back <= ahead <= self._max_gap
+        jumped = is_jump(ahead * self._tick_seconds)
         return following if jumped and abs(otherwise) < abs(ahead) else part

@@ -87,11 +87,7 @@ class Scaler:
         if source.has_alpha:
             rgba = reformat(self._before, frame, source, size, "rgba", SDR)
             flat = av.VideoFrame.from_ndarray(_on_black(rgba), "rgb24")
-            flat.color_primaries, flat.color_trc = (
-                frame.color_primaries,
-                frame.color_trc,
-            )
-            return flat
+            return _with_light_of(frame, flat)
         if not source.full_range and frame.format.name.startswith("gray"):
             # Swscale takes all gray for full range; as luma it believes the tag.
             kept = ColorSpace("bt709", True, source.primaries, source.transfer)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import av
 import numpy as np
 
-from stablechat.types import FloatArray, IntArray
+from stablechat.types import FloatArray
 from stablechat.video._open import Source
 from stablechat.video._packets import DamageLog, decode_from_start
 
@@ -31,11 +32,12 @@ class Check:
     """What came out when a file was decoded whole.
 
     Attributes:
-        ticks: int64 ``(N,)``, times of the pictures, increasing.
+        times: Of the pictures in the order they came, in ticks; None where they have
+            none.
         num_damaged: Packets that failed and pictures with parts missing.
     """
 
-    ticks: IntArray
+    times: tuple[int | None, ...]
     num_damaged: int
 
 
@@ -48,13 +50,12 @@ def check_pictures(source: Source) -> Check:
     Returns:
         Its pictures and its damage.
     """
-    log = DamageLog()
-    ticks, num_corrupt = set(), 0
+    log, num_corrupt = DamageLog(), 0
+    times = []
     for frame in decode_from_start(source, log):
         num_corrupt += frame.is_corrupt
-        if frame.pts is not None:
-            ticks.add(frame.pts)
-    return Check(np.array(sorted(ticks), np.int64), log.num_failed + num_corrupt)
+        times.append(frame.pts)
+    return Check(tuple(times), log.num_failed + num_corrupt)
 
 
 def signs_of_a_cut(source: Source, end_seconds: float) -> list[str]:
@@ -133,7 +134,7 @@ def _promised_seconds(source: Source) -> float | None:
             return _clock_seconds(text)
     alone = len(source.container.streams) == 1
     whole = source.container.duration
-    return whole / 1e6 if alone and whole is not None else None
+    return whole / av.time_base if alone and whole is not None else None
 
 
 def _clock_seconds(text: str) -> float | None:

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from stablechat.video._timeline import Timeline
+from stablechat.video.clock import ClockJump
 from stablechat.video.isolation import Message
 from stablechat.video.orient import Orientation, displayed_size
 
@@ -89,6 +90,7 @@ def inspection_message(found: Inspection) -> Message:
         "end_seconds": timeline.end_seconds,
         "tick_seconds": timeline.tick_seconds,
         "by_time": timeline.by_time,
+        "jumps": [[jump.position, jump.offset_seconds] for jump in timeline.jumps],
         "timeline_warnings": timeline.warnings,
     }
     arrays = [timeline.ticks, timeline.seconds, timeline.key_ticks, timeline.key_bytes]
@@ -139,6 +141,7 @@ def _checked_inspection(message: Message) -> Inspection:
         by_time=bool(data["by_time"]),
         key_ticks=key_ticks.astype(np.int64),
         key_bytes=key_bytes.astype(np.int64),
+        jumps=tuple(ClockJump(int(at), float(by)) for at, by in data["jumps"]),
         warnings=tuple(str(text) for text in data["timeline_warnings"]),
     )
     return Inspection(look, timeline, header)

@@ -11,15 +11,11 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from stablechat.video._open import Source
+from stablechat.video.clock import ClockRepair
 from stablechat.video.isolation import heartbeat
 
 #: In quotes: PyAV's class takes a parameter in its stubs, not when it runs.
 VideoPacket: TypeAlias = "Packet[VideoStream]"
-
-#: Broadcast formats whose clock may jump; in all others a gap is a real gap.
-_JUMPING_FORMATS = frozenset({"mpegts", "mpeg"})
-MAX_GAP_SECONDS = 10.0  # a longer silence forward is a jump, as FFmpeg's tool has it
-MAX_STEP_BACK_SECONDS = 0.1  # decode times never run back by more than rounding
 
 MAX_READ_ERRORS = 16  # in a row; then the rest of the file is given up
 
@@ -29,48 +25,6 @@ class DamageLog:
     """Counts what could not be decoded."""
 
     num_failed: int = 0
-
-
-class ClockRepair:
-    """Takes jumps out of the timestamps of recordings that were glued together.
-
-    Args:
-        source: The open file.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self._enabled = source.container.format.name in _JUMPING_FORMATS
-        self._max_gap = int(MAX_GAP_SECONDS / source.time_base)
-        self._max_back = int(MAX_STEP_BACK_SECONDS / source.time_base)
-        self._offset = 0
-        self._next: int | None = None
-        self.jumps = 0
-
-    def repaired(self, packet: VideoPacket) -> VideoPacket:
-        """Shift one packet's times so that they go on from the packet before.
-
-        Args:
-            packet: The next one in file order; changed in place.
-
-        Returns:
-            The same packet.
-        """
-        if not self._enabled or packet.dts is None:
-            return packet
-        self._notice_jump(packet.dts)
-        packet.dts += self._offset
-        if packet.pts is not None:
-            packet.pts += self._offset
-        self._next = packet.dts + (packet.duration or 0)
-        return packet
-
-    def _notice_jump(self, dts: int) -> None:
-        if self._next is None:
-            return
-        ahead = dts + self._offset - self._next
-        if not -self._max_back <= ahead <= self._max_gap:
-            self._offset -= ahead
-            self.jumps += 1
 
 
 def read_packets(source: Source) -> Iterator[VideoPacket]:

@@ -6,8 +6,6 @@ nothing is lost and little time is spent.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -49,7 +47,7 @@ class PlaneConverter:
     def color(self, frame: av.VideoFrame) -> ColorSpace:
         """What the planes mean: the first picture that is seen decides for all."""
         if self._color is None:
-            self._color = replace(source_color(frame).sdr, full_range=False)
+            self._color = source_color(frame).sdr
         return self._color
 
     def view(self, frame: av.VideoFrame) -> Planes:
@@ -71,10 +69,7 @@ class PlaneConverter:
         return turn(y), turn(u), turn(v)
 
     def _is_usable(self, frame: av.VideoFrame) -> bool:
-        """Whether the picture's own planes can be shown as they are.
-
-        Those of full range can't everywhere: many players take all H.264 for limited.
-        """
+        """Whether the picture's own planes can be shown as they are."""
         color = source_color(frame)
         return (
             frame.format.name in _EIGHT_BIT_420

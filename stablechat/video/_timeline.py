@@ -9,6 +9,7 @@ whole file is decoded once, within a budget.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,12 +27,11 @@ from stablechat.video._damage import (
 )
 from stablechat.video._open import PathLike, Source, open_source
 from stablechat.video._packets import (
-    ClockRepair,
     VideoPacket,
-    decode_from_start,
     is_hidden,
     read_packets,
 )
+from stablechat.video.clock import ClockJump, ClockRepair
 from stablechat.video.limits import VideoLimits
 
 #: Pictures decoded to see whether packets and pictures agree.
@@ -61,6 +61,7 @@ class Timeline:
             first one.
         key_ticks: int64 ``(K,)``, times at which decoding may begin, increasing.
         key_bytes: Where in the file each of them lies, -1 if unknown.
+        jumps: Where the file's own clock jumps; ``ticks`` are without them.
         warnings: What was odd, one plain sentence each.
     """
 
@@ -71,6 +72,7 @@ class Timeline:
     by_time: bool
     key_ticks: IntArray
     key_bytes: IntArray
+    jumps: tuple[ClockJump, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -112,7 +114,7 @@ class _Scan:
     key_bytes: list[int] = field(default_factory=list)
     num_packets: int = 0
     num_corrupt: int = 0
-    jumps: int = 0
+    jumps: tuple[ClockJump, ...] = ()
 
     def add(self, packet: VideoPacket, hidden: bool) -> None:
         """Take one packet into account."""
@@ -142,7 +144,7 @@ def scan_packets(source: Source, limits: VideoLimits) -> _Scan:
                 f"{source.name} has more than {limits.max_frames:,} pictures and that "
                 "is the limit; cut out the part you ask about."
             )
-    scan.jumps = clock.jumps
+    scan.jumps = tuple(clock.jumps)
     return scan
 
 
@@ -170,17 +172,18 @@ def build_timeline(
         cumulative = codec in _CUMULATIVE_CODECS
         ticks = None if cumulative else _ticks_from_packets(scan, trial)
         if ticks is not None:
-            check = _check_if_small(path, limits, source, scan)
+            check = _check(path, limits, source, scan, CHECK_BUDGET_PIXELS)
             return _timeline(source, scan, ticks, check=check, by_time=True)
-    with open_source(path, limits) as source:
-        return _timeline(source, scan, _ticks_in_order(source, scan), by_time=False)
+        check = _check(path, limits, source, scan, COUNT_BUDGET_PIXELS)
+        ticks = _ticks_in_order(source, scan, check)
+        return _timeline(source, scan, ticks, check=check, by_time=False)
 
 
-def _check_if_small(
-    path: PathLike, limits: VideoLimits, source: Source, scan: _Scan
+def _check(
+    path: PathLike, limits: VideoLimits, source: Source, scan: _Scan, budget: int
 ) -> Check | None:
-    """Decode a small file whole, so that its damage is known beforehand."""
-    if _num_pixels(source, scan) > CHECK_BUDGET_PIXELS:
+    """Decode a file of at most so many pixels whole; its damage is then known."""
+    if _num_pixels(source, scan) > budget:
         return None
     with open_source(path, limits) as again:
         return check_pictures(again)
@@ -202,15 +205,12 @@ def _ticks_from_packets(scan: _Scan, trial: tuple[int | None, ...]) -> IntArray 
     return ticks if agrees else None
 
 
-def _ticks_in_order(source: Source, scan: _Scan) -> IntArray:
-    """Times of the pictures by decoding them all, or by the packets' count."""
-    step = _step_ticks(source, scan)
-    if _num_pixels(source, scan) > COUNT_BUDGET_PIXELS:
-        return np.sort(_fill_times(scan.pts, step))
-    times = [frame.pts for frame in decode_from_start(source)]
+def _ticks_in_order(source: Source, scan: _Scan, check: Check | None) -> IntArray:
+    """Times of the pictures as they were decoded, or else by the packets' count."""
     # The decoder's order is right. Where its times are not (H.264 in AVI), they are
     # the right ones in the wrong places.
-    return np.sort(_fill_times(times, step))
+    times = scan.pts if check is None else check.times
+    return np.sort(_fill_times(times, _step_ticks(source, scan)))
 
 
 def _step_ticks(source: Source, scan: _Scan) -> int:
@@ -221,7 +221,7 @@ def _step_ticks(source: Source, scan: _Scan) -> int:
     return max(1, int(np.median(scan.durations)))
 
 
-def _fill_times(times: list[int | None], step: int) -> IntArray:
+def _fill_times(times: Sequence[int | None], step: int) -> IntArray:
     """Put times where there are none: one step after the picture before."""
     filled: list[int] = []
     for tick in times:
@@ -238,8 +238,10 @@ def _timeline(
     by_time: bool,
     check: Check | None = None,
 ) -> Timeline:
-    if check is not None and check.num_damaged:  # some pictures never come out
-        kept = np.intersect1d(ticks, check.ticks)
+    if by_time and check is not None and check.num_damaged:
+        # Some pictures never come out.
+        known = [tick for tick in check.times if tick is not None]
+        kept = np.intersect1d(ticks, np.array(known, np.int64))
         ticks = kept if len(kept) else ticks
     tick_seconds = float(source.time_base)
     since_first: FloatArray = (ticks - ticks[0]).astype(np.float64) * tick_seconds
@@ -262,6 +264,7 @@ def _timeline(
         by_time=by_time,
         key_ticks=key_ticks,
         key_bytes=np.array(scan.key_bytes if usable else [], np.int64)[order],
+        jumps=scan.jumps,
         warnings=tuple(warnings),
     )
 

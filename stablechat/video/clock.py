@@ -1,24 +1,22 @@
-"""Where the clock of a recording jumps, for streams other than the pictures.
+"""The clock of recordings that were glued together: it jumps where the parts meet.
 
-The timestamps of pictures are repaired as they are read. The clock jumps at one place
-of the file for all streams, so others can take over what the repair did there.
+Times of pictures are repaired as they are read. The clock jumps at one place of the
+file for all streams, so others can take over what was repaired there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stablechat.types import VideoInfo
-from stablechat.video._open import open_source
-from stablechat.video._packets import (
-    MAX_GAP_SECONDS,
-    MAX_STEP_BACK_SECONDS,
-    ClockRepair,
-    read_packets,
-)
-from stablechat.video._timeline import Timeline
+from av.packet import Packet
+from av.video.stream import VideoStream
 
-__all__ = ["MAX_GAP_SECONDS", "MAX_STEP_BACK_SECONDS", "ClockJump", "find_jumps"]
+from stablechat.video._open import Source
+
+#: Broadcast formats whose clock may jump; in all others a gap is a real gap.
+_JUMPING_FORMATS = frozenset({"mpegts", "mpeg"})
+MAX_GAP_SECONDS = 10.0  # a longer silence forward is a jump, as FFmpeg's tool has it
+MAX_STEP_BACK_SECONDS = 0.1  # decode times never run back by more than rounding
 
 
 @dataclass(frozen=True)
@@ -34,29 +32,48 @@ class ClockJump:
     offset_seconds: float
 
 
-def find_jumps(video: VideoInfo, timeline: Timeline) -> list[ClockJump]:
-    """Where the clock of a recording jumps; reads all packets, decodes none.
+def is_jump(ahead_seconds: float) -> bool:
+    """Whether a packet so far ahead of where it was due is behind a jump."""
+    return not -MAX_STEP_BACK_SECONDS <= ahead_seconds <= MAX_GAP_SECONDS
+
+
+class ClockRepair:
+    """Takes jumps out of the timestamps of the pictures.
 
     Args:
-        video: The recording.
-        timeline: Its timeline; one that names key pictures has no jumps, and the file
-            is not read.
-
-    Returns:
-        The jumps in file order.
-
-    Raises:
-        VideoError: If the file can't be opened.
+        source: The open file.
     """
-    if len(timeline.key_ticks):
-        return []
-    jumps: list[ClockJump] = []
-    with open_source(video.path) as source:
-        clock = ClockRepair(source)
-        for packet in read_packets(source):
-            before = packet.dts
-            after = clock.repaired(packet).dts
-            if len(jumps) < clock.jumps and before is not None and after is not None:
-                offset = float((after - before) * source.time_base)
-                jumps.append(ClockJump(packet.pos or 0, offset))
-    return jumps
+
+    def __init__(self, source: Source) -> None:
+        self._enabled = source.container.format.name in _JUMPING_FORMATS
+        self._tick_seconds = float(source.time_base)
+        self._offset = 0
+        self._next: int | None = None
+        self.jumps: list[ClockJump] = []
+
+    def repaired(self, packet: Packet[VideoStream]) -> Packet[VideoStream]:
+        """Shift one packet's times so that they go on from the packet before.
+
+        Args:
+            packet: The next one in file order; changed in place.
+
+        Returns:
+            The same packet.
+        """
+        if not self._enabled or packet.dts is None:
+            return packet
+        self._notice_jump(packet.dts, packet.pos or 0)
+        packet.dts += self._offset
+        if packet.pts is not None:
+            packet.pts += self._offset
+        self._next = packet.dts + (packet.duration or 0)
+        return packet
+
+    def _notice_jump(self, dts: int, position: int) -> None:
+        if self._next is None:
+            return
+        ahead = dts + self._offset - self._next
+        if is_jump(ahead * self._tick_seconds):
+            self._offset -= ahead
+            offset_seconds = self._offset * self._tick_seconds
+            self.jumps.append(ClockJump(position, offset_seconds))

@@ -152,12 +152,13 @@ class SourceColor:
         """What its planes mean in 8-bit YUV that an ordinary screen can show.
 
         YUV keeps its own BT.601 or BT.709, since old players that read no tags guess
-        it by the size; all else becomes BT.709. The range is kept as well.
+        it by the size; all else becomes BT.709. The range is limited: many players
+        take all H.264 for that.
         """
         if not self.is_sdr_yuv:
             return SDR
         matrix = _MATRIX_NAMES[self.swscale_matrix]
-        return ColorSpace(matrix, self.full_range, self.primaries, self.transfer)
+        return ColorSpace(matrix, False, self.primaries, self.transfer)
 
 
 def source_color(frame: av.VideoFrame) -> SourceColor:

@@ -63,7 +63,7 @@ def sample_frames(
     info = _info(video, limits, cancelled)
     timeline = inspect(info.path, limits, cancelled=cancelled).timeline
     wanted = even_indices(*indices_in_span(timeline, span), num_frames)
-    return _sample(info, wanted, size, limits, on_progress, cancelled)
+    return _sample(info, timeline, wanted, size, limits, on_progress, cancelled)
 
 
 def frames_at(
@@ -101,7 +101,7 @@ def frames_at(
     info = _info(video, limits, cancelled)
     timeline = inspect(info.path, limits, cancelled=cancelled).timeline
     wanted = np.array([timeline.index_at(time) for time in times.tolist()], np.int64)
-    return _sample(info, wanted, size, limits, on_progress, cancelled)
+    return _sample(info, timeline, wanted, size, limits, on_progress, cancelled)
 
 
 def _info(
@@ -116,6 +116,7 @@ def _info(
 
 def _sample(
     info: VideoInfo,
+    timeline: Timeline,
     wanted: IntArray,
     size: tuple[int, int] | None,
     limits: VideoLimits | None,
@@ -136,7 +137,6 @@ def _sample(
         on_message=tray.take,
         cancelled=cancelled,
     )
-    timeline = inspect(info.path, limits, cancelled=cancelled).timeline
     numbers = tray.checked_numbers(len(timeline))
     rows = np.searchsorted(unique, wanted)
     return FrameSample(
@@ -171,7 +171,7 @@ class _Tray:
         fits = picture.dtype == np.uint8 and picture.shape == self.pictures.shape[1:]
         if type(row) is not int or type(number) is not int or not fits:
             raise self._nonsense()
-        if not 0 <= row < len(self.pictures):
+        if not 0 <= row < len(self.pictures):  # a negative one would count backwards
             raise self._nonsense()
         self.pictures[row] = picture
         self._numbers[row] = number

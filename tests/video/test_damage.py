@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from video_clips import write_clip
+from video_clips import ffmpeg, write_clip
 
 from stablechat.video import _timeline as timeline_module
 from stablechat.video import probe, sample_frames
@@ -50,6 +50,16 @@ def test_a_small_file_is_decoded_whole(tmp_path: Path) -> None:
     assert "Some of the pictures are damaged or missing." in info.warnings
     sample = sample_frames(info, info.num_frames)
     assert sample.indices.tolist() == list(range(info.num_frames))
+
+
+def test_a_stream_without_times_tells_its_damage_too(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "x.mp4", 100, options={"g": "20"}, audio=False)
+    bare = tmp_path / "x.h264"
+    ffmpeg("-i", clip, "-c", "copy", bare)
+    data = bytearray(bare.read_bytes())
+    data[len(data) // 3 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 3)
+    bare.write_bytes(data)
+    assert "damaged or missing" in warnings(bare)
 
 
 def test_a_large_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

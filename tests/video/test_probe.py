@@ -191,6 +191,7 @@ def test_two_recordings_glued_together_go_on(tmp_path: Path) -> None:
     assert info.num_frames == 100
     assert info.duration_seconds == pytest.approx(4, abs=0.2)
     assert any("jumps" in warning for warning in info.warnings)
+    assert len(read_timeline(glued).jumps) == 1
 
 
 def test_an_unchanged_file_is_read_once_and_a_changed_one_again(

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stablechat import errors
@@ -38,7 +38,6 @@ _ADDED_VARIABLES = {
     "MALLOC_ARENA_MAX": "2",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
-    "PYTHONUNBUFFERED": "1",
 }
 
 _START = (
@@ -98,24 +97,24 @@ def run_in_child(
         CancelledError: If ``cancelled`` said so.
     """
     data = {**request.data, "max_memory_bytes": limits.max_memory_bytes}
-    with _child(module) as process:
-        listener = _Listener(process)
-        code: int | None = None
-        try:
-            listener.start(Message(data, request.arrays))
-            return _result(listener, subject, limits, on_message, cancelled)
-        except _EndedEarly:
-            with suppress(subprocess.TimeoutExpired):
-                code = process.wait(timeout=EXIT_SECONDS)
-        finally:
-            _kill(process)
-            listener.finish()
+    process = _start(module)
+    listener = _Listener(process)
+    code: int | None = None
+    try:
+        listener.start(Message(data, request.arrays))
+        return _result(listener, subject, limits, on_message, cancelled)
+    except _EndedEarly:
+        with suppress(subprocess.TimeoutExpired):
+            code = process.wait(timeout=EXIT_SECONDS)
+    finally:
+        _kill(process)
+        listener.finish()
+        process.wait()
     logger.error("Reading %s ended with %s: %s", subject, code, listener.printed)
     raise _end_of_child(code, subject)
 
 
-@contextmanager
-def _child(module: str) -> Iterator[subprocess.Popen[bytes]]:
+def _start(module: str) -> subprocess.Popen[bytes]:
     if not sys.executable:
         raise VideoError("No Python was found to read the video with.")
     kept = {
@@ -124,10 +123,9 @@ def _child(module: str) -> Iterator[subprocess.Popen[bytes]]:
         if key.upper() in _KEPT_VARIABLES or key.startswith("LC_")
     }
     folders = json.dumps([os.path.abspath(folder) for folder in sys.path])
-    command = [sys.executable, "-I", "-c", _START, folders, module]
     try:
-        process = subprocess.Popen(
-            command,
+        return subprocess.Popen(
+            [sys.executable, "-I", "-c", _START, folders, module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -138,15 +136,6 @@ def _child(module: str) -> Iterator[subprocess.Popen[bytes]]:
         raise VideoError(
             f"The video can't be read: no process could be started ({error.strerror})."
         ) from error
-    try:
-        yield process
-    finally:
-        _kill(process)
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-        process.wait()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -188,10 +177,14 @@ class _Listener:
         return self._arrived.get(timeout=POLL_SECONDS)
 
     def finish(self) -> None:
-        """Wait for the threads; the child must be dead."""
+        """Wait for the threads and close the pipes; the child must be dead."""
         self._finished.set()
         for thread in self._threads:
             thread.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with suppress(OSError):  # what is left of a request has no reader
+                    pipe.close()
 
     @property
     def printed(self) -> str:
