@@ -32,6 +32,8 @@ FrameArray = npt.NDArray[np.uint8]
 
 #: Values one coordinate takes; bin ``k`` means the unit value ``k / (NUM_BINS - 1)``.
 NUM_BINS = 100
+#: Bins on either side of a written one whose probabilities are kept.
+NEIGHBOUR_REACH = 3
 
 Task = Literal["stvg", "svg", "elc", "tvg", "rec", "describe"]
 FinishReason = Literal["stop", "length", "cancelled"]
@@ -164,6 +166,10 @@ class GenerationConfig:
         seed: Makes sampling repeatable.
         stop_at_last_row: End the answer to a grounding question after the box of its
             span's last frame; what a model adds after it can't matter.
+        speculation: Guess rows ahead and have the model check many tokens in one pass.
+            The answer is the same; it comes sooner.
+        grammar: Let the model write nothing but whole answers of the task's form.
+        log_probs: Keep the log-probability of every token.
     """
 
     max_new_tokens: int = 1024
@@ -171,6 +177,9 @@ class GenerationConfig:
     top_p: float = 1.0
     seed: int = 0
     stop_at_last_row: bool = True
+    speculation: bool = True
+    grammar: bool = False
+    log_probs: bool = False
 
     def __post_init__(self) -> None:
         _require_number(self.max_new_tokens, "max_new_tokens", Integral)
@@ -198,12 +207,36 @@ class Generation:
         finish_reason: ``"stop"`` (the model ended it), ``"length"`` (the limit cut
             it) or ``"cancelled"``.
         timings: Seconds by stage, for example ``{"decode_seconds": 0.8}``.
+        num_passes: Forward passes of the language model after the prompt.
+        log_probs: Natural logarithm of each token's probability, if asked for.
+        neighbour_probabilities: float64 ``(T, 2 * NEIGHBOUR_REACH + 1)``, for each
+            token the probabilities of the bins around it on its own axis, itself in
+            the middle; 0 where there is no such bin, and for words. None where the
+            model's scores are not known.
     """
 
     text: str
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
     timings: Mapping[str, float] = field(default_factory=dict)
+    num_passes: int = 0
+    log_probs: tuple[float, ...] | None = None
+    neighbour_probabilities: FloatArray | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        count = len(self.token_ids)
+        if self.log_probs is not None:
+            _require(
+                len(self.log_probs) == count,
+                f"log_probs must be {count} numbers, got {len(self.log_probs)}.",
+            )
+        if self.neighbour_probabilities is not None:
+            shape = (count, 2 * NEIGHBOUR_REACH + 1)
+            _require(
+                self.neighbour_probabilities.shape == shape,
+                f"neighbour_probabilities must be {shape}, "
+                f"got {self.neighbour_probabilities.shape}.",
+            )
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from stablechat.generation.decoder import Decoder
 from stablechat.generation.sampler import Sampler
+from stablechat.generation.scores import token_scores
 from stablechat.generation.stopping import StopRule, never
 from stablechat.generation.threads import decoding_threads
 from stablechat.last_row import LastRow
@@ -52,17 +54,30 @@ def generate(
     started = time.perf_counter()
     with decoding_threads(model):
         decoder, sampler = Decoder(model), Sampler(config)
-        token = sampler.pick(decoder.read(inputs_embeds))
+        logits = decoder.read(inputs_embeds)
+        token = sampler.pick(logits)
         prefilled = time.perf_counter()
         tokens: list[int] = []
+        scores: list[Tensor] = []
+        first = model.config.base_vocab_size
         while (reason := rule.reason(token, tokens)) is None:
             tokens.append(token)
+            scores.append(token_scores(logits[None], torch.tensor([token]), first))
             if on_token is not None:
                 on_token(token, len(tokens))
-            token = sampler.pick(decoder.read_token(token))
+            logits = decoder.read_token(token)
+            token = sampler.pick(logits)
     finished = time.perf_counter()
-    timings = _timings(prefilled - started, finished - prefilled, len(tokens))
-    return Generation(tokenizer.decode(tokens), tuple(tokens), reason, timings)
+    kept = torch.cat(scores).double().numpy() if scores else np.zeros((0, 8))
+    return Generation(
+        tokenizer.decode(tokens),
+        tuple(tokens),
+        reason,
+        _timings(prefilled - started, finished - prefilled, len(tokens)),
+        num_passes=len(tokens),
+        log_probs=tuple(kept[:, 0].tolist()) if config.log_probs else None,
+        neighbour_probabilities=kept[:, 1:],
+    )
 
 
 def _timings(prefill: float, decode: float, count: int) -> dict[str, float]:
