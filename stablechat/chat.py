@@ -148,7 +148,7 @@ class StableChat:
                 encoded = turn.encode_video(path, segment)
             prompt = question.prompt(encoded.video, encoded.pts_seconds)
             end = question.last_row(turn.first_time_token, encoded.pts_seconds)
-            generation = turn.answer(encoded, prompt, config, end)
+            generation = turn.answer(encoded, prompt, config, end, task=task)
         return to_grounding(
             parse_answer(generation.text, task),
             generation,
@@ -187,7 +187,7 @@ class StableChat:
         prompt = describe_prompt(question)
         with self._turn(on_progress, cancelled) as turn:
             encoded = turn.encode_video(Path(video), segment)
-            generation = turn.answer(encoded, prompt, config)
+            generation = turn.answer(encoded, prompt, config, task="describe")
         text = parse_answer(generation.text, "describe").prose
         return Description(encoded.video, prompt, text, generation, self.name)
 
@@ -356,9 +356,13 @@ class _Turn:
         prompt: str,
         config: GenerationConfig | None,
         last_row: LastRow | None = None,
+        *,
+        task: Task | None = None,
     ) -> Generation:
         """The model's whole answer about an encoded video, with all timings."""
-        written = self.write(encoded.visual, prompt, encoded.is_image, config, last_row)
+        written = self.write(
+            encoded.visual, prompt, encoded.is_image, config, last_row, task=task
+        )
         if written.finish_reason == "cancelled":
             raise CancelledError("Stopped.")
         return replace(written, timings={**encoded.timings, **written.timings})
@@ -371,6 +375,8 @@ class _Turn:
         is_image: bool,
         config: GenerationConfig | None,
         last_row: LastRow | None = None,
+        *,
+        task: Task | None = None,
     ) -> Generation:
         """The model's answer to a prompt, or what was written when it was stopped."""
         config = config or GenerationConfig()
@@ -384,6 +390,7 @@ class _Turn:
             tokenizer,
             self._model.embed_prompt(encoded, visual),
             config,
+            task=task,
             end_token_ids=self._loaded.end_token_ids,
             last_row=last_row if config.stop_at_last_row else None,
             on_token=lambda _, count: self._report("answer", count / limit),

@@ -45,10 +45,15 @@ class LastRow:
         if not all(self._is_place(token) for token in box):
             return False
         row_time = self._last_time(tokens[: -1 - _NUMBERS_IN_A_BOX])
-        end = self._end(tokens)
+        end = self.end(tokens)
         return row_time is not None and end is not None and row_time >= end
 
-    def _end(self, tokens: Sequence[int]) -> int | None:
+    def end(self, tokens: Sequence[int]) -> int | None:
+        """Bin of the span's last frame, None while it is not known.
+
+        Args:
+            tokens: The answer so far.
+        """
         if self.end_bin is not None:
             return self.end_bin
         times = [t - self.first_time_token for t in tokens if self._is_time(t)]

@@ -1,48 +1,98 @@
-"""One step of the language model: embeddings or a token in, scores out."""
+"""What every decoder does: read a prompt, read trees of tokens, keep a path of one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
-from stablechat.model.modeling import LlavaST
+from stablechat.generation.sampler import Sampler
+from stablechat.generation.scores import token_scores
+from stablechat.generation.tree import DraftTree
+from stablechat.types import FloatArray
 
 
-class Decoder:
-    """A language model with its memory of what it has read.
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What the model would write after each token that it read.
 
-    Only the last position's scores are computed: those of a prompt of 2,600 tokens
-    would take 1.5 GB at full size.
-
-    Args:
-        model: The whole model.
+    Attributes:
+        tokens: The picked token after each.
+        scores: float64 ``(N, 8)``, as :func:`scores.token_scores` has them.
+        logits: ``(N, vocabulary)`` on the model's device; valid until the next pass.
     """
 
-    def __init__(self, model: LlavaST) -> None:
-        self._decoder = model.language_model.model
-        self._head = model.language_model.lm_head
-        self._embed = model.embed_tokens
-        self._device = model.device
-        # Grows by concatenation. On the CPU that is faster than a static cache, whose
-        # every step attends over the whole length with a mask.
-        self._cache = DynamicCache(config=model.config.language)
+    tokens: Sequence[int]
+    scores: FloatArray
+    logits: Tensor
 
-    def read(self, inputs_embeds: Tensor) -> Tensor:
-        """Read more of the text.
+
+class Decoder(Protocol):
+    """A language model with its memory of what it has read."""
+
+    @property
+    def costs(self) -> Mapping[int, float]:
+        """Size of a tree -> time of a pass over it, relative to one token's."""
+
+    @property
+    def branches(self) -> bool:
+        """Whether a tree may have several guesses for one place."""
+
+    def read_prompt(
+        self, inputs_embeds: Tensor, sampler: Sampler, max_new_tokens: int
+    ) -> Reading:
+        """Forget everything and read a prompt.
 
         Args:
             inputs_embeds: ``(1, L, hidden)``.
+            sampler: Picks the answer's tokens.
+            max_new_tokens: How much will be read after it.
 
         Returns:
-            Scores ``(vocabulary,)`` of the token after it.
+            What comes after its last token, N = 1.
         """
-        hidden = self._decoder(
-            inputs_embeds=inputs_embeds, past_key_values=self._cache, use_cache=True
-        ).last_hidden_state
-        logits: Tensor = self._head(hidden[:, -1])[0]
-        return logits
 
-    def read_token(self, token: int) -> Tensor:
-        """Read one token more; returns as :meth:`read`."""
-        return self.read(self._embed(torch.tensor([[token]], device=self._device)))
+    def read(self, tree: DraftTree, place: int) -> Reading:
+        """Read a tree; what was kept before it stays as it is.
+
+        Args:
+            tree: Tokens to read.
+            place: How many tokens of the answer stand before the one after the tree's
+                first.
+        """
+
+    def keep(self, path: Sequence[int]) -> None:
+        """Keep some tokens of the last tree, and forget its others.
+
+        Args:
+            path: Places in the tree, each the child of the one before, from its first.
+        """
+
+
+def pick_with_scores(
+    logits: Tensor, places: Tensor, sampler: Sampler, first_coordinate: int
+) -> Tensor:
+    """Pick tokens, and keep what is worth keeping of their scores.
+
+    Args:
+        logits: ``(N, vocabulary)``.
+        places: int64 ``(N,)``, places in the answer.
+        sampler: Picks.
+        first_coordinate: Id of ``<TEMP-000>``.
+
+    Returns:
+        float32 ``(N, 9)``: the token, which float32 holds exactly up to 16 million,
+        and its scores.
+    """
+    tokens = sampler.pick(logits, places)
+    scores = token_scores(logits, tokens, first_coordinate)
+    return torch.cat([tokens.unsqueeze(1).float(), scores], dim=1)
+
+
+def reading(picked: Tensor, logits: Tensor) -> Reading:
+    """A :class:`Reading` from :func:`pick_with_scores`, on the host."""
+    numbers = picked.double().numpy()
+    return Reading(numbers[:, 0].astype(int).tolist(), numbers[:, 1:], logits)

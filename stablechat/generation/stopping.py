@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from stablechat.last_row import LastRow
@@ -21,13 +21,11 @@ class StopRule:
     Attributes:
         end_token_ids: Tokens by which the model ends it.
         max_new_tokens: Longest answer.
-        cancelled: Asked before every token.
         last_row: Ends the answer to a grounding question when it is complete.
     """
 
     end_token_ids: Collection[int]
     max_new_tokens: int
-    cancelled: Callable[[], bool] = never
     last_row: LastRow | None = None
 
     def reason(self, token: int, tokens: Sequence[int]) -> FinishReason | None:
@@ -37,8 +35,6 @@ class StopRule:
             token: The token that comes next.
             tokens: What is written before it.
         """
-        if self.cancelled():
-            return "cancelled"
         if token in self.end_token_ids:
             return "stop"
         if self.last_row is not None and self.last_row.is_written(tokens):

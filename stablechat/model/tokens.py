@@ -73,6 +73,9 @@ class PromptTokenizer:
                     "together."
                 )
         self.end_token_ids = tuple(self.token_id(name) for name in END_TOKENS)
+        added = tokenizer.get_added_tokens_decoder()
+        #: Tokens of the chat format and of pictures, which no prose has.
+        self.control_token_ids = tuple(token for token in added if token < first)
         self._axis_of_input_token = {
             self.token_id(name): axis for axis, name in _INPUT_TOKENS.items()
         }

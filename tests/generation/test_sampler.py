@@ -9,11 +9,19 @@ from stablechat.generation.sampler import Sampler
 from stablechat.types import GenerationConfig
 
 LOGITS = torch.log(torch.tensor([0.1, 0.6, 0.05, 0.25]))
+CPU = torch.device("cpu")
 
 
-def picks(count: int, **options: float | int) -> list[int]:
-    sampler = Sampler(GenerationConfig(**options))  # type: ignore[arg-type]
-    return [sampler.pick(LOGITS) for _ in range(count)]
+def picks(
+    count: int, logits: torch.Tensor = LOGITS, **options: float | int
+) -> list[int]:
+    """What is picked at the first places of an answer where all scores are alike."""
+    options.setdefault("max_new_tokens", count)
+    sampler = Sampler(GenerationConfig(**options), CPU)  # type: ignore[arg-type]
+    picked: list[int] = sampler.pick(
+        logits.expand(count, -1), torch.arange(count)
+    ).tolist()
+    return picked
 
 
 def test_the_default_is_greedy() -> None:
@@ -71,5 +79,35 @@ def test_other_random_numbers_are_left_alone() -> None:
 
 
 def test_half_precision_scores() -> None:
-    sampler = Sampler(GenerationConfig(temperature=0.7))
-    assert 0 <= sampler.pick(LOGITS.half()) < 4
+    assert set(picks(50, LOGITS.half(), temperature=0.7)) <= {0, 1, 2, 3}
+
+
+def test_a_place_has_its_own_number_whatever_the_order() -> None:
+    config = GenerationConfig(temperature=1.0, max_new_tokens=40)
+    sampler = Sampler(config, CPU)
+    together = sampler.pick(LOGITS.expand(40, -1), torch.arange(40))
+    backwards = [
+        int(sampler.pick(LOGITS[None], torch.tensor([place])))
+        for place in reversed(range(40))
+    ]
+    assert together.tolist() == backwards[::-1]
+
+
+def test_a_second_pick_is_independent_of_the_first() -> None:
+    config = GenerationConfig(temperature=1.0, max_new_tokens=5000)
+    sampler = Sampler(config, CPU)
+    logits, places = torch.zeros(5000, 2), torch.arange(5000)
+    first = sampler.pick(logits, places)
+    second = sampler.pick(logits, places, again=True)
+    assert abs(float((first == second).double().mean()) - 0.5) < 0.05
+
+
+def test_a_refused_token_is_never_picked() -> None:
+    possible = torch.tensor([-torch.inf, -torch.inf, 0.0, -torch.inf])
+    for top_p in (1.0, 0.5):
+        assert set(picks(200, possible, temperature=1.0, top_p=top_p)) == {2}
+
+
+def test_beyond_the_last_place_there_is_a_number_too() -> None:
+    sampler = Sampler(GenerationConfig(temperature=1.0, max_new_tokens=3), CPU)
+    assert 0 <= int(sampler.pick(LOGITS[None], torch.tensor([99]))) < 4

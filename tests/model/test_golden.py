@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from stablechat.generation import generate
-from stablechat.generation.decoder import Decoder
+from stablechat.generation.decoders import decoder_for
+from stablechat.generation.sampler import Sampler
 from stablechat.model.preprocess import preprocess
 from stablechat.types import GenerationConfig
 
@@ -80,7 +81,9 @@ def test_embeddings_and_logits_are_the_same(name: str) -> None:
             embeddings[:, -tail.shape[1] :], tail, atol=1e-3, rtol=0
         )
     with torch.inference_mode():
-        logits = Decoder(golden_files.loaded().model).read(embeddings)
+        greedy = Sampler(GenerationConfig(), embeddings.device)
+        decoder = decoder_for(golden_files.loaded().model)
+        logits = decoder.read_prompt(embeddings, greedy, 1).logits[0]
     torch.testing.assert_close(logits[None], tensors["last_logits"], atol=1e-4, rtol=0)
 
 
