@@ -43,12 +43,12 @@ from stablechat.weights import (
 
 logger = logging.getLogger(__name__)
 
-# The published tower's geometry, so that a checkpoint that holds the tower's weights
-# needs nothing else from anywhere. Checkpoints may name it by a path on the machine
-# that trained them.
-_SO400M = "google/siglip-so400m-patch14-384"
-_KNOWN_TOWERS: Mapping[str, Mapping[str, Any]] = {
-    _SO400M: {
+#: The published tower.
+SO400M = "google/siglip-so400m-patch14-384"
+#: Its geometry, so that a checkpoint that holds the tower's weights needs nothing else
+#: from anywhere. Checkpoints may name it by a path on the machine that trained them.
+KNOWN_TOWERS: Mapping[str, Mapping[str, Any]] = {
+    SO400M: {
         "hidden_size": 1152,
         "intermediate_size": 4304,
         "num_hidden_layers": 27,
@@ -131,7 +131,7 @@ def load_model(
     stored = _checkpoint_tensors(source.folder)
     config, tower = _describe(source, stored, offline)
     tokenizer = _load_tokenizer(source.folder, config)
-    llava = _build(config, attention)
+    llava = build_empty(config, attention)
     fillings = match_tensors(llava, stored, tower)
     placement = place(llava, target, number_type, attention, device_map)
     allocate(llava, placement)
@@ -191,10 +191,10 @@ def _find_tower(
     beside = _tower_folder(named, folder)
     if beside is not None:
         return read_json(beside / "config.json"), None if has_tower else beside
-    same = (known for known in _KNOWN_TOWERS if _same_tower(named, known))
+    same = (known for known in KNOWN_TOWERS if _same_tower(named, known))
     hub_id = next(same, named)
-    if has_tower and hub_id in _KNOWN_TOWERS:
-        return _KNOWN_TOWERS[hub_id], None
+    if has_tower and hub_id in KNOWN_TOWERS:
+        return KNOWN_TOWERS[hub_id], None
     fetched = _fetch_tower(hub_id, has_tower, offline)
     return read_json(fetched / "config.json"), None if has_tower else fetched
 
@@ -263,7 +263,16 @@ def _convert_tokenizer(folder: Path) -> Tokenizer:
     return backend
 
 
-def _build(config: LlavaSTConfig, attn: str) -> LlavaST:
+def build_empty(config: LlavaSTConfig, attn: str) -> LlavaST:
+    """The model on the meta device: shapes and no weights.
+
+    Args:
+        config: Its geometry.
+        attn: Attention kernel.
+
+    Raises:
+        CheckpointError: No model has this geometry.
+    """
     config.language._attn_implementation = attn
     config.vision._attn_implementation = attn
     try:
