@@ -37,6 +37,11 @@ class Chooser:
         self._state = grammar.start() if grammar else None
 
     @property
+    def may_object(self) -> bool:
+        """Whether the model's own pick may be refused."""
+        return self._grammar is not None
+
+    @property
     def was_cut(self) -> bool:
         """Whether the grammar ended the answer for want of room."""
         return self._state is not None and self._state.was_cut

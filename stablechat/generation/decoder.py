@@ -55,13 +55,15 @@ class Decoder(Protocol):
             What comes after its last token, N = 1.
         """
 
-    def read(self, tree: DraftTree, place: int) -> Reading:
+    def read(self, tree: DraftTree, place: int, *, ahead: bool = False) -> Reading:
         """Read a tree; what was kept before it stays as it is.
 
         Args:
             tree: Tokens to read.
             place: How many tokens of the answer stand before the one after the tree's
                 first.
+            ahead: Whether the one token that comes after this one will be read next,
+                so that a device may begin at once.
         """
 
     def keep(self, path: Sequence[int]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from weakref import WeakKeyDictionary
+
+from torch import nn
 
 from stablechat.generation.decoder import Decoder
 from stablechat.generation.plain_decoder import PlainDecoder
@@ -18,9 +21,33 @@ def decoder_for(model: LlavaST) -> Decoder:
     It holds the memory of one answer, so only one may be written at a time.
     """
     if model not in _decoders:
-        make = StaticDecoder if is_plain(model) else PlainDecoder
-        _decoders[model] = make(model)
+        _decoders[model] = _make(model)
     return _decoders[model]
+
+
+def _make(model: LlavaST) -> Decoder:
+    if not is_plain(model):
+        return PlainDecoder(model)
+    if not fits_kernels(model):
+        return StaticDecoder(model)
+    from stablechat.generation.cuda_decoder import CudaDecoder  # imports Triton
+
+    return CudaDecoder(model)
+
+
+def fits_kernels(model: LlavaST) -> bool:
+    """Whether the CUDA kernels can run an ordinary Qwen2, and a graph hold it."""
+    config = model.config.language
+    width = int(config.hidden_size) // int(config.num_attention_heads)
+    layers = model.language_model.model.layers
+    linears = (m for m in layers.modules() if isinstance(m, nn.Linear))
+    return (
+        model.language_model.lm_head.weight.device.type == "cuda"
+        and importlib.util.find_spec("triton") is not None
+        and all(type(linear) is nn.Linear for linear in linears)
+        and width >= 16
+        and width & (width - 1) == 0
+    )
 
 
 def is_plain(model: LlavaST) -> bool:

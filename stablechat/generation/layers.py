@@ -18,6 +18,23 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 Projection = Callable[[Tensor], Tensor]
 
 
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A projection by one matrix.
+
+    Attributes:
+        weight: ``(out, in)``.
+        bias: ``(out,)``, or None.
+    """
+
+    weight: Tensor
+    bias: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """``(..., in)`` to ``(..., out)``."""
+        return F.linear(x, self.weight, self.bias)
+
+
 @dataclass(frozen=True)
 class Layer:
     """One layer's weights.
@@ -49,10 +66,10 @@ def take_layer(layer: Qwen2DecoderLayer) -> Layer:
     return Layer(
         input_norm=layer.input_layernorm.weight,
         qkv=_joined([attention.q_proj, attention.k_proj, attention.v_proj]),
-        output=attention.o_proj,
+        output=_joined([attention.o_proj]),
         mlp_norm=layer.post_attention_layernorm.weight,
         gate_up=_joined([mlp.gate_proj, mlp.up_proj]),
-        down=mlp.down_proj,
+        down=_joined([mlp.down_proj]),
     )
 
 
@@ -64,11 +81,13 @@ def _joined(modules: Sequence[nn.Module]) -> Projection:
     weight = _join([module.weight for module in linear])
     biases: list[Tensor] = [m.bias for m in linear if m.bias is not None]
     bias = _join(biases) if len(biases) == len(linear) else None
-    return lambda x: F.linear(x, weight, bias)
+    return Linear(weight, bias)
 
 
 @torch.no_grad()
 def _join(parameters: Sequence[Tensor]) -> Tensor:
+    if len(parameters) == 1:
+        return parameters[0].data
     whole = torch.cat([parameter.data for parameter in parameters])
     parts = torch.split(whole, [len(parameter) for parameter in parameters])
     for parameter, part in zip(parameters, parts, strict=True):

@@ -132,11 +132,15 @@ class _Writer:
         Returns:
             Why it is.
         """
-        reason = self._take(None)
+        reason, before = self._take(None), None
         while reason is None:
             tree = self._draft()
-            self._reading = self._decoder.read(tree, len(self.tokens))
+            # Where nothing can be guessed, a device need not wait for the host.
+            alone = len(tree) == 1 and (before is None or len(before) == 1)
+            ahead = alone and not self._chooser.may_object
+            self._reading = self._decoder.read(tree, len(self.tokens), ahead=ahead)
             self.num_passes += 1
+            before = tree
             reason = self._take(tree)
         return "length" if reason == "stop" and self._chooser.was_cut else reason
 

@@ -49,7 +49,7 @@ class PlainDecoder:
         # The last position's scores only: all of them would take 1.5 GB at full size.
         return self._read(inputs_embeds, first=-1, place=0)
 
-    def read(self, tree: DraftTree, place: int) -> Reading:
+    def read(self, tree: DraftTree, place: int, *, ahead: bool = False) -> Reading:
         """As :class:`Decoder` says."""
         ids = torch.tensor([tree.tokens], device=self._device)
         return self._read(self._embed(ids), first=0, place=place)

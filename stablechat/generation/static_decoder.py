@@ -76,7 +76,7 @@ class StaticDecoder:
         # The last position's scores only: all of them would take 1.5 GB at full size.
         return self._reading(self._logits(hidden[-1:]), [0])
 
-    def read(self, tree: DraftTree, place: int) -> Reading:
+    def read(self, tree: DraftTree, place: int, *, ahead: bool = False) -> Reading:
         """As :class:`Decoder` says."""
         depths = tree.depths()
         tokens = torch.tensor(tree.tokens, device=self._device)
