@@ -19,6 +19,8 @@ from typing import Any
 import av
 import imageio_ffmpeg
 
+from benchmarks._machine import processor
+
 RESULTS = Path(__file__).parent / "results"
 
 #: Runs of each contender, at the start, that are not counted.
@@ -105,7 +107,7 @@ def machine() -> dict[str, Any]:
     """Where and with what the numbers were measured."""
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
+        "machine": f"{processor()}, {os.cpu_count()} cores",
         "system": platform.platform(),
         "threads": THREADS,
         "versions": {
@@ -115,15 +117,6 @@ def machine() -> dict[str, Any]:
             "libavcodec of av": ".".join(map(str, av.library_versions["libavcodec"])),
         },
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.machine()
 
 
 def write_report(report: Mapping[str, Any], path: Path) -> None:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from stablechat.generation.choice import Chooser
-from stablechat.generation.decoder import Decoder
 from stablechat.generation.decoders import decoder_for
 from stablechat.generation.drafter import Drafter
 from stablechat.generation.forms import AnswerForm, Tables, answer_form
@@ -18,14 +17,12 @@ from stablechat.generation.grammar import Grammar
 from stablechat.generation.sampler import Sampler
 from stablechat.generation.stopping import StopRule, never
 from stablechat.generation.threads import decoding_threads
-from stablechat.generation.tree import DraftTree, single
+from stablechat.generation.writer import Writer
 from stablechat.last_row import LastRow
 from stablechat.model.modeling import LlavaST
 from stablechat.model.tokens import PromptTokenizer
 from stablechat.types import (
     NEIGHBOUR_REACH,
-    FinishReason,
-    FloatArray,
     Generation,
     GenerationConfig,
     Task,
@@ -70,18 +67,14 @@ def generate(
     rule = StopRule(frozenset(ends), config.max_new_tokens, last_row)
     tables = Tables(model.config.base_vocab_size)
     form = answer_form(task, tokenizer.encode, tables) if task else AnswerForm()
-    grammar = None
-    if config.grammar and form != AnswerForm():
-        end_bin = last_row.end_bin if last_row else None
-        controls = tokenizer.control_token_ids
-        grammar = Grammar(form, tables, tokenizer.encode, ends, controls, end_bin)
+    grammar = _grammar(tokenizer, tables, form, rule) if config.grammar else None
     started = time.perf_counter()
     with decoding_threads(model):
         decoder = decoder_for(model)
         sampler = Sampler(config, model.device)
         chooser = Chooser(sampler, grammar, tables.first, config.max_new_tokens)
         drafter = Drafter(tables, form, last_row) if config.speculation else None
-        writer = _Writer(decoder, chooser, drafter, rule, on_token, cancelled)
+        writer = Writer(decoder, chooser, drafter, rule, on_token, cancelled)
         writer.read_prompt(inputs_embeds, sampler)
         prefilled = time.perf_counter()
         reason = writer.write()
@@ -99,92 +92,19 @@ def generate(
     )
 
 
-class _Writer:
-    """Writes one answer: guesses, has the model check, takes what it agrees with."""
-
-    def __init__(
-        self,
-        decoder: Decoder,
-        chooser: Chooser,
-        drafter: Drafter | None,
-        rule: StopRule,
-        on_token: Callable[[int, int], None] | None,
-        cancelled: Callable[[], bool],
-    ) -> None:
-        self._decoder = decoder
-        self._chooser = chooser
-        self._drafter = drafter
-        self._rule = rule
-        self._on_token = on_token
-        self._cancelled = cancelled
-        self.tokens: list[int] = []
-        self.scores: list[FloatArray] = []
-        self.num_passes = 0
-
-    def read_prompt(self, inputs_embeds: Tensor, sampler: Sampler) -> None:
-        """Read the question."""
-        limit = self._rule.max_new_tokens
-        self._reading = self._decoder.read_prompt(inputs_embeds, sampler, limit)
-
-    def write(self) -> FinishReason:
-        """Write until the answer is over.
-
-        Returns:
-            Why it is.
-        """
-        reason, before = self._take(None), None
-        while reason is None:
-            tree = self._draft()
-            # Where nothing can be guessed, a device need not wait for the host.
-            alone = len(tree) == 1 and (before is None or len(before) == 1)
-            ahead = alone and not self._chooser.may_object
-            self._reading = self._decoder.read(tree, len(self.tokens), ahead=ahead)
-            self.num_passes += 1
-            before = tree
-            reason = self._take(tree)
-        return "length" if reason == "stop" and self._chooser.was_cut else reason
-
-    def _draft(self) -> DraftTree:
-        if self._drafter is None:
-            return single(self.tokens[-1])
-        decoder = self._decoder
-        return self._drafter.tree(decoder.costs, branches=decoder.branches)
-
-    def _take(self, tree: DraftTree | None) -> FinishReason | None:
-        """Append what the model writes, for as long as it was guessed.
-
-        Returns:
-            Why the answer is over, or None.
-        """
-        path = [0]
-        while True:
-            token, scores = self._chooser.choose(
-                self._reading, path[-1], len(self.tokens)
-            )
-            reason = self._reason(token)
-            if reason is not None:
-                return reason
-            self._append(token, scores)
-            child = tree.child(path[-1], token) if tree else None
-            if child is None:
-                break
-            path.append(child)
-        if tree is not None:
-            self._decoder.keep(path)
+def _grammar(
+    tokenizer: PromptTokenizer, tables: Tables, form: AnswerForm, rule: StopRule
+) -> Grammar | None:
+    if form == AnswerForm():
         return None
-
-    def _reason(self, token: int) -> FinishReason | None:
-        if self._cancelled():
-            return "cancelled"
-        return self._rule.reason(token, self.tokens)
-
-    def _append(self, token: int, scores: FloatArray) -> None:
-        self.tokens.append(token)
-        self.scores.append(scores)
-        if self._drafter is not None:
-            self._drafter.see(token)
-        if self._on_token is not None:
-            self._on_token(token, len(self.tokens))
+    return Grammar(
+        form,
+        tables,
+        tokenizer.encode,
+        rule.end_token_ids,
+        tokenizer.control_token_ids,
+        rule.last_row.end_bin if rule.last_row else None,
+    )
 
 
 def _timings(prefill: float, decode: float, count: int) -> dict[str, float]:
