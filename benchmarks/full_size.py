@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def measure_decoding(
     baseline = PlainDecoder(setting.model)
     eager = {
         "prefill_seconds": wall_seconds_of(
-            lambda: setting.read_prompt(baseline), max(runs // 4, 3)
+            partial(setting.read_prompt, baseline), max(runs // 4, 3)
         ),
         "seconds_per_token": setting.seconds_per_token(_BASELINE_TOKENS, baseline),
     }
@@ -188,7 +189,7 @@ def measure_decoding(
         "ratio_to_floor": per_token / floor,
         "ratio_to_baseline": eager["seconds_per_token"] / per_token,
         "seconds_per_pass": {
-            size: wall_seconds_of(lambda size=size: _read(setting, size), runs)  # type: ignore[misc]
+            size: wall_seconds_of(partial(_read, setting, size), runs)
             for size in setting.decoder.costs
         },
     }
@@ -244,7 +245,8 @@ def measure_replays(setting: Setting, path: Path) -> list[dict[str, Any]]:
     """Replay every kept answer, each once before it counts."""
     answers = json.loads(path.read_text(encoding="utf-8"))["answers"]
     replay(setting, answers[0])  # captures every size
-    return [min((replay(setting, a) for _ in range(3)), key=_seconds) for a in answers]
+    runs = ([replay(setting, answer) for _ in range(3)] for answer in answers)
+    return [sorted(found, key=_seconds)[1] for found in runs]
 
 
 def _seconds(found: dict[str, Any]) -> float:
