@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,28 @@ import torch
 from torch import Tensor
 
 from stablechat.errors import CancelledError, InputError
+from stablechat.indices import even_indices
 from stablechat.model.modeling import LlavaST
-from stablechat.model.preprocess import preprocess
-from stablechat.types import FloatArray, FrameArray, TimeSpan, VideoInfo
-from stablechat.video.sampling import even_indices
+from stablechat.model.preprocess import (
+    Preprocessing,
+    choose_preprocessing,
+    preprocess,
+    preprocess_on_device,
+)
+from stablechat.placement import encoding_bytes, unused_bytes
+from stablechat.types import (
+    FloatArray,
+    FrameArray,
+    IntArray,
+    TimeSpan,
+    VideoInfo,
+)
 
-#: Frames that go through the vision tower at once.
-FRAMES_PER_STEP = 10
+#: Most frames that go through the vision tower at once. More would fill an
+#: accelerator no better, and Stop waits for two steps at most.
+FRAMES_PER_STEP = {"cpu": 10, "mps": 10, "cuda": 20}
+# Of a device's free memory that one step may take; two may be under way.
+_STEP_SHARE = 0.4
 #: Frames of one video are kept below this while they wait for the tower.
 MAX_FRAME_BYTES = 2**30
 #: Videos whose visual tokens are kept (12 MB each at full size).
@@ -65,6 +80,7 @@ def encode_frames(
     *,
     on_progress: Callable[[float], None],
     cancelled: Callable[[], bool],
+    preprocessing: Preprocessing | None = None,
 ) -> Tensor:
     """Visual tokens of a still image (one frame) or a video.
 
@@ -75,32 +91,99 @@ def encode_frames(
             ``round(i / (n - 1) * (N - 1))``.
         on_progress: Called with the share that is done.
         cancelled: Asked between steps.
+        preprocessing: ``"exact"`` resizes as PIL does, ``"device"`` where the model
+            is; None picks (``preprocess.choose_preprocessing``).
 
     Returns:
         ``(tokens, hidden)``.
 
     Raises:
-        InputError: ``frames`` is no stack of pictures.
+        InputError: ``frames`` is no stack of pictures, or there is no such
+            preprocessing.
         CancelledError: ``cancelled`` said so.
     """
     check_frames(frames)
+    feed = _Feed(model, frames, choose_preprocessing(preprocessing, model.device))
     on_progress(0.0)
     if len(frames) == 1:
         _stop_if(cancelled)
-        return model.encode_images(_pixels(model, frames))[0]
+        return model.encode_images(feed.pixels(np.zeros(1, np.int64)))[0]
     picked = even_indices(0, len(frames) - 1, model.config.num_frames)
-    features = []
-    for start in range(0, len(picked), FRAMES_PER_STEP):
+    size = frames_per_step(model, frames[0].nbytes)
+    packed: list[Tensor] = []
+    for start in range(0, len(picked), size):
         _stop_if(cancelled)
-        step = frames[picked[start : start + FRAMES_PER_STEP]]
-        features.append(model.tower_features(_pixels(model, step)))
-        on_progress(min(1.0, (start + FRAMES_PER_STEP) / len(picked)))
+        pixels = feed.pixels(picked[start : start + size])
+        packed.append(model.pack_frames(model.tower_features(pixels), start))
+        feed.end_step()
+        on_progress(min(1.0, (start + size) / len(picked)))
     _stop_if(cancelled)
-    return model.pack_video(torch.cat(features))[0]
+    return model.pack_time(torch.cat(packed))
 
 
-def _pixels(model: LlavaST, frames: FrameArray) -> Tensor:
-    return preprocess(frames, model.config.image_size).to(model.device)
+def frames_per_step(model: LlavaST, frame_bytes: int) -> int:
+    """How many frames may go through the tower at once.
+
+    Args:
+        model: The whole model.
+        frame_bytes: Bytes of one picture before it is resized.
+
+    Returns:
+        A divisor of the model's number of frames, so that all steps have one shape,
+        that the memory left now has room for; 1 at least.
+    """
+    device, count = model.device, model.config.num_frames
+    # The picture as bytes, and in float32 while it is resized.
+    each = encoding_bytes(model, model.dtype) + 5 * frame_bytes
+    room = int(_STEP_SHARE * unused_bytes(device)) // each
+    most = min(FRAMES_PER_STEP[device.type], room)
+    return max((n for n in range(1, most + 1) if count % n == 0), default=1)
+
+
+class _Feed:
+    """Frames on their way to the tower, and no more than two steps ahead of it.
+
+    On CUDA the next step's frames are copied, as bytes and from pinned memory, while
+    the tower is still busy with the last one's.
+    """
+
+    def __init__(self, model: LlavaST, frames: FrameArray, kind: Preprocessing) -> None:
+        self._frames = frames
+        self._kind = kind
+        self._size = model.config.image_size
+        self._device = model.device
+        self._ended: deque[torch.cuda.Event] = deque()
+        self._copies: torch.cuda.Stream | None = None
+        if self._device.type == "cuda":
+            self._copies = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+
+    def pixels(self, picked: IntArray) -> Tensor:
+        """The tower's pictures of some frames, ``(n, 3, S, S)`` on its device."""
+        if self._kind == "exact":
+            return preprocess(self._frames[picked], self._size).to(self._device)
+        return preprocess_on_device(self._send(picked), self._size)
+
+    def _send(self, picked: IntArray) -> Tensor:
+        shape = (len(picked), *self._frames.shape[1:])
+        staged = torch.empty(shape, dtype=torch.uint8, pin_memory=bool(self._copies))
+        # Any mode but "raise", which copies twice.
+        np.take(self._frames, picked, axis=0, out=staged.numpy(), mode="clip")
+        if self._copies is None:
+            return staged.to(self._device)
+        with torch.cuda.stream(self._copies):
+            sent = staged.to(self._device, non_blocking=True)
+        now = torch.cuda.current_stream(self._device)
+        now.wait_stream(self._copies)
+        sent.record_stream(now)
+        return sent
+
+    def end_step(self) -> None:
+        """Wait for the step before this one, so that Stop and progress mean it."""
+        if self._copies is None:
+            return
+        self._ended.append(torch.cuda.current_stream(self._device).record_event())
+        if len(self._ended) > 1:
+            self._ended.popleft().synchronize()
 
 
 def _stop_if(cancelled: Callable[[], bool]) -> None:

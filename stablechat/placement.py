@@ -51,8 +51,14 @@ FIRST_DEVICE_PARTS = (
 )
 # FlashAttention 2 needs Ampere or newer.
 _FLASH_CAPABILITY = (8, 0)
-# Copies of a video's projected patch features that are alive at once in the packer.
-_LIVE_FEATURES = 6
+# Values of a frame's patch features that are alive at once, in widths: in the tower
+# (states, queries, keys, values, a layer's inner ones), and in projector and packer.
+_TOWER_STATES, _TOWER_INNER, _PACKER_STATES = 8, 3, 6
+# Frames of a step and tokens of a prompt and its answer that there must be room for.
+_STEP_FRAMES = 10
+_CONTEXT_TOKENS = 4096
+# Of the language model, alive at once while it reads a prompt.
+_PROMPT_STATES, _PROMPT_INNER = 8, 3
 _GIB = 2**30
 # Of a card's free memory; the rest is for the memory of what was read and for slack.
 _USABLE_SHARE = 0.9
@@ -173,11 +179,40 @@ def weight_bytes(module: nn.Module, dtype: torch.dtype) -> int:
     return sum(p.numel() for p in module.parameters()) * dtype.itemsize
 
 
-def working_bytes(model: LlavaST, dtype: torch.dtype) -> int:
-    """About what encoding a video needs beside the weights."""
+def encoding_bytes(model: LlavaST, dtype: torch.dtype) -> int:
+    """About what one frame needs on its way through tower and packer."""
     config = model.config
-    features = config.num_frames * config.grid**2 * int(config.language.hidden_size)
-    return features * dtype.itemsize * _LIVE_FEATURES
+    vision = config.vision
+    widths = _TOWER_STATES * int(vision.hidden_size)
+    widths += _TOWER_INNER * int(vision.intermediate_size)
+    if vision._attn_implementation == "eager":  # scores, in float32 for the softmax
+        widths += 3 * int(vision.num_attention_heads) * config.grid**2
+    widths = max(widths, _PACKER_STATES * int(config.language.hidden_size))
+    return config.grid**2 * widths * dtype.itemsize
+
+
+def prompt_bytes(model: LlavaST, dtype: torch.dtype) -> int:
+    """About what reading a prompt needs, the memory of it included."""
+    language = model.config.language
+    hidden, heads = int(language.hidden_size), int(language.num_attention_heads)
+    groups = int(language.num_key_value_heads or heads)
+    memory = 2 * int(language.num_hidden_layers) * groups * (hidden // heads)
+    states = _PROMPT_STATES * hidden + _PROMPT_INNER * int(language.intermediate_size)
+    return _CONTEXT_TOKENS * (memory + states) * dtype.itemsize
+
+
+def working_bytes(model: LlavaST, dtype: torch.dtype) -> int:
+    """About what an answer needs beside the weights."""
+    encoding = _STEP_FRAMES * encoding_bytes(model, dtype)
+    return max(encoding, prompt_bytes(model, dtype))
+
+
+def unused_bytes(device: torch.device) -> int:
+    """Memory for new tensors: what is free, and what PyTorch keeps for them."""
+    if device.type != "cuda":
+        return free_bytes(device)
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return free_bytes(device) + kept
 
 
 def free_bytes(device: torch.device) -> int:

@@ -44,7 +44,8 @@ ARROWS: dict[str, set[str]] = {
     "stablechat.marks": BASE,
     "stablechat.parser": {*BASE, "stablechat.marks"},
     "stablechat.grounding": BASE,
-    "stablechat.video": BASE,
+    "stablechat.indices": BASE,
+    "stablechat.video": {*BASE, "stablechat.indices"},
     "stablechat.model": BASE,
     "stablechat.generation": {*BASE, "stablechat.last_row", "stablechat.model"},
     "stablechat.last_row": BASE,
@@ -65,7 +66,10 @@ HOMES: dict[str, set[str]] = {
 }
 
 #: These read text and do sums: numpy is all that they may need.
-LIGHT = ("errors", "types", "prompts", "marks", "parser", "grounding", "last_row")
+LIGHT = (
+    *("errors", "types", "prompts", "marks"),
+    *("parser", "grounding", "last_row", "indices"),
+)
 
 
 def module_files() -> dict[str, Path]:

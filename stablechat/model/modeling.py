@@ -79,13 +79,30 @@ class LlavaST(nn.Module):
 
     def pack_video(self, tower_features: Tensor, batch_size: int = 1) -> Tensor:
         """The second half of :meth:`encode_video`, from the tower's features."""
-        features = self._project(tower_features)
-        temporal, height, width = self._positions()
-        count = features.shape[0] // batch_size
-        frame_rows = temporal[:count].repeat(batch_size, 1)
-        features = features + frame_rows[:, None, None] + height[:, None] + width
-        packed: Tensor = self.packer(features, batch_size)
-        return packed
+        count = tower_features.shape[0] // batch_size
+        temporal = self._positions()[0][:count].repeat(batch_size, 1)
+        frames = self.packer.pack_frames(self._placed(tower_features, temporal))
+        return self.packer.pack_time(frames, batch_size)
+
+    def pack_frames(self, tower_features: Tensor, first: int = 0) -> Tensor:
+        """Some frames of a video on their way to :meth:`pack_time`.
+
+        A video need not be in memory as patch features as a whole (0.5 GB of each
+        kind at full size in FP16).
+
+        Args:
+            tower_features: ``(n, g * g, tower hidden)``.
+            first: Number of the first of these frames in its video.
+
+        Returns:
+            ``(n, s, s, hidden)``.
+        """
+        temporal = self._positions()[0][first : first + tower_features.shape[0]]
+        return self.packer.pack_frames(self._placed(tower_features, temporal))
+
+    def pack_time(self, frames: Tensor) -> Tensor:
+        """A whole video: ``(N, s, s, hidden)`` to ``(tokens, hidden)``."""
+        return self.packer.pack_time(frames)[0]
 
     def encode_images(self, pixel_values: Tensor) -> Tensor:
         """Visual tokens of still images: ``(N, 3, S, S)`` to ``(N, tokens, hidden)``.
@@ -97,9 +114,7 @@ class LlavaST(nn.Module):
 
     def images_from_features(self, tower_features: Tensor) -> Tensor:
         """The second half of :meth:`encode_images`, from the tower's features."""
-        features = self._project(tower_features)
-        temporal, height, width = self._positions()
-        features = features + temporal[0] + height[:, None] + width
+        features = self._placed(tower_features, self._positions()[0][:1])
         if self.config.packed_images:
             features = self.packer.pack_frames(features)
         return features.flatten(1, 2)
@@ -144,10 +159,25 @@ class LlavaST(nn.Module):
         embedded[places] = self.embed_coordinates(prompt.coordinate_rows)
         return embedded.unsqueeze(0)
 
-    def _project(self, tower_features: Tensor) -> Tensor:
+    def _placed(self, tower_features: Tensor, temporal: Tensor) -> Tensor:
+        """Projected features with their place in space and time added.
+
+        Args:
+            tower_features: ``(N, g * g, tower hidden)``.
+            temporal: ``(N or 1, hidden)``, a frame's row of the temporal table.
+
+        Returns:
+            ``(N, g, g, hidden)``.
+        """
         grid = self.config.grid
+        _, height, width = self._positions()
         projected: Tensor = self.projector(tower_features)
-        return torch.unflatten(projected, 1, (grid, grid))
+        features = torch.unflatten(projected, 1, (grid, grid))
+        # In place: they are the projector's own output, which nothing else keeps.
+        features += temporal[:, None, None]
+        features += height[:, None]
+        features += width
+        return features
 
     def _input_table(self) -> Tensor:
         """The embedding matrix, coordinate tables included."""

@@ -107,18 +107,26 @@ class SpatialTemporalPacker(nn.Module):
         Returns:
             ``(batch_size, N / 5 * s * s, hidden)``: frame by frame, row by row.
         """
-        frames = torch.unflatten(self.pack_frames(features), 0, (batch_size, -1))
-        return _pack_temporally(self.token_packer_slow, frames).flatten(1, 3)
+        return self.pack_time(self.pack_frames(features), batch_size)
+
+    def pack_time(self, frames: Tensor, batch_size: int = 1) -> Tensor:
+        """The second, temporal step.
+
+        Args:
+            frames: ``(batch_size * N, s, s, hidden)`` from :meth:`pack_frames`.
+            batch_size: Videos in the batch.
+
+        Returns:
+            As :meth:`forward`.
+        """
+        videos = torch.unflatten(frames, 0, (batch_size, -1))
+        return _pack_temporally(self.token_packer_slow, videos).flatten(1, 3)
 
 
 def _pack_spatially(attention: RegionAttention, features: Tensor, side: int) -> Tensor:
     count, grid, _, hidden = features.shape
     step = grid // side
-    # In float32 as upstream does: bilinear weights lose too much in half precision.
-    query = F.interpolate(
-        features.permute(0, 3, 1, 2).float(), size=(side, side), mode="bilinear"
-    )
-    query = query.permute(0, 2, 3, 1).to(features.dtype).reshape(-1, hidden)
+    query = _middles(_middles(features, 1, step), 2, step).reshape(-1, hidden)
     regions = features.reshape(count, side, step, side, step, hidden)
     regions = regions.permute(0, 1, 3, 2, 4, 5).reshape(-1, step * step, hidden)
     packed: Tensor = attention(query, regions)
@@ -128,9 +136,7 @@ def _pack_spatially(attention: RegionAttention, features: Tensor, side: int) -> 
 def _pack_temporally(attention: RegionAttention, frames: Tensor) -> Tensor:
     batch, count, side, _, hidden = frames.shape
     slow = count // FRAMES_PER_SLOW_FRAME
-    tracks = frames.permute(0, 2, 3, 4, 1).reshape(-1, hidden, count)
-    query = F.interpolate(tracks.float(), size=slow, mode="linear").to(frames.dtype)
-    query = query.reshape(batch, side, side, hidden, slow).permute(0, 4, 1, 2, 3)
+    query = _middles(frames, 1, FRAMES_PER_SLOW_FRAME)
     regions = torch.unflatten(frames, 1, (slow, FRAMES_PER_SLOW_FRAME))
     regions = regions.permute(0, 1, 3, 4, 2, 5)
     packed: Tensor = attention(
@@ -138,3 +144,18 @@ def _pack_temporally(attention: RegionAttention, frames: Tensor) -> Tensor:
         regions.reshape(-1, FRAMES_PER_SLOW_FRAME, hidden),
     )
     return packed.reshape(batch, slow, side, side, hidden)
+
+
+def _middles(features: Tensor, dim: int, step: int) -> Tensor:
+    """Linear interpolation to one value for each ``step`` (``align_corners=False``).
+
+    Sample ``i`` lies at ``(i + 0.5) * step - 0.5``: on the middle one of an odd step,
+    so nothing has to be computed, and halfway between the middle two of an even one.
+    Upstream makes a float32 copy of all features for it: 1 GB at full size.
+    """
+    groups = torch.unflatten(features, dim, (-1, step))
+    if step % 2:
+        return groups.select(dim + 1, step // 2)
+    below = groups.select(dim + 1, step // 2 - 1)
+    above = groups.select(dim + 1, step // 2)
+    return ((below.float() + above.float()) / 2).to(features.dtype)

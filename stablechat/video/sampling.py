@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from stablechat.errors import InputError, LimitError, VideoError
+from stablechat.indices import even_indices
 from stablechat.types import FrameArray, FrameSample, IntArray, TimeSpan, VideoInfo
 from stablechat.video._inspect import TASKS_MODULE, inspect
 from stablechat.video._open import PathLike, printable_name
@@ -220,29 +221,6 @@ def indices_in_span(timeline: Timeline, span: TimeSpan | None) -> tuple[int, int
     if first > last:
         return (timeline.index_at(span.start_seconds),) * 2
     return first, last
-
-
-def even_indices(first: int, last: int, num_frames: int) -> IntArray:
-    """Numbers spread evenly from ``first`` to ``last``.
-
-    Args:
-        first: First number.
-        last: Last number, at least ``first``.
-        num_frames: How many, at least 1.
-
-    Returns:
-        int64 ``(num_frames,)``, never decreasing.
-
-    Raises:
-        InputError: If ``num_frames`` is less than 1.
-    """
-    if num_frames < 1:
-        raise InputError(f"num_frames must be at least 1, got {num_frames}.")
-    if num_frames == 1:
-        return np.array([first], np.int64)
-    # Python's round (half to even) on Python floats, exactly as upstream trained.
-    steps = [round(i / (num_frames - 1) * (last - first)) for i in range(num_frames)]
-    return np.array(steps, np.int64) + first
 
 
 def _check_memory(num_frames: int, width: int, height: int) -> None:

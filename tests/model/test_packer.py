@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stablechat.model.packer import RegionAttention
+from stablechat.model.packer import RegionAttention, _middles
 
 MODEL = golden_files.loaded().model
 HIDDEN = 64
@@ -80,3 +80,19 @@ def test_a_batch_is_its_videos() -> None:
     both = MODEL.packer(torch.cat([first, second]), batch_size=2)
     torch.testing.assert_close(both[0], MODEL.packer(first)[0])
     torch.testing.assert_close(both[1], MODEL.packer(second)[0])
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_queries_are_upstreams_interpolation(step: int, dtype: torch.dtype) -> None:
+    values = features(2, 4 * step, HIDDEN).to(dtype)
+    expected = F.interpolate(values.mT.float(), size=4, mode="linear").mT.to(dtype)
+    torch.testing.assert_close(_middles(values, 1, step), expected, atol=0, rtol=1e-6)
+
+
+@torch.inference_mode()
+def test_frames_may_be_packed_a_few_at_a_time() -> None:
+    tower = torch.randn(100, 729, 48, generator=torch.Generator().manual_seed(5))
+    parts = [MODEL.pack_frames(tower[i : i + 20], i) for i in range(0, 100, 20)]
+    found = MODEL.pack_time(torch.cat(parts))
+    torch.testing.assert_close(found, MODEL.pack_video(tower)[0], atol=1e-6, rtol=1e-5)

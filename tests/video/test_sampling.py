@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from video_clips import (
     ffmpeg,
     is_upright,
@@ -22,7 +20,6 @@ from video_clips import (
 from stablechat.errors import CancelledError, InputError, LimitError, VideoError
 from stablechat.types import TimeSpan
 from stablechat.video import FrameReader, _pictures, probe, sample_frames
-from stablechat.video.sampling import even_indices
 
 LONG_GROUPS = {"g": "60", "bf": "3", "sc_threshold": "0"}
 OPEN_GROUPS = {"x264-params": "keyint=20:open-gop=1:bframes=4:b-adapt=0:b-pyramid=2"}
@@ -155,17 +152,6 @@ def test_fewer_pictures_than_frames_repeat(tmp_path: Path) -> None:
 def test_one_frame_is_the_first(tmp_path: Path) -> None:
     sample = sample_frames(write_clip(tmp_path / "x.mp4", 7), 1)
     assert sample.indices.tolist() == [0]
-
-
-@given(
-    first=st.integers(0, 1000), count=st.integers(1, 5000), number=st.integers(2, 150)
-)
-def test_indices_are_upstreams(first: int, count: int, number: int) -> None:
-    found = even_indices(first, first + count - 1, number).tolist()
-    assert found == [
-        first + round(i / (number - 1) * (count - 1)) for i in range(number)
-    ]
-    assert (found[0], found[-1]) == (first, first + count - 1)
 
 
 def test_a_span_between_two_pictures_gives_the_one_on_screen(tmp_path: Path) -> None:
