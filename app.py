@@ -40,6 +40,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     model.add_argument("--device", help="cpu, cuda, cuda:1 (default: the best)")
     model.add_argument("--dtype", help="float16, bfloat16 or float32")
     model.add_argument("--attn", help="flash_attention_2, sdpa or eager")
+    model.add_argument(
+        "--quantization",
+        help="8bit or 4bit: less memory; needs requirements-quantized.txt",
+    )
     server = parser.add_argument_group("server")
     server.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     server.add_argument("--port", type=int, help="default: first free from 7860")
@@ -149,7 +153,8 @@ def load_chat(arguments: argparse.Namespace) -> StableChat:
     """Load the model the command line asks for."""
     from stablechat import StableChat
 
-    extra = {} if arguments.attn is None else {"attn": arguments.attn}
+    options = {"attn": arguments.attn, "quantization": arguments.quantization}
+    extra = {name: value for name, value in options.items() if value is not None}
     return StableChat.from_pretrained(
         arguments.model, device=arguments.device, dtype=arguments.dtype, **extra
     )

@@ -209,6 +209,7 @@ def _load(args: argparse.Namespace) -> StableChat:
         args.dtype,
         revision=args.revision,
         attn=args.attn,
+        quantization=args.quantization,
     )
 
 

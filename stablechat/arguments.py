@@ -135,6 +135,11 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
     add("--device", help="cpu, cuda, cuda:1 or mps; default: the best there is")
     add("--dtype", help="float32, float16 or bfloat16; default: by device")
     add("--attn", help="sdpa, flash_attention_2 or eager; default: the fastest")
+    add(
+        "--quantization",
+        help="8bit or 4bit: less memory, needs requirements-quantized.txt; default: "
+        "none",
+    )
     add("--json", action="store_true", help="print JSON on stdout and nothing else")
     add(
         "--max-new-tokens",

@@ -83,13 +83,19 @@ class StableChat:
         *,
         revision: str | None = None,
         attn: str | None = None,
+        quantization: str | None = None,
     ) -> StableChat:
         """Load a model; the arguments are those of ``loader.load_model``.
 
         Raises:
             ModelError: It can't be found, fetched or loaded.
         """
-        return cls(load_model(model, device, dtype, revision=revision, attn=attn))
+        return cls(
+            load_model(
+                model, device, dtype,
+                revision=revision, attn=attn, quantization=quantization,
+            )
+        )  # fmt: skip
 
     @property
     def num_frames(self) -> int:

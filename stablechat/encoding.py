@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stablechat.errors import CancelledError, InputError
 from stablechat.indices import even_indices
+from stablechat.memory import encoding_bytes, unused_bytes
 from stablechat.model.modeling import LlavaST
 from stablechat.model.preprocess import (
     Preprocessing,
@@ -21,7 +22,6 @@ from stablechat.model.preprocess import (
     preprocess,
     preprocess_on_device,
 )
-from stablechat.placement import encoding_bytes, unused_bytes
 from stablechat.types import (
     FloatArray,
     FrameArray,

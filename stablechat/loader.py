@@ -33,6 +33,11 @@ from stablechat.placement import (
     dispatch,
     place,
 )
+from stablechat.quantization import (
+    Quantization,
+    choose_quantization,
+    make_pending,
+)
 from stablechat.weights import (
     StoredTensor,
     fill,
@@ -80,6 +85,8 @@ class LoadedModel:
         is_demo: Whether it is the demo model.
         revision: Commit, for a model from the hub.
         end_token_ids: Tokens that end an answer.
+        quantization: How the language model's linear layers are stored, None as the
+            rest.
     """
 
     model: LlavaST
@@ -92,6 +99,7 @@ class LoadedModel:
     is_demo: bool
     revision: str | None
     end_token_ids: tuple[int, ...]
+    quantization: Quantization | None = None
 
 
 def load_model(
@@ -103,6 +111,7 @@ def load_model(
     attn: str | None = None,
     offline: bool | None = None,
     device_map: str | Mapping[str, Any] | None = None,
+    quantization: str | None = None,
 ) -> LoadedModel:
     """Load a checkpoint in the published layout.
 
@@ -117,9 +126,12 @@ def load_model(
         offline: Use cached files only; None follows ``HF_HUB_OFFLINE``.
         device_map: ``"auto"`` or a mapping spreads the model over several devices;
             None does so only where one card is too small.
+        quantization: ``"8bit"`` or ``"4bit"`` stores the language model's linear
+            layers so (on CUDA or the CPU, all on one device); None does not.
 
     Raises:
-        InputError: An argument has no such value, or this machine lacks the device.
+        InputError: An argument has no such value, or this machine lacks the device
+            or the package for it.
         CheckpointError: Files are missing, damaged, or do not belong together.
         HubError: The hub can't be reached or refuses.
         OutOfMemoryError: It does not fit.
@@ -127,17 +139,20 @@ def load_model(
     target = choose_device(device)
     number_type = choose_dtype(dtype, target)
     attention = choose_attention(attn, target, number_type)
+    scheme = choose_quantization(quantization, target, device_map)
     source = hub.locate(model, revision, offline)
     stored = _checkpoint_tensors(source.folder)
     config, tower = _describe(source, stored, offline)
     tokenizer = _load_tokenizer(source.folder, config)
     llava = build_empty(config, attention)
     fillings = match_tensors(llava, stored, tower)
+    if scheme is not None:
+        make_pending(llava.language_model.model.layers, scheme, number_type)
     placement = place(llava, target, number_type, attention, device_map)
     allocate(llava, placement)
     fill(llava, fillings)
     dispatch(llava, placement)
-    _log_choice(source, placement)
+    _log_choice(source, placement, scheme)
     return LoadedModel(
         model=llava.eval(),
         tokenizer=tokenizer,
@@ -149,6 +164,7 @@ def load_model(
         is_demo=source.is_demo,
         revision=source.revision,
         end_token_ids=_end_token_ids(source.folder, tokenizer),
+        quantization=scheme,
     )
 
 
@@ -293,16 +309,19 @@ def _end_token_ids(folder: Path, tokenizer: PromptTokenizer) -> tuple[int, ...]:
     return tuple(dict.fromkeys([*tokenizer.end_token_ids, *valid]))
 
 
-def _log_choice(source: hub.Source, placement: Placement) -> None:
+def _log_choice(
+    source: hub.Source, placement: Placement, scheme: Quantization | None
+) -> None:
     logger.info(
         "Loaded %s: folder %s, revision %s, endpoint %s, device %s, dtype %s, "
-        "attention %s, device map %s",
+        "quantization %s, attention %s, device map %s",
         source.name,
         source.folder,
         source.revision or "none",
         source.endpoint or "local files",
         placement.device,
         placement.dtype,
+        scheme or "none",
         placement.attn,
         json.dumps(placement.device_map, default=str),
     )

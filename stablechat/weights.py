@@ -23,12 +23,15 @@ from torch import Tensor
 from stablechat.errors import CheckpointError
 from stablechat.model.checkpoint import TOWER_PREFIX, target_of
 from stablechat.model.modeling import LlavaST
+from stablechat.quantization import PendingWeight, fill_pending
 
 logger = logging.getLogger(__name__)
 
 # A mapped file's pages count as ours until it is closed; so it is opened again after
 # this much, and loading never holds two copies of the weights.
 _BYTES_PER_OPENING = 64 * 2**20
+# What is copied to a device at once: it is there twice while its type is converted.
+_BYTES_PER_COPY = 64 * 2**20
 # A shard that the index names must lie in the checkpoint's own folder.
 _SHARD_NAME = re.compile(r"[\w][\w.-]{0,199}")
 # Buffers that older versions of transformers saved; they are computed, not loaded.
@@ -282,7 +285,8 @@ def fill(model: LlavaST, fillings: Sequence[Filling]) -> None:
     """Copy every tensor to its place, converting it on the way.
 
     Args:
-        model: With its parameters allocated in their final type and place.
+        model: With its parameters allocated in their final type and place; those to
+            be quantised are when their tensor is read.
         fillings: From :func:`match_tensors`.
 
     Raises:
@@ -295,9 +299,21 @@ def fill(model: LlavaST, fillings: Sequence[Filling]) -> None:
     for path, items in by_file.items():
         for item, tensor in _read(path, items):
             place = parameters[item.parameter]
-            first = item.first_row
-            rows = place if first is None else place[first : first + len(tensor)]
-            rows.copy_(tensor)
+            if isinstance(place, PendingWeight):
+                layer = model.get_submodule(item.parameter.rpartition(".")[0])
+                fill_pending(layer, tensor, model.device)
+            else:
+                _copy(tensor, place, item.first_row or 0)
+
+
+def _copy(tensor: Tensor, place: Tensor, first_row: int) -> None:
+    if not tensor.dim():
+        place.copy_(tensor)
+        return
+    rows = place[first_row : first_row + len(tensor)]
+    count = max(1, _BYTES_PER_COPY * len(tensor) // max(1, tensor.nbytes))
+    for start in range(0, len(tensor), count):
+        rows[start : start + count].copy_(tensor[start : start + count])
 
 
 def _read(path: Path, items: Sequence[Filling]) -> Iterator[tuple[Filling, Tensor]]:

@@ -26,7 +26,8 @@ PRODUCT = {"stablechat", "render"}
 
 # The loader's stages; they may share each other's names.
 LOADING = (
-    *("stablechat.hub", "stablechat.placement"),
+    *("stablechat.hub", "stablechat.placement", "stablechat.quantization"),
+    "stablechat.memory",
     *("stablechat.weights", "stablechat.loader"),
 )
 
@@ -61,6 +62,7 @@ HOMES: dict[str, set[str]] = {
     "moviepy": {"render.clipper"},
     "gradio": {"app", "ui"},
     "av": {"stablechat.video", "render", "training", "evaluation", "benchmarks"},
+    "bitsandbytes": {"stablechat.quantization"},
     "torch": {"stablechat", "training", "benchmarks"},
     "cv2": {"render", "training", "evaluation", "benchmarks"},
 }

@@ -28,7 +28,7 @@ DISTRIBUTIONS = {
     "imageio_ffmpeg": "imageio-ffmpeg",
 }
 #: Used only where it can be imported; see requirements.txt.
-OPTIONAL = {"flash_attn"}
+OPTIONAL = {"flash_attn", "bitsandbytes"}
 
 
 def required(name: str) -> dict[str, str]:
@@ -78,6 +78,12 @@ def test_every_requirement_has_a_floor_a_ceiling_and_a_reason() -> None:
     for name, versions in ranges.items():
         assert re.fullmatch(r">=[\d.]+,<[\d.]+", versions), name
     assert "torchvision" not in ranges
+
+
+def test_the_optional_requirements_are_bounded_too() -> None:
+    ranges = required("requirements-quantized.txt")
+    assert set(ranges) == {"bitsandbytes"}
+    assert re.fullmatch(r">=[\d.]+,<[\d.]+", ranges["bitsandbytes"])
 
 
 def test_the_pinned_torch_is_in_the_range() -> None:

@@ -11,7 +11,7 @@ import golden_files
 import pytest
 import torch
 
-from stablechat import placement
+from stablechat import memory, placement
 from stablechat.chat import StableChat
 from stablechat.errors import InputError, OutOfMemoryError
 from stablechat.loader import LoadedModel, load_model
@@ -76,11 +76,11 @@ def test_short_memory_says_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_containers_limit_counts(
     limit: str, expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(placement, "_CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
     if limit:
         (tmp_path / "memory.max").write_text(f"{limit}\n")
         (tmp_path / "memory.stat").write_text("anon 3000\nfile 900\n")
-    found = placement.free_bytes(torch.device("cpu"))
+    found = memory.free_bytes(torch.device("cpu"))
     if expected is None:
         assert found > 10**6
     else:
@@ -92,11 +92,11 @@ def test_free_memory_without_other_packages(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "psutil", None)
-    monkeypatch.setattr(placement, "_CGROUP", tmp_path)
-    monkeypatch.setattr(placement, "_MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "_MEMORY", tmp_path / "meminfo")
     if text:
         (tmp_path / "meminfo").write_text(text)
-    found = placement.free_bytes(torch.device("cpu"))
+    found = memory.free_bytes(torch.device("cpu"))
     assert found == 2048 if "2 kB" in text else found > 10**8
 
 
@@ -187,9 +187,9 @@ def empty_model(monkeypatch: pytest.MonkeyPatch) -> LlavaST:
 def sizes(model: LlavaST) -> tuple[int, int]:
     """Bytes of one layer, and of all that is bound to the first card."""
     layers = model.language_model.model.layers
-    layer = placement.weight_bytes(layers[0], torch.float16)
-    whole = placement.weight_bytes(model, torch.float16)
-    working = placement.working_bytes(model, torch.float16)
+    layer = memory.weight_bytes(layers[0], torch.float16)
+    whole = memory.weight_bytes(model, torch.float16)
+    working = memory.working_bytes(model, torch.float16)
     return layer, whole - len(layers) * layer + working
 
 
