@@ -16,11 +16,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import av
-import imageio_ffmpeg
-
-from benchmarks._machine import processor
-
 RESULTS = Path(__file__).parent / "results"
 
 #: Runs of each contender, at the start, that are not counted.
@@ -105,6 +100,10 @@ def _cell(value: object) -> str:
 
 def machine() -> dict[str, Any]:
     """Where and with what the numbers were measured."""
+    # Here, so that what reads no video can be measured where these are missing.
+    import av
+    import imageio_ffmpeg
+
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "machine": f"{processor()}, {os.cpu_count()} cores",
@@ -117,6 +116,16 @@ def machine() -> dict[str, Any]:
             "libavcodec of av": ".".join(map(str, av.library_versions["libavcodec"])),
         },
     }
+
+
+def processor() -> str:
+    """The processor's name, as well as it is known."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.machine()
 
 
 def write_report(report: Mapping[str, Any], path: Path) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,8 +26,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks._devices import machine, measure
 from benchmarks._full_size import CHECKPOINT, build_full_size
-from benchmarks._machine import describe_machine
 from stablechat.encoding import encode_frames
 from stablechat.generation.choice import Chooser
 from stablechat.generation.decoder import Decoder, Reading
@@ -55,33 +54,14 @@ _MATRIX = 8192
 _BASELINE_TOKENS = 20
 
 
-def seconds_of(work: Callable[[], object], runs: int, burn_in: int = 3) -> float:
-    """Median seconds of a piece of work on the device, by its own clock."""
-    for _ in range(burn_in):
-        work()
-    torch.cuda.synchronize()
-    found = []
-    for _ in range(runs):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        work()
-        end.record()
-        torch.cuda.synchronize()
-        found.append(start.elapsed_time(end) / 1e3)
-    return statistics.median(found)
+def device_seconds(work: Callable[[], object], runs: int) -> float:
+    """Median seconds between events on the device."""
+    return measure(work, torch.device("cuda"), runs)["device_ms"] / 1e3
 
 
-def wall_seconds_of(work: Callable[[], object], runs: int, burn_in: int = 2) -> float:
-    """Median seconds by the clock on the wall, the device's work included."""
-    found = []
-    for run in range(burn_in + runs):
-        torch.cuda.synchronize()
-        started = time.perf_counter()
-        work()
-        torch.cuda.synchronize()
-        if run >= burn_in:
-            found.append(time.perf_counter() - started)
-    return statistics.median(found)
+def wall_seconds(work: Callable[[], object], runs: int) -> float:
+    """Median seconds of a piece of work, until the device is done."""
+    return measure(work, torch.device("cuda"), runs)["wall_ms"] / 1e3
 
 
 @dataclass(frozen=True)
@@ -100,11 +80,11 @@ class Floors:
 def measure_floors(runs: int) -> Floors:
     """Measure the device's two ceilings."""
     array = torch.empty(_GIB, dtype=torch.float32, device="cuda").normal_()
-    reading = seconds_of(array.sum, runs)
+    reading = device_seconds(array.sum, runs)
     size = array.nbytes
     del array
     matrix = torch.randn(_MATRIX, _MATRIX, device="cuda", dtype=torch.float16)
-    product = seconds_of(lambda: matrix @ matrix, runs)
+    product = device_seconds(lambda: matrix @ matrix, runs)
     return Floors(size / reading, 2 * _MATRIX**3 / product)
 
 
@@ -161,7 +141,7 @@ def measure_encoding(model: LlavaST, runs: int) -> dict[str, float]:
             model, frames, on_progress=lambda _: None, cancelled=lambda: False
         )
 
-    return {"encode_seconds": wall_seconds_of(encode, runs)}
+    return {"encode_seconds": wall_seconds(encode, runs)}
 
 
 def measure_decoding(
@@ -171,7 +151,7 @@ def measure_decoding(
     say("baseline: eager transformers")
     baseline = PlainDecoder(setting.model)
     eager = {
-        "prefill_seconds": wall_seconds_of(
+        "prefill_seconds": wall_seconds(
             partial(setting.read_prompt, baseline), max(runs // 4, 3)
         ),
         "seconds_per_token": setting.seconds_per_token(_BASELINE_TOKENS, baseline),
@@ -183,13 +163,13 @@ def measure_decoding(
     floor = weight_bytes(setting.model) / floors.read_bytes_per_second
     return {
         "baseline": eager,
-        "prefill_seconds": wall_seconds_of(setting.read_prompt, max(runs // 2, 3)),
+        "prefill_seconds": wall_seconds(setting.read_prompt, max(runs // 2, 3)),
         "seconds_per_token": per_token,
         "floor_seconds_per_token": floor,
         "ratio_to_floor": per_token / floor,
         "ratio_to_baseline": eager["seconds_per_token"] / per_token,
         "seconds_per_pass": {
-            size: wall_seconds_of(partial(_read, setting, size), runs)
+            size: wall_seconds(partial(_read, setting, size), runs)
             for size in setting.decoder.costs
         },
     }
@@ -279,8 +259,7 @@ def main() -> None:
         replays = measure_replays(setting, args.replay) if args.replay else []
     report = {
         "what": "python -m benchmarks.full_size",
-        **describe_machine(torch.device("cuda")),
-        "torch": torch.__version__,
+        **machine(torch.device("cuda")),
         "dtype": "float16",
         "prompt_tokens": PROMPT_TOKENS,
         "floors": {

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 from collections import Counter, defaultdict
@@ -21,10 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks._demo_questions import DemoQuestion, demo_questions
-from benchmarks._machine import describe_machine
+from benchmarks._devices import machine
 from stablechat.generation import generate
 from stablechat.generation.decoders import decoder_for
 from stablechat.generation.tree import DraftTree
@@ -190,11 +187,9 @@ def main() -> None:
     report = {
         "what": f"python -m benchmarks.speculation --scenes {args.scenes}"
         f" --seed {args.seed}",
-        **describe_machine(loaded.device),
+        **machine(loaded.device),
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "decoder": type(decoder_for(loaded.model)).__name__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
         **measure(loaded, args.scenes, args.seed),
     }
     text = json.dumps(report)

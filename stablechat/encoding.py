@@ -155,7 +155,7 @@ class _Feed:
         self._ended: deque[torch.cuda.Event] = deque()
         self._copies: torch.cuda.Stream | None = None
         if self._device.type == "cuda":
-            self._copies = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+            self._copies = torch.cuda.Stream(self._device)
 
     def pixels(self, picked: IntArray) -> Tensor:
         """The tower's pictures of some frames, ``(n, 3, S, S)`` on its device."""

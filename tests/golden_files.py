@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from stablechat.chat import StableChat
 from stablechat.loader import LoadedModel, load_model
+from stablechat.model.config import LlavaSTConfig
 from stablechat.types import FrameArray
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -27,6 +29,14 @@ TOWER_PREFIX = "model.vision_tower."
 def loaded() -> LoadedModel:
     """The golden model on the CPU; nobody may change it."""
     return load_model(CHECKPOINT, device="cpu")
+
+
+def copy_config() -> LlavaSTConfig:
+    """The golden geometry, for whoever changes it or builds from it."""
+    config = loaded().model.config
+    language = type(config.language).from_dict(config.language.to_dict())
+    vision = type(config.vision).from_dict(config.vision.to_dict())
+    return replace(config, language=language, vision=vision)
 
 
 def new_chat() -> StableChat:

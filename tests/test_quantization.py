@@ -66,6 +66,8 @@ def linear_layers(model: LoadedModel) -> dict[str, nn.Module]:
 def test_the_decoders_linear_layers_and_nothing_else(scheme: str) -> None:
     model = loaded(scheme)
     assert model.quantization == scheme
+    assert model.model.is_quantized
+    assert not golden_files.loaded().model.is_quantized
     layers = linear_layers(model)
     assert len(layers) == 2 * 7
     stored = torch.int8 if scheme == "8bit" else torch.uint8

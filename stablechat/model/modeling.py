@@ -50,6 +50,24 @@ class LlavaST(nn.Module):
         """Where the vision side lives (and, unless dispatched, everything)."""
         return cast(nn.Linear, self.projector[0]).weight.device
 
+    @property
+    def is_quantized(self) -> bool:
+        """Whether the decoder's linear layers hold something else than weights.
+
+        Then a kernel that takes their weights, or a CUDA graph of a step, is no option:
+        the 8-bit layers look at their input on the CPU.
+        """
+        layers = self.language_model.model.layers
+        return type(layers[0].mlp.down_proj) is not nn.Linear
+
+    def compile_tower(self) -> None:
+        """Compile the tower's layers when they run next, for each number of frames.
+
+        It takes part of a minute; all layers share what is compiled for one of them.
+        """
+        for layer in self.vision_tower.encoder.layers:
+            layer.compile(dynamic=False)
+
     def tower_features(self, pixel_values: Tensor) -> Tensor:
         """Patch features before the tower's final layer norm.
 
