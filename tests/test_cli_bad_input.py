@@ -77,6 +77,7 @@ BAD: list[tuple[str, str]] = [
     ("ground {clip} it --device cuda:77", "no device cuda:77"),
     ("ground {clip} it --dtype int3", "no number type 'int3'"),
     ("ground {clip} it --attn magic", "no attention 'magic'"),
+    ("ground {clip} it --quantization 2bit", "no quantization '2bit'"),
     ("describe {clip} {blank}", "question is empty"),
     ("describe {tmp}/cut.mp4", "cut.mp4"),
     ("clip {clip}", "required: GROUNDING.json, --out"),

@@ -23,7 +23,8 @@ from stablechat import loader, placement, quantization
 from stablechat.chat import StableChat
 from stablechat.encoding import encode_frames
 from stablechat.errors import CheckpointError, InputError, OutOfMemoryError
-from stablechat.generation.decoder import Decoder
+from stablechat.generation.decoders import decoder_for
+from stablechat.generation.sampler import Sampler
 from stablechat.loader import LoadedModel, load_model
 from stablechat.memory import weight_bytes
 from stablechat.placement import place
@@ -118,7 +119,9 @@ def logits(model: LoadedModel) -> torch.Tensor:
     query = golden_files.CASES["rec"]["query"]
     prompt = model.tokenizer.encode_prompt(query, image=True)
     embedded = model.model.embed_prompt(prompt, visual_tokens())
-    return Decoder(model.model).read(embedded).float()
+    greedy = Sampler(GenerationConfig(), embedded.device)
+    decoder = decoder_for(model.model)
+    return decoder.read_prompt(embedded, greedy, 1).logits[0].float()
 
 
 def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:

@@ -60,6 +60,17 @@ def test_a_bad_model_is_one_plain_line_and_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_models_options_reach_the_loader(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+    monkeypatch.setattr(
+        "stablechat.chat.StableChat.from_pretrained",
+        lambda model, **options: seen.update(model=model, **options),
+    )
+    app.load_chat(app.parse_arguments(["--quantization", "8bit", "--device", "cpu"]))
+    expected = {"model": None, "device": "cpu", "dtype": None, "quantization": "8bit"}
+    assert seen == expected
+
+
 def test_help_loads_neither_gradio_nor_torch() -> None:
     code = (
         "import sys, app\n"
