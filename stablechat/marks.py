@@ -39,6 +39,7 @@ VOCABULARY_MARK = re.compile(
 )
 # By first letter: case-insensitive matching also lets some non-ASCII letters through.
 _AXES: Mapping[str, Axis] = {"t": "t", "w": "w", "h": "h"}
+_NAMES: Mapping[Axis, str] = {"t": "TEMP", "w": "WIDTH", "h": "HEIGHT"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Mark:
     bins: tuple[int, ...]  # BAD where unusable
     start: int
     end: int
+    # Place among the text's coordinate tokens; None for anything else.
+    token: int | None = None
 
 
 def find_marks(text: str, task: Task) -> Iterator[Mark]:
@@ -62,11 +65,15 @@ def find_marks(text: str, task: Task) -> Iterator[Mark]:
     Yields:
         Marks that do not overlap.
     """
+    tokens = 0
     for match in _MARK.finditer(text):
         kind = match.lastgroup
         if kind == "bin":
-            axis = _AXES[match["axis"][0].lower()]
-            yield Mark(axis, (_bin(match["bin"]),), *match.span())
+            axis, value = _AXES[match["axis"][0].lower()], _bin(match["bin"])
+            # Letter by letter as the vocabulary has it: anything else is words.
+            is_token = match[0] == f"<{_NAMES[axis]}-{value:03d}>" and value != BAD
+            yield Mark(axis, (value,), *match.span(), tokens if is_token else None)
+            tokens += is_token
         elif kind == "unit":
             axis = _AXES[match["unit_axis"].lower()]
             yield Mark(axis, _unit_bins(match["unit"]), *match.span())

@@ -22,15 +22,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import NamedTuple
 
 from stablechat.marks import BAD, VOCABULARY_MARK, Axis, Mark, find_marks
-from stablechat.types import BoxBins, ParsedAnswer, SpanBins, Task
+from stablechat.types import BoxBins, CoordinateTokens, ParsedAnswer, Task
 
 #: Longest text that is read; a whole answer of the model has under 20,000 characters.
 MAX_TEXT_CHARACTERS = 200_000
 
 #: Longest run of punctuation between a row's time and its box.
 _MAX_GAP = 16
+_BOX_AXES: tuple[Axis, ...] = ("w", "h")
 
 _WORD = re.compile(r"\w")
 _ENDS_IN = re.compile(r"\bends?\s+(?:in|at)\s*$", re.IGNORECASE)
@@ -93,12 +95,20 @@ _SENTENCES: Mapping[str, str | tuple[str, str]] = {
 }
 
 
+class _Cell(NamedTuple):
+    """A number of a box; ``token`` is its place among the coordinate tokens."""
+
+    axis: Axis
+    bin: int
+    token: int | None
+
+
 @dataclass(frozen=True)
 class _Row:
     """A box, complete or not, with the time it stands beside (None: no time)."""
 
     time: int | None
-    cells: tuple[tuple[Axis, int], ...]
+    cells: tuple[_Cell, ...]
 
 
 @dataclass(frozen=True)
@@ -106,11 +116,14 @@ class _Loose:
     """A time with no box beside it."""
 
     time: int
-    ends: bool  # "Ends in" stands before it
-    alone_in_braces: bool
+    ends: bool = False  # "Ends in" stands before it
+    alone_in_braces: bool = False
+    token: int | None = None  # as in _Cell
 
 
 _Event = _Row | _Loose
+_Box = tuple[_Cell, _Cell, _Cell, _Cell]  # x1, y1, x2, y2
+_Ends = tuple[_Loose, _Loose]
 
 
 def parse_answer(text: str, task: Task) -> ParsedAnswer:
@@ -136,10 +149,38 @@ def parse_answer(text: str, task: Task) -> ParsedAnswer:
     events = _group(text, marks)
     rows = [event for event in events if isinstance(event, _Row)]
     boxes = _image_box(rows, odd) if task == "rec" else _boxes(rows, odd)
-    span = None if task == "rec" else _span(events, boxes, task, odd)
-    odd["no_time"] = int(span is None and task in ("stvg", "tvg", "elc"))
+    ends = None if task == "rec" else _span(events, boxes, task, odd)
+    odd["no_time"] = int(ends is None and task in ("stvg", "tvg", "elc"))
     odd["no_box"] = int(not boxes and task != "tvg")
-    return ParsedAnswer(task, _prose(text, marks, task), span, boxes, _sentences(odd))
+    return ParsedAnswer(
+        task,
+        _prose(text, marks, task),
+        None if ends is None else (ends[0].time, ends[1].time),
+        {time: _corners(box) for time, box in boxes.items()},
+        _sentences(odd),
+        _tokens(marks, ends, boxes),
+    )
+
+
+def _corners(box: _Box) -> BoxBins:
+    x1, y1, x2, y2 = box
+    return x1.bin, y1.bin, x2.bin, y2.bin
+
+
+def _tokens(
+    marks: Sequence[Mark], ends: _Ends | None, boxes: Mapping[int, _Box]
+) -> CoordinateTokens:
+    written = [(m.axis, m.bins[0]) for m in marks if m.token is not None]
+    places = {time: tuple(cell.token for cell in box) for time, box in boxes.items()}
+    return CoordinateTokens(
+        tuple(written),
+        (None, None) if ends is None else (ends[0].token, ends[1].token),
+        {
+            t: (x1, y1, x2, y2)
+            for t, (x1, y1, x2, y2) in places.items()
+            if x1 is not None and y1 is not None and x2 is not None and y2 is not None
+        },
+    )
 
 
 def _sentences(odd: Counter[str]) -> tuple[str, ...]:
@@ -157,7 +198,7 @@ def _group(text: str, marks: Sequence[Mark]) -> list[_Event]:
     """Put marks that stand together into rows and loose times."""
     events: list[_Event] = []
     head: Mark | None = None
-    cells: list[tuple[Axis, int]] = []
+    cells: list[_Cell] = []
 
     def close() -> None:
         if cells:
@@ -173,11 +214,11 @@ def _group(text: str, marks: Sequence[Mark]) -> list[_Event]:
             close()
             head = None
         if is_box_part:
-            cells.extend((mark.axis, value) for value in mark.bins)
+            cells.extend(_Cell(mark.axis, value, mark.token) for value in mark.bins)
         elif mark.axis == "t":
             head = mark
         else:
-            events.extend(_Loose(value, False, False) for value in mark.bins)
+            events.extend(_Loose(value) for value in mark.bins)
         previous_end = mark.end
     close()
     return events
@@ -198,14 +239,15 @@ def _time_event(text: str, mark: Mark) -> _Event:
         mark.bins[0],
         ends=_ENDS_IN.search(before) is not None,
         alone_in_braces=before.rstrip().endswith("{") and after.startswith("}"),
+        token=mark.token,
     )
 
 
 # --- boxes ----------------------------------------------------------------------
 
 
-def _boxes(rows: Sequence[_Row], odd: Counter[str]) -> dict[int, BoxBins]:
-    boxes: dict[int, BoxBins] = {}
+def _boxes(rows: Sequence[_Row], odd: Counter[str]) -> dict[int, _Box]:
+    boxes: dict[int, _Box] = {}
     latest = 0
     for row in rows:
         box = _box(row.cells, odd)
@@ -221,27 +263,36 @@ def _boxes(rows: Sequence[_Row], odd: Counter[str]) -> dict[int, BoxBins]:
     return dict(sorted(boxes.items()))
 
 
-def _image_box(rows: Sequence[_Row], odd: Counter[str]) -> dict[int, BoxBins]:
+def _image_box(rows: Sequence[_Row], odd: Counter[str]) -> dict[int, _Box]:
     read = (_box(row.cells, odd) for row in rows)
     boxes = [box for box in read if box is not None]
     odd["other_boxes"] = int(len(boxes) > 1)
     return {0: boxes[0]} if boxes else {}
 
 
-def _box(cells: Sequence[tuple[Axis, int]], odd: Counter[str]) -> BoxBins | None:
+def _box(cells: Sequence[_Cell], odd: Counter[str]) -> _Box | None:
     """Corners from a row's coordinates, or None when they do not make a box."""
-    first, values = cells[:4], [value for _, value in cells[:4]]
     # Unit values carry no axis: they take the one of their place.
-    axes = [axis or "wh"[place % 2] for place, (axis, _) in enumerate(first)]
-    if sorted(axes) != ["h", "h", "w", "w"] or BAD in values:
+    first = [
+        cell if cell.axis else cell._replace(axis=_BOX_AXES[place % 2])
+        for place, cell in enumerate(cells[:4])
+    ]
+    axes = [cell.axis for cell in first]
+    if sorted(axes) != ["h", "h", "w", "w"] or BAD in (cell.bin for cell in first):
         odd["incomplete"] += 1
         return None
-    xs = [value for axis, value in zip(axes, values, strict=True) if axis == "w"]
-    ys = [value for axis, value in zip(axes, values, strict=True) if axis == "h"]
+    xs = [cell for cell in first if cell.axis == "w"]
+    ys = [cell for cell in first if cell.axis == "h"]
+    x1, x2 = sorted(xs, key=_bin_of)
+    y1, y2 = sorted(ys, key=_bin_of)
     odd["extra"] += len(cells) > 4
     odd["axes"] += axes != ["w", "h", "w", "h"]
-    odd["swapped"] += xs != sorted(xs) or ys != sorted(ys)
-    return min(xs), min(ys), max(xs), max(ys)
+    odd["swapped"] += [x1, x2] != xs or [y1, y2] != ys
+    return x1, y1, x2, y2
+
+
+def _bin_of(cell: _Cell) -> int:
+    return cell.bin
 
 
 # --- span -----------------------------------------------------------------------
@@ -249,50 +300,52 @@ def _box(cells: Sequence[tuple[Axis, int]], odd: Counter[str]) -> BoxBins | None
 
 def _span(
     events: Sequence[_Event],
-    boxes: Mapping[int, BoxBins],
+    boxes: Mapping[int, _Box],
     task: Task,
     odd: Counter[str],
-) -> SpanBins | None:
+) -> _Ends | None:
     if task == "elc":
         return _span_to_end(events, boxes, odd)
-    pairs = dict.fromkeys(_pairs(events))
+    pairs = list(_pairs(events))
     if pairs:
-        odd["many_spans"] = int(len(pairs) > 1)
-        return _ordered(*next(iter(pairs)), odd)
+        odd["many_spans"] = int(len({(a.time, b.time) for a, b in pairs}) > 1)
+        return _ordered(*pairs[0], odd)
     for event in events:
         if isinstance(event, _Loose) and event.alone_in_braces and event.time != BAD:
             odd["one_time"] = 1
-            return event.time, event.time
+            return event, event
     return None
 
 
-def _pairs(events: Sequence[_Event]) -> Iterator[SpanBins]:
+def _pairs(events: Sequence[_Event]) -> Iterator[_Ends]:
     """Loose times that follow each other, two by two."""
-    start: int | None = None
+    start: _Loose | None = None
     for event in events:
         if isinstance(event, _Row):
             start = None
         elif start is None:
-            start = event.time
+            start = event
         else:
-            if BAD not in (start, event.time):
-                yield start, event.time
+            if BAD not in (start.time, event.time):
+                yield start, event
             start = None
 
 
 def _span_to_end(
-    events: Sequence[_Event], boxes: Mapping[int, BoxBins], odd: Counter[str]
-) -> SpanBins | None:
+    events: Sequence[_Event], boxes: Mapping[int, _Box], odd: Counter[str]
+) -> _Ends | None:
     """The span of an answer that names only its end, or both ends."""
     times = _times_of_end(events)
     if not times:
         return None
     if len(times) == 2:
         return _ordered(times[0], times[1], odd)
-    return min(next(iter(boxes), times[0]), times[0]), times[0]
+    end = times[0]
+    first = next(iter(boxes), end.time)
+    return (_Loose(first) if first < end.time else end), end
 
 
-def _times_of_end(events: Sequence[_Event]) -> tuple[int, ...]:
+def _times_of_end(events: Sequence[_Event]) -> tuple[_Loose, ...]:
     """The time after "Ends in", else the first of the answer; a start before it."""
     leading = list(takewhile(lambda event: isinstance(event, _Loose), events))
     named = (
@@ -303,15 +356,13 @@ def _times_of_end(events: Sequence[_Event]) -> tuple[int, ...]:
     place = next(named, min(len(leading), 2) - 1)
     around = events[max(place - 1, 0) : place + 1]
     return tuple(
-        event.time
-        for event in around
-        if isinstance(event, _Loose) and event.time != BAD
+        event for event in around if isinstance(event, _Loose) and event.time != BAD
     )
 
 
-def _ordered(start: int, end: int, odd: Counter[str]) -> SpanBins:
-    odd["reversed"] = int(start > end)
-    return min(start, end), max(start, end)
+def _ordered(start: _Loose, end: _Loose, odd: Counter[str]) -> _Ends:
+    odd["reversed"] = int(start.time > end.time)
+    return (end, start) if start.time > end.time else (start, end)
 
 
 # --- prose ----------------------------------------------------------------------

@@ -240,6 +240,23 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class CoordinateTokens:
+    """Which of a text's coordinate tokens an answer's numbers were read from.
+
+    Attributes:
+        written: Axis (``"t"``, ``"w"`` or ``"h"``) and bin of every coordinate token
+            in the text, in its order.
+        span: Places in ``written`` of the span's start and end; None for one that no
+            token gave.
+        boxes: ``{frame bin: places of x1, y1, x2, y2}``, only boxes that tokens gave.
+    """
+
+    written: tuple[tuple[str, int], ...] = ()
+    span: tuple[int | None, int | None] = (None, None)
+    boxes: Mapping[int, tuple[int, int, int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ParsedAnswer:
     """The model's text, read.
 
@@ -250,6 +267,7 @@ class ParsedAnswer:
         boxes_bins: ``{frame bin: (x1, y1, x2, y2)}`` in ascending frame order. A
             still image's box has the key 0.
         issues: What was odd, one plain sentence each.
+        tokens: Where the numbers stand in the text.
     """
 
     task: Task
@@ -257,6 +275,7 @@ class ParsedAnswer:
     span_bins: SpanBins | None
     boxes_bins: Mapping[int, BoxBins]
     issues: tuple[str, ...] = ()
+    tokens: CoordinateTokens = field(default=CoordinateTokens(), compare=False)
 
     def __post_init__(self) -> None:
         if self.span_bins is not None:
@@ -368,10 +387,13 @@ class Grounding:
         span: When, or None if the model gave no time.
         tube: Where, or None if the model gave no boxes.
         prose: The words of the answer.
-        confidence: 0..1 for the whole answer, or None when it was not measured.
+        confidence: 0..1 for the whole answer, or None when it was not measured; what
+            it means is in docs/confidence.md.
         generation: The model's own text and how it ended.
         issues: What was odd, one plain sentence each.
         model: Name of the model that answered.
+        span_confidence: 0..1 for the span, likewise.
+        alternatives: Other answers to the same question, the likeliest first.
     """
 
     video: VideoInfo
@@ -384,6 +406,8 @@ class Grounding:
     generation: Generation
     issues: tuple[str, ...] = ()
     model: str = ""
+    span_confidence: float | None = None
+    alternatives: tuple[Grounding, ...] = ()
 
     @property
     def found(self) -> bool:
