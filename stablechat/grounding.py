@@ -9,6 +9,10 @@ A span goes from the moment its first frame appears to the moment its last frame
 appears, both included, as frame numbers in the benchmarks are: a box is known at both
 ends. Where both are the same frame, the span lasts until the next sampled frame, which
 is as finely as the model can tell.
+
+Where the probabilities of the answer's tokens are known, boxes and the span's ends are
+fractions of a bin (``refinement.py``). A row still belongs to its frame: the first and
+the last may lie outside the span by less than a bin, or be held up to its end.
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ from typing import Literal
 
 import numpy as np
 
+from stablechat.confidence import Calibration, Confidence, measure_confidence
 from stablechat.errors import InputError
+from stablechat.refinement import Positions, coordinate_scores, refined_positions
 from stablechat.types import (
     NUM_BINS,
     BoxBins,
@@ -52,7 +58,7 @@ def to_grounding(
     *,
     asked_span: TimeSpan | None = None,
     asked_start_seconds: float | None = None,
-    confidence: float | None = None,
+    calibration: Calibration | None = None,
 ) -> Grounding:
     """Place a parsed answer on the video's clock and picture.
 
@@ -65,14 +71,19 @@ def to_grounding(
         model: Name of the model.
         asked_span: The stretch of time in an SVG question; it is the answer's span.
         asked_start_seconds: The start in an ELC question.
-        confidence: 0..1 for the whole answer.
+        calibration: Of the model; None for one that was not calibrated.
 
     Returns:
         The answer. ``span`` and ``tube`` are None where the model gave none.
     """
-    answer = _Answer(parsed, video, _checked_times(sample_pts_seconds))
-    span = answer.span(asked_span, asked_start_seconds)
-    tube = answer.tube(span)
+    scores = coordinate_scores(parsed.tokens, generation)
+    positions = refined_positions(parsed, scores)
+    confidence = measure_confidence(parsed, positions, scores, calibration)
+    times = _checked_times(sample_pts_seconds)
+    answer = _Answer(parsed, video, times, positions, confidence)
+    framed = answer.span(asked_span, asked_start_seconds)
+    span = answer.refined(framed)
+    tube = answer.tube(framed, span)
     if generation.finish_reason != "stop":
         answer.issues.append(_FINISH_ISSUES[generation.finish_reason])
     return Grounding(
@@ -82,10 +93,12 @@ def to_grounding(
         span=span,
         tube=tube,
         prose=parsed.prose,
-        confidence=confidence,
+        confidence=confidence.answer if span or tube else None,
         generation=generation,
         issues=(*parsed.issues, *answer.issues),
         model=model,
+        # A span that the question named, or that the boxes gave, has none.
+        span_confidence=confidence.span if span else None,
     )
 
 
@@ -141,8 +154,16 @@ def _place(seconds: float, times: FloatArray, side: Literal["left", "right"]) ->
     return (after - 1 + part) / (len(times) - 1)
 
 
-def boxes_to_xyxy(boxes_bins: Sequence[BoxBins], width: int, height: int) -> FloatArray:
-    """Boxes in bins to pixels of the displayed frame, float64 ``(K, 4)``."""
+def boxes_to_xyxy(
+    boxes_bins: Sequence[Sequence[float] | FloatArray], width: int, height: int
+) -> FloatArray:
+    """Boxes in bins to pixels of the displayed frame, float64 ``(K, 4)``.
+
+    Args:
+        boxes_bins: ``(K, 4)``, 0..99; fractions are allowed.
+        width: Of the displayed frame.
+        height: Likewise.
+    """
     scale = np.array([width, height, width, height], np.float64)
     bins = np.asarray(boxes_bins, np.float64).reshape(-1, 4)
     return bins * scale / _LAST_BIN
@@ -167,12 +188,14 @@ class _Answer:
     parsed: ParsedAnswer
     video: VideoInfo
     times: FloatArray
+    positions: Positions
+    confidence: Confidence
     issues: list[str] = field(default_factory=list)
 
     def span(
         self, asked_span: TimeSpan | None, asked_start_seconds: float | None
     ) -> TimeSpan | None:
-        """When: asked for, or answered, or else as far as the boxes go."""
+        """When, in whole bins: asked for, or answered, or as far as the boxes go."""
         if self.parsed.task == "rec":
             return None
         if self.parsed.task == "svg" and asked_span is not None:
@@ -200,6 +223,22 @@ class _Answer:
             self.issues.append("The time was taken from the boxes.")
         return self._visible(start, end)
 
+    def refined(self, span: TimeSpan | None) -> TimeSpan | None:
+        """The span with each end that the answer named at its fraction of a bin."""
+        bins, exact = self.parsed.span_bins, self.positions.span
+        if span is None or bins is None or exact is None or self.parsed.task == "svg":
+            return span
+        start, end = (
+            float(self._seconds([fraction])[0])
+            # Ends that were asked for, or widened, are not at their bin.
+            if seconds == self._seconds([whole])[0]
+            else seconds
+            for seconds, whole, fraction in zip(
+                (span.start_seconds, span.end_seconds), bins, exact, strict=True
+            )
+        )
+        return TimeSpan(start, end) if start < end else span
+
     def _visible(self, start: float, end: float) -> TimeSpan:
         """A span that is not empty: a single frame lasts until the next one."""
         if start < end:
@@ -216,26 +255,42 @@ class _Answer:
             start = float(earlier[-1])
         return TimeSpan(start, end)
 
-    def tube(self, span: TimeSpan | None) -> Tube | None:
-        """Where: the boxes that lie in the span, one for each moment."""
+    def tube(self, framed: TimeSpan | None, span: TimeSpan | None) -> Tube | None:
+        """Where: the boxes that lie in the span, one for each moment.
+
+        Args:
+            framed: The span in whole bins: it says which rows are part of it.
+            span: The span.
+        """
         if not self.parsed.boxes_bins:
             return None
         if self.parsed.task == "rec":
-            return Tube(self.times[:1], self._pixels(self.parsed.boxes_bins)[:1])
-        if span is None:
+            xyxy, confidence = self._places({0: self.parsed.boxes_bins[0]})
+            return Tube(self.times[:1], xyxy, confidence)
+        if framed is None or span is None:
             self.issues.append("The boxes do not fit the time and were left out.")
             return None
-        boxes = self._inside(span)
+        boxes = self._inside(framed)
         if not boxes:
             return None
-        times, xyxy = _merged(self._seconds(tuple(boxes)), self._pixels(boxes))
-        times, xyxy = self._held(times, xyxy, span)
+        xyxy, confidence = self._places(boxes)
+        known = xyxy if confidence is None else np.column_stack([xyxy, confidence])
+        times, known = _merged(self._seconds(tuple(boxes)), known)
+        times, known = self._held(times, known, span)
         if times[-1] < span.end_seconds or times[0] > span.start_seconds:
             self.issues.append(
                 f"The boxes cover {times[0]:.3f} to {times[-1]:.3f} seconds, which is "
                 "less than the span."
             )
-        return Tube(times, xyxy)
+        return Tube(times, known[:, :4], None if confidence is None else known[:, 4])
+
+    def _places(
+        self, boxes: Mapping[int, BoxBins]
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """Pixels ``(K, 4)`` and confidence ``(K,)`` of some of the boxes."""
+        xyxy = self._pixels([self.positions.boxes[time] for time in boxes])
+        sure = self.confidence.boxes
+        return xyxy, np.array([sure[time] for time in boxes]) if sure else None
 
     def _inside(self, span: TimeSpan) -> dict[int, BoxBins]:
         """The boxes whose bins the span touches."""
@@ -260,7 +315,7 @@ class _Answer:
         return math.floor(first + 1e-6), math.ceil(last - 1e-6)
 
     def _held(
-        self, times: FloatArray, xyxy: FloatArray, span: TimeSpan
+        self, times: FloatArray, known: FloatArray, span: TimeSpan
     ) -> tuple[FloatArray, FloatArray]:
         """Hold the first and last box up to an edge nearer than the next bin."""
         moments = self._seconds(range(NUM_BINS))
@@ -268,18 +323,18 @@ class _Answer:
         before = (moments > start) & (moments < times[0])
         after = (moments > times[-1]) & (moments < end)
         if start < times[0] and not before.any():
-            times, xyxy = np.append(start, times), np.vstack([xyxy[:1], xyxy])
+            times, known = np.append(start, times), np.vstack([known[:1], known])
         if times[-1] < end and not after.any():
-            times, xyxy = np.append(times, end), np.vstack([xyxy, xyxy[-1:]])
-        return times, xyxy
+            times, known = np.append(times, end), np.vstack([known, known[-1:]])
+        return times, known
 
-    def _seconds(self, bins: Sequence[int]) -> FloatArray:
+    def _seconds(self, bins: Sequence[float]) -> FloatArray:
         return bins_to_seconds(bins, self.times)
 
-    def _pixels(self, boxes: Mapping[int, BoxBins]) -> FloatArray:
+    def _pixels(self, boxes: Sequence[FloatArray]) -> FloatArray:
         """Boxes in pixels, none of them thinner than a pixel."""
         width, height = self.video.width, self.video.height
-        xyxy = boxes_to_xyxy(tuple(boxes.values()), width, height)
+        xyxy = boxes_to_xyxy(boxes, width, height)
         sizes = xyxy[:, 2:] - xyxy[:, :2]
         if (sizes == 0).any():
             self.issues.append("A box without area is shown one pixel thick.")
@@ -303,12 +358,12 @@ def _checked_times(sample_pts_seconds: FloatArray) -> FloatArray:
     return np.maximum(times, 0)
 
 
-def _merged(times: FloatArray, xyxy: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """One box for each moment: a short video shows one frame in several bins.
+def _merged(times: FloatArray, known: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """One row for each moment: a short video shows one frame in several bins.
 
     They are answers about the same picture, so their mean is the better estimate.
     """
     moments, places = np.unique(times, return_inverse=True)
-    sums = np.zeros((len(moments), 4))
-    np.add.at(sums, places, xyxy)
+    sums = np.zeros((len(moments), known.shape[1]))
+    np.add.at(sums, places, known)
     return moments, sums / np.bincount(places)[:, None]

@@ -73,7 +73,7 @@ def times(grounding: Grounding) -> list[float]:
 
 
 def test_a_whole_answer() -> None:
-    found = ground((4, 6), {4: BOX, 5: BOX, 6: (11, 21, 31, 41)}, confidence=0.5)
+    found = ground((4, 6), {4: BOX, 5: BOX, 6: (11, 21, 31, 41)})
     assert found.span == TimeSpan(0.4, 0.6)
     assert found.tube is not None
     np.testing.assert_array_equal(found.tube.times_seconds, PTS[4:7])
@@ -81,7 +81,7 @@ def test_a_whole_answer() -> None:
     np.testing.assert_allclose(found.tube.xyxy[2], [11, 42, 31, 82])
     assert added_issues(found) == ()
     assert (found.query, found.task, found.model) == ("a dog", "stvg", "demo")
-    assert (found.prose, found.confidence, found.found) == ("words", 0.5, True)
+    assert (found.prose, found.confidence, found.found) == ("words", None, True)
     assert found.generation.token_ids == (1, 2)
 
 

@@ -37,14 +37,16 @@ ARROWS: dict[str, set[str]] = {
     "ui": PRODUCT,
     "render": {*BASE, "stablechat.video", "stablechat.grounding"},
     "evaluation": PRODUCT,
-    "training": PRODUCT,
+    "training": {*PRODUCT, "evaluation.metrics"},
     "benchmarks": {"training", "evaluation", *PRODUCT},
     "stablechat.errors": set(),
     "stablechat.types": {"stablechat.errors"},
     "stablechat.prompts": BASE,
     "stablechat.marks": BASE,
     "stablechat.parser": {*BASE, "stablechat.marks"},
-    "stablechat.grounding": BASE,
+    "stablechat.refinement": BASE,
+    "stablechat.confidence": {*BASE, "stablechat.refinement"},
+    "stablechat.grounding": {*BASE, "stablechat.refinement", "stablechat.confidence"},
     "stablechat.indices": BASE,
     "stablechat.video": {*BASE, "stablechat.indices"},
     "stablechat.model": BASE,
@@ -69,8 +71,8 @@ HOMES: dict[str, set[str]] = {
 
 #: These read text and do sums: numpy is all that they may need.
 LIGHT = (
-    *("errors", "types", "prompts", "marks"),
-    *("parser", "grounding", "last_row", "indices"),
+    *("errors", "types", "prompts", "marks", "parser"),
+    *("refinement", "confidence", "grounding", "last_row", "indices"),
 )
 
 

@@ -82,11 +82,11 @@ def make_rows(
     Returns:
         ``{"stvg": row, "svg": row, "elc": row}``; empty if no event stands out.
     """
-    askable = [event for event in events if _fits(event.kinds, events) == 1]
+    askable = askable_events(events)
     if not askable:
         return {}
     event = rng.choice(askable)
-    query = _ask(event, events, rng)
+    query = ask_about(event, events, rng)
     return {task: _row(task, video_path, event, query, layout) for task in _TASKS}
 
 
@@ -95,7 +95,13 @@ def describe_video(events: list[Event]) -> str:
     return language.describe([language.caption(*event.kinds) for event in events])
 
 
-def _ask(event: Event, events: list[Event], rng: random.Random) -> str:
+def askable_events(events: list[Event]) -> list[Event]:
+    """The events that a full question picks out."""
+    return [event for event in events if count_fitting(event.kinds, events) == 1]
+
+
+def ask_about(event: Event, events: list[Event], rng: random.Random) -> str:
+    """A question that picks out one of a video's events."""
     forms, weights = zip(*_FORMS, strict=True)
     mentions = rng.choices(forms, weights)[0]
     unsaid = (UNSAID_COLOR, UNSAID_SHAPE, UNSAID_ACTION)
@@ -103,13 +109,13 @@ def _ask(event: Event, events: list[Event], rng: random.Random) -> str:
         kind if named else silent
         for kind, named, silent in zip(event.kinds, mentions, unsaid, strict=True)
     )
-    if _fits(said, events) != 1:
+    if count_fitting(said, events) != 1:
         said = event.kinds
     return language.query(*said, rng)
 
 
-def _fits(said: tuple[int, ...], events: list[Event]) -> int:
-    """Events that fit a question."""
+def count_fitting(said: tuple[int, ...], events: list[Event]) -> int:
+    """How many events fit a question, given as kinds or the ``UNSAID_*`` ones."""
     unsaid = (UNSAID_COLOR, UNSAID_SHAPE, UNSAID_ACTION)
     return sum(
         all(

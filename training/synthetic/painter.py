@@ -14,7 +14,7 @@ from torch import Tensor
 
 from training.synthetic.raster import draw_backdrop
 from training.synthetic.shapes import DISTANCES, coverage
-from training.synthetic.world import COLOR_RGB, MAX_OBJECTS, Scenes, states_at
+from training.synthetic.world import COLOR_RGB, Scenes, states_at
 
 # Noise tiles made once for each video; a frame takes one of them at a random shift.
 _NOISE_TILES = 4
@@ -45,7 +45,7 @@ def paint_video(
     backdrop = draw_backdrop(scene, height, width)[0]
     for index in range(num_frames):
         frame = backdrop.clone()
-        for k in range(MAX_OBJECTS):
+        for k in range(scene.exists.shape[1]):
             if states.shown[0, index, k]:
                 _lay_over(
                     frame,

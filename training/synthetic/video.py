@@ -45,6 +45,8 @@ def write_video(
     layout: Format,
     frames: Iterable[npt.NDArray[np.uint8]],
     tones: Iterable[tuple[float, float, float]] = (),
+    *,
+    crf: int = 26,
 ) -> None:
     """Encode a video file.
 
@@ -53,12 +55,13 @@ def write_video(
         layout: Its format.
         frames: uint8 ``(height, width, 3)``, RGB.
         tones: ``(start_seconds, end_seconds, hertz)``, heard when there is sound.
+        crf: x264's constant rate factor; 51 is the worst picture.
     """
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         video = container.add_stream("libx264", rate=layout.fps)
         video.width, video.height = layout.width, layout.height
         video.pix_fmt = "yuv420p"
-        video.options = {"crf": "26", "preset": "veryfast"}
+        video.options = {"crf": str(crf), "preset": "veryfast"}
         audio = (
             container.add_stream("aac", rate=SAMPLE_RATE) if layout.has_audio else None
         )

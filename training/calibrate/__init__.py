@@ -1,0 +1,1 @@
+"""Calibrating how sure the model is: worlds with errors in them, a fit, a report."""
