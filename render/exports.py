@@ -47,6 +47,9 @@ MAX_JSON_BYTES = 16 * 1024 * 1024
 #: Most boxes of one answer; the model writes 100, interpolated exports some thousands.
 _MAX_BOXES = 100_000
 
+#: Most other answers in a file.
+_MAX_ALTERNATIVES = 100
+
 #: Boxes may stick out of the picture by this many pixels: rounding, not a mistake.
 _EDGE_PIXELS = 1.0
 
@@ -72,27 +75,43 @@ def grounding_to_dict(
     Returns:
         A dictionary that strict JSON can hold.
     """
-    span, generation = grounding.span, grounding.generation
     return {
         "video": video_to_dict(grounding.video),
         "query": grounding.query,
         "task": grounding.task,
         "model": grounding.model,
+        **_answer_to_dict(grounding),
+        "files": {name: _text_of(path) for name, path in (files or {}).items()},
+        "timings": _timings_to_dict(grounding.generation),
+        "alternatives": [
+            {**_answer_to_dict(other), "timings": _timings_to_dict(other.generation)}
+            for other in grounding.alternatives
+        ],
+    }
+
+
+def _answer_to_dict(grounding: Grounding) -> Json:
+    """What one answer to the question says."""
+    span, generation = grounding.span, grounding.generation
+    return {
         "span": None
         if span is None
         else {
             "start_seconds": _tidy(span.start_seconds),
             "end_seconds": _tidy(span.end_seconds),
             "duration_seconds": _tidy(span.duration_seconds),
+            "confidence": _tidy_or_none(grounding.span_confidence),
         },
         "boxes": _boxes_to_list(grounding.tube),
         "confidence": _tidy_or_none(grounding.confidence),
         "text": generation.text,
         "finish_reason": generation.finish_reason,
         "issues": list(grounding.issues),
-        "files": {name: _text_of(path) for name, path in (files or {}).items()},
-        "timings": {k: _tidy(v) for k, v in generation.timings.items()},
     }
+
+
+def _timings_to_dict(generation: Generation) -> Json:
+    return {name: _tidy(seconds) for name, seconds in generation.timings.items()}
 
 
 def description_to_dict(description: Description) -> Json:
@@ -104,7 +123,7 @@ def description_to_dict(description: Description) -> Json:
         "model": description.model,
         "text": description.text,
         "finish_reason": generation.finish_reason,
-        "timings": {k: _tidy(v) for k, v in generation.timings.items()},
+        "timings": _timings_to_dict(generation),
     }
 
 
@@ -174,25 +193,41 @@ def grounding_from_dict(data: object) -> Grounding:
     """
     top = as_object(data, "the file")
     video = _video(as_object(get(top, "video"), "video"))
-    text = string(top, "text", default="")
+    others = top.get("alternatives", [])
+    if not isinstance(others, list) or len(others) > _MAX_ALTERNATIVES:
+        raise InputError(
+            f"alternatives must be a list of at most {_MAX_ALTERNATIVES} answers."
+        )
+    answer = _answer(top, top, video)
+    alternatives = [_answer(top, as_object(o, "an alternative"), video) for o in others]
+    return replace(answer, alternatives=tuple(alternatives))
+
+
+def _answer(top: Json, data: Json, video: VideoInfo) -> Grounding:
+    """One answer: the question is the file's, the rest its own."""
+    text = string(data, "text", default="")
+    span = get(data, "span")
     return Grounding(
         video=video,
         query=string(top, "query"),
         task=one_of(top, "task", get_args(Task)),
-        span=_span(get(top, "span"), video),
-        tube=_tube(get(top, "boxes"), video),
+        span=_span(span, video),
+        tube=_tube(get(data, "boxes"), video),
         prose=" ".join(_MARK.sub(" ", text).split()),
-        confidence=as_unit(top.get("confidence"), "confidence"),
+        confidence=as_unit(data.get("confidence"), "confidence"),
         generation=Generation(
             text=text,
             token_ids=(),
             finish_reason=one_of(
-                top, "finish_reason", get_args(FinishReason), default="stop"
+                data, "finish_reason", get_args(FinishReason), default="stop"
             ),
-            timings=_timings(top.get("timings", {})),
+            timings=_timings(data.get("timings", {})),
         ),
-        issues=as_strings(top.get("issues", []), "issues"),
+        issues=as_strings(data.get("issues", []), "issues"),
         model=string(top, "model", default=""),
+        span_confidence=None
+        if span is None
+        else as_unit(as_object(span, "span").get("confidence"), "span's confidence"),
     )
 
 

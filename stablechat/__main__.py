@@ -93,10 +93,12 @@ def _set_up_output(verbose: bool) -> None:
 
 
 def _ground(args: argparse.Namespace) -> str:
+    from stablechat.candidates import check_candidates
     from stablechat.questions import Question
 
     config, span, segment = _config(args), _span(args.span), _span(args.segment)
     Question(args.query, args.task, span, args.region, args.start)
+    check_candidates(args.candidates)
     path = _check_video(args.video, allow_image=args.task == "rec")
     out = None if args.out is None else checked_folder(args.out)
     chat = _load(args)
@@ -110,6 +112,7 @@ def _ground(args: argparse.Namespace) -> str:
             start_seconds=args.start,
             segment=segment,
             at_seconds=args.at,
+            candidates=args.candidates,
             config=config,
             on_progress=report,
             cancelled=cancelled,
@@ -260,6 +263,7 @@ def _cut(
 
 def _summary(grounding: Grounding, files: dict[str, Path]) -> str:
     lines = [_headline(grounding)]
+    lines += [f"or: {_headline(other)}" for other in grounding.alternatives]
     lines += [f"{name}: {path}" for name, path in sorted(files.items())]
     lines += [f"note: {issue}" for issue in grounding.issues]
     return "\n".join(lines)
@@ -267,7 +271,7 @@ def _summary(grounding: Grounding, files: dict[str, Path]) -> str:
 
 def _headline(grounding: Grounding) -> str:
     boxes = 0 if grounding.tube is None else len(grounding.tube.times_seconds)
-    told = f"{boxes} box{'' if boxes == 1 else 'es'}"
+    told = f"{boxes} box{'' if boxes == 1 else 'es'}{_sure(grounding)}"
     span = grounding.span
     if span is not None:
         return (
@@ -277,9 +281,15 @@ def _headline(grounding: Grounding) -> str:
     if grounding.tube is not None:
         x1, y1, x2, y2 = (f"{value:.0f}" for value in grounding.tube.xyxy[0])
         moment = clock(float(grounding.tube.times_seconds[0]))
-        return f"Found at {moment} in the box ({x1}, {y1}) to ({x2}, {y2})."
+        box = f"({x1}, {y1}) to ({x2}, {y2})"
+        return f"Found at {moment} in the box {box}{_sure(grounding)}."
     said = _one_line(grounding.generation.text)[:_MAX_QUOTED_CHARACTERS]
     return f"Could not find it. The model said: {said or '(nothing)'}"
+
+
+def _sure(grounding: Grounding) -> str:
+    sure = grounding.confidence
+    return "" if sure is None else f", confidence {sure:.0%}"
 
 
 def clock(seconds: float) -> str:

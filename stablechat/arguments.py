@@ -90,6 +90,13 @@ def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     command.add_argument("--start", type=float, metavar="S", help="seconds, for elc")
     command.add_argument("--at", type=float, metavar="S", help="seconds, for rec")
+    command.add_argument(
+        "--candidates",
+        type=int,
+        default=1,
+        metavar="N",
+        help="choose the surest of N answers and tell the others (default: 1)",
+    )
     _add_segment(command)
     command.add_argument(
         "--out",

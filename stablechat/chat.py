@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from stablechat.candidates import best_of, candidate_configs, check_candidates
+from stablechat.confidence import load_calibration
 from stablechat.encoding import (
     EncodedVideo,
     FeatureCache,
@@ -20,7 +22,7 @@ from stablechat.encoding import (
     span_key,
     video_key,
 )
-from stablechat.errors import CancelledError, InputError, OutOfMemoryError
+from stablechat.errors import CancelledError, InputError
 from stablechat.generation import generate
 from stablechat.grounding import to_grounding
 from stablechat.last_row import LastRow
@@ -29,6 +31,7 @@ from stablechat.parser import parse_answer
 from stablechat.pictures import is_image, read_image
 from stablechat.prompts import describe_prompt
 from stablechat.questions import Question
+from stablechat.shortage import plain_memory_errors
 from stablechat.types import (
     Description,
     FloatArray,
@@ -71,6 +74,7 @@ class StableChat:
         self.dtype = loaded.dtype
         self.is_demo = loaded.is_demo
         self._loaded = loaded
+        self._calibration = load_calibration(loaded.folder)
         self._lock = threading.Lock()
         self._cache = FeatureCache()
 
@@ -113,6 +117,7 @@ class StableChat:
         start_seconds: float | None = None,
         segment: TimeSpan | None = None,
         at_seconds: float | None = None,
+        candidates: int = 1,
         config: GenerationConfig | None = None,
         on_progress: Progress | None = None,
         cancelled: Cancelled | None = None,
@@ -130,6 +135,9 @@ class StableChat:
             start_seconds: When the event starts, for ``elc``.
             segment: Look at this part of the video only.
             at_seconds: Which picture of a video, for ``rec``; None is the first.
+            candidates: How many answers to choose from: the first is decoded as
+                ``config`` says, the others are sampled. The surest is returned, the
+                others are its ``alternatives``.
             config: How to decode; None is greedy.
             on_progress: Called with stage and fraction.
             cancelled: Asked often; the work stops when it says True.
@@ -144,6 +152,7 @@ class StableChat:
             OutOfMemoryError: The device has too little memory.
         """
         question = Question(query, task, span, region, start_seconds)
+        check_candidates(candidates)
         if at_seconds is not None and (task != "rec" or at_seconds < 0):
             raise InputError("at_seconds is for task rec, and must be 0 or later.")
         with self._turn(on_progress, cancelled) as turn:
@@ -154,16 +163,27 @@ class StableChat:
                 encoded = turn.encode_video(path, segment)
             prompt = question.prompt(encoded.video, encoded.pts_seconds)
             end = question.last_row(turn.first_time_token, encoded.pts_seconds)
-            generation = turn.answer(encoded, prompt, config, end, task=task)
-        return to_grounding(
-            parse_answer(generation.text, task),
-            generation,
-            encoded.pts_seconds,
-            encoded.video,
-            query,
-            self.name,
-            asked_span=span,
-            asked_start_seconds=start_seconds,
+            generations = [
+                turn.part(number, candidates).answer(
+                    encoded, prompt, each, end, task=task
+                )
+                for number, each in enumerate(candidate_configs(config, candidates))
+            ]
+        return best_of(
+            [
+                to_grounding(
+                    parse_answer(generation.text, task),
+                    generation,
+                    encoded.pts_seconds,
+                    encoded.video,
+                    query,
+                    self.name,
+                    asked_span=span,
+                    asked_start_seconds=start_seconds,
+                    calibration=self._calibration,
+                )
+                for generation in generations
+            ]
         )
 
     def describe(
@@ -242,24 +262,11 @@ class StableChat:
         while not self._lock.acquire(timeout=_POLL_SECONDS):
             turn.stop_if_cancelled()
         try:
-            with _plain_memory_errors(self.device):
+            with plain_memory_errors(self.device):
                 turn.stop_if_cancelled()
                 yield turn
         finally:
             self._lock.release()
-
-
-@contextmanager
-def _plain_memory_errors(device: torch.device) -> Iterator[None]:
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-        raise OutOfMemoryError(
-            f"{device} ran out of memory while answering; close other programs, or "
-            "use --device cpu or the demo model (no --model)."
-        ) from error
 
 
 class _Turn:
@@ -277,6 +284,14 @@ class _Turn:
         self._cache = cache
         self._report = on_progress or (lambda stage, fraction: None)
         self._cancelled = cancelled or (lambda: False)
+
+    def part(self, number: int, count: int) -> _Turn:
+        """The same turn for one of several answers, as a share of its progress."""
+
+        def report(stage: str, fraction: float) -> None:
+            self._report(stage, (number + fraction) / count)
+
+        return _Turn(self._loaded, self._cache, report, self._cancelled)
 
     def stop_if_cancelled(self) -> None:
         """Raise CancelledError when the person wants that."""

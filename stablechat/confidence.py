@@ -131,7 +131,7 @@ def measure_confidence(
     if scores is None:
         return Confidence()
     evidence = gather_evidence(parsed, positions, scores)
-    judge = _by_mass if calibration is None else calibration.judge
+    judge = mass_confidence if calibration is None else calibration.judge
     span = None if evidence.span is None else float(judge("span", evidence.span))
     of_boxes = judge("box", evidence.boxes)
     if evidence.answer is not None:
@@ -220,8 +220,8 @@ def _sharpness(spread: FloatArray) -> FloatArray:
     return np.asarray(-np.log(spread + _LEAST_SPREAD), np.float64)
 
 
-def _by_mass(level: Level, evidence: FloatArray) -> FloatArray:
-    """Confidence without a calibration: nothing is known of the truth."""
+def mass_confidence(level: Level, evidence: FloatArray) -> FloatArray:
+    """Confidence without a calibration: the geometric mean of the masses."""
     names = EVIDENCE[level]
     masses = [place for place, name in enumerate(names) if name.endswith("mass")]
     return np.asarray(np.exp(evidence[..., masses].mean(axis=-1)), np.float64)

@@ -46,6 +46,7 @@ ARROWS: dict[str, set[str]] = {
     "stablechat.parser": {*BASE, "stablechat.marks"},
     "stablechat.refinement": BASE,
     "stablechat.confidence": {*BASE, "stablechat.refinement"},
+    "stablechat.candidates": BASE,
     "stablechat.grounding": {*BASE, "stablechat.refinement", "stablechat.confidence"},
     "stablechat.indices": BASE,
     "stablechat.video": {*BASE, "stablechat.indices"},

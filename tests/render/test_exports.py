@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,17 @@ ANSWER = Grounding(
     ),
     issues=("One thing.",),
     model="demo",
+    span_confidence=0.9,
+)
+OTHER = replace(
+    ANSWER,
+    span=TimeSpan(0.2, 0.4),
+    tube=None,
+    prose="Or here.",
+    confidence=0.3,
+    generation=Generation("Or here.", (3,), "length", {"decode": 0.25}),
+    issues=(),
+    span_confidence=None,
 )
 
 
@@ -76,11 +88,13 @@ def test_keys_are_the_agreed_ones() -> None:
         "issues",
         "files",
         "timings",
+        "alternatives",
     ]
     assert data["span"] == {
         "start_seconds": 0.5,
         "end_seconds": 1.5,
         "duration_seconds": 1.0,
+        "confidence": 0.9,
     }
     assert data["boxes"][1] == {
         "time_seconds": 1.0,
@@ -101,6 +115,29 @@ def test_round_trip() -> None:
     assert back.tube is not None and ANSWER.tube is not None
     assert (back.tube.xyxy == ANSWER.tube.xyxy).all()
     assert back.tube.confidence is not None
+
+
+def test_alternatives_round_trip() -> None:
+    answer = replace(ANSWER, alternatives=(OTHER,))
+    data = json.loads(json.dumps(grounding_to_dict(answer), allow_nan=False))
+    assert set(data["alternatives"][0]) == {
+        *("span", "boxes", "confidence", "text", "finish_reason", "issues"),
+        "timings",
+    }
+    back = grounding_from_dict(data)
+    assert grounding_to_dict(back) == data
+    (other,) = back.alternatives
+    assert (other.span, other.tube, other.confidence) == (OTHER.span, None, 0.3)
+    assert (other.query, other.video) == (answer.query, answer.video)
+    assert other.generation.finish_reason == "length"
+    assert (back.span_confidence, other.span_confidence) == (0.9, None)
+
+
+def test_a_file_of_an_earlier_version_is_read() -> None:
+    data = grounding_to_dict(ANSWER)
+    del data["alternatives"], data["span"]["confidence"]
+    back = grounding_from_dict(data)
+    assert back.alternatives == () and back.span_confidence is None
 
 
 def test_nothing_found_round_trip() -> None:
@@ -163,6 +200,11 @@ NAN = float("nan")
         (_set("text", None), "text"),
         (_set("finish_reason", "bored"), "finish_reason"),
         (_set("confidence", 2), "confidence"),
+        (_set("span.confidence", -1), "span's confidence"),
+        (_set("alternatives", {}), "alternatives"),
+        (_set("alternatives", [{}] * 101), "at most 100"),
+        (_set("alternatives", [3]), "an alternative"),
+        (_set("alternatives", [{"boxes": []}]), "span"),
         (_set("confidence", "high"), "confidence"),
         (_set("issues", "one"), "issues"),
         (_set("issues", [1]), "issues"),

@@ -116,7 +116,7 @@ def calibration_to_dict(
 
 #: What a calibrated confidence says, in one sentence.
 MEANING = (
-    "The overlap (IoU) with the truth that is to be expected if what was asked for is in "
-    "the video: of a box, of the span, and of the whole answer, over all frames that "
-    "either has."
+    "The overlap (IoU) with the truth that is to be expected if what was asked for is "
+    "in the video: of a box, of the span, and of the whole answer, over all frames "
+    "that either has."
 )

@@ -87,7 +87,7 @@ class AskingChat(StableChat):
 
 def ask_about_videos(
     seed: int, numbers: Iterable[int], model: str | None, config: GenerationConfig
-) -> Iterator[Json]:
+) -> Iterator[list[Json]]:
     """Draw videos, ask about each and throw it away.
 
     Args:
@@ -97,15 +97,17 @@ def ask_about_videos(
         config: How to decode.
 
     Yields:
-        Rows as :func:`read_rows` reads them.
+        The rows of each video, as :func:`read_rows` reads them.
     """
     chat = AskingChat(load_model(model))
     with tempfile.TemporaryDirectory() as folder:
         for drawn in draw_videos(seed, numbers, Path(folder)):
+            rows = []
             for asked in drawn.asked:
                 encoded, generation = chat.ask(drawn.path, asked.query, config)
-                yield _to_json(drawn, asked, encoded, generation)
+                rows.append(_to_json(drawn, asked, encoded, generation))
             drawn.path.unlink()
+            yield rows
 
 
 def _to_json(

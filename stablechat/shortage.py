@@ -1,0 +1,28 @@
+"""Too little memory, said plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from stablechat.errors import OutOfMemoryError
+
+
+@contextmanager
+def plain_memory_errors(device: torch.device) -> Iterator[None]:
+    """Say what to do when a device runs out of memory while it answers.
+
+    Raises:
+        OutOfMemoryError: In place of torch's or Python's own error.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        raise OutOfMemoryError(
+            f"{device} ran out of memory while answering; close other programs, or "
+            "use --device cpu or the demo model (no --model)."
+        ) from error

@@ -1,0 +1,117 @@
+"""Measure how sure the model is, and what that is worth.
+
+    python -m training.calibrate ask --seed 20261201 --count 40 --out fit.jsonl
+    python -m training.calibrate ask --seed 20261202 --count 70 --out test.jsonl
+    python -m training.calibrate fit fit.jsonl --out assets/demo/confidence.json
+    python -m training.calibrate report test.jsonl --figure docs/confidence.png \\
+        --out benchmarks/results/confidence.json
+
+``ask`` draws videos, asks the model about each and keeps the answers with their
+probabilities; it goes on where an earlier run was stopped. ``fit`` writes the file that
+a model's folder needs. ``report`` measures on rows of another seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from render.exports import write_json
+from stablechat.confidence import load_calibration
+from stablechat.errors import StableChatError
+from stablechat.hub import DEMO_FOLDER
+from stablechat.types import GenerationConfig
+from training.calibrate.figure import draw_curves
+from training.calibrate.fit import calibration_to_dict, collect_pairs, fit_calibration
+from training.calibrate.report import make_report
+from training.calibrate.rows import Json, ask_about_videos, read_rows
+
+_BAD_INPUT = 2
+_INTERRUPTED = 130
+
+
+def ask(args: argparse.Namespace) -> None:
+    """Fill a file with answers."""
+    done = _numbers_in(args.out) if args.out.exists() else set()
+    todo = [number for number in range(args.count) if number not in done]
+    with args.out.open("a", encoding="utf-8") as file:
+        videos = ask_about_videos(args.seed, todo, args.model, GenerationConfig())
+        for number, rows in enumerate(videos):
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+            file.flush()
+            print(f"\r{len(done) + number + 1}/{args.count}", end="", file=sys.stderr)
+    print(file=sys.stderr)
+
+
+def _numbers_in(path: Path) -> set[int]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {json.loads(line)["video_number"] for line in lines}
+
+
+def fit(args: argparse.Namespace) -> None:
+    """Write a calibration."""
+    rows = read_rows(args.rows)
+    pairs = collect_pairs(rows)
+    made_by = {
+        "command": f"python -m training.calibrate fit {args.rows.name}",
+        "num_answers": sum(row.truth is not None for row in rows),
+    }
+    write_json(args.out, calibration_to_dict(fit_calibration(pairs), pairs, made_by))
+
+
+def report(args: argparse.Namespace) -> None:
+    """Write what a calibration is worth on other rows, and draw it."""
+    calibration = load_calibration(args.model)
+    if calibration is None:
+        raise StableChatError(f"{args.model} holds no confidence.json; run fit first.")
+    found: Json = {
+        "what": "confidence and sub-bin positions on held-out synthetic videos",
+        **make_report(read_rows(args.rows), calibration),
+    }
+    write_json(args.out, found)
+    if args.figure is not None:
+        draw_curves(found["confidence"], args.figure)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.calibrate",
+        description="Measure how sure the model is, and what that is worth.",
+    )
+    commands: Any = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("ask", help="draw videos and keep the answers")
+    command.add_argument("--seed", type=int, required=True)
+    command.add_argument("--count", type=int, required=True, help="how many videos")
+    command.add_argument("--model", help="folder or hub id; default: the demo model")
+    command.add_argument("--out", type=Path, required=True)
+    command.set_defaults(run=ask)
+    command = commands.add_parser("fit", help="write a model's confidence.json")
+    command.add_argument("rows", type=Path)
+    command.add_argument("--out", type=Path, required=True)
+    command.set_defaults(run=fit)
+    command = commands.add_parser("report", help="measure on rows of another seed")
+    command.add_argument("rows", type=Path)
+    command.add_argument("--model", type=Path, default=DEMO_FOLDER, help="its folder")
+    command.add_argument("--out", type=Path, required=True)
+    command.add_argument("--figure", type=Path)
+    command.set_defaults(run=report)
+    return parser
+
+
+def main() -> None:
+    """Entry point."""
+    parser = _parser()
+    args = parser.parse_args()
+    try:
+        args.run(args)
+    except (StableChatError, OSError, ValueError, KeyError) as error:
+        parser.exit(_BAD_INPUT, f"error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(_INTERRUPTED, "\nstopped\n")
+
+
+if __name__ == "__main__":
+    main()
