@@ -29,19 +29,22 @@ def check_candidates(count: int) -> None:
 
 
 def candidate_configs(
-    config: GenerationConfig | None, count: int
+    config: GenerationConfig | None,
+    count: int,
+    temperature: float = CANDIDATE_TEMPERATURE,
 ) -> list[GenerationConfig]:
     """How to decode each answer: the first as asked, the others sampled.
 
     Args:
         config: As asked; None is greedy.
         count: How many answers, at least 1.
+        temperature: Of the others where the first is greedy.
 
     Returns:
         ``count`` configurations with seeds of their own.
     """
     first = config or GenerationConfig()
-    others = replace(first, temperature=first.temperature or CANDIDATE_TEMPERATURE)
+    others = replace(first, temperature=first.temperature or temperature)
     return [
         first,
         *(replace(others, seed=first.seed + number) for number in range(1, count)),

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import answer_texts
 import golden_files
 import numpy as np
 import pytest
@@ -101,10 +102,12 @@ def test_ground_prints_json_and_nothing_else(
     data = json.loads(printed.out)
     assert set(data) == {
         *("video", "query", "task", "model", "span", "boxes", "confidence"),
-        *("text", "finish_reason", "issues", "files", "timings"),
+        *("text", "finish_reason", "issues", "files", "timings", "alternatives"),
     }
     assert {"path", "width", "height", "duration_seconds", "fps"} <= set(data["video"])
-    assert set(data["span"]) == {"start_seconds", "end_seconds", "duration_seconds"}
+    assert set(data["span"]) == {
+        *("start_seconds", "end_seconds", "duration_seconds", "confidence"),
+    }
     assert set(data["boxes"][0]) == {"time_seconds", "xyxy", "confidence"}
     assert (data["query"], data["task"]) == ("the square", "stvg")
     assert (data["text"], data["files"]) == (ANSWER, {})
@@ -125,6 +128,33 @@ def test_the_file_holds_what_is_printed(
         "clip": str(tmp_path / "square_clip.mp4"),
         "grounding": str(tmp_path / "square_grounding.json"),
     }
+
+
+def test_candidates_are_ranked(
+    clip: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def generate(*given: Any, **_: Any) -> Generation:
+        seed = given[3].seed
+        boxes = {30: (10, 10, 50, 60), 60 - seed: (10, 10, 50, 60)}
+        return answer_texts.written(
+            answer_texts.answer((30, 60 - seed), boxes), sure=0.5 + seed / 10
+        )
+
+    visual = torch.zeros(1620, 64)
+    monkeypatch.setattr(chat_module, "encode_frames", lambda *_, **__: visual)
+    monkeypatch.setattr(chat_module, "generate", generate)
+    asked = ("ground", clip, "it", "--model", MODEL, "--candidates", "3")
+    assert run(*asked) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(", 2 boxes, confidence 70%.")
+    assert all(line.startswith("or: Found from 0:00:00.900") for line in lines[1:])
+    assert [line[-4:-1] for line in lines[1:]] == ["60%", "50%"]
+    assert run(*asked, "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [other["confidence"] for other in data["alternatives"]] == [0.6, 0.5]
+    assert data["boxes"][0]["confidence"] == data["span"]["confidence"] == 0.7
 
 
 def test_nothing_found(

@@ -61,6 +61,8 @@ BAD: list[tuple[str, str]] = [
     ("ground {clip} it --at 1", "for task rec"),
     ("ground {clip} it --segment 50 60", "span begins at 50.00 seconds"),
     ("ground {clip} it --temperature -1", "temperature"),
+    ("ground {clip} it --candidates 0", "candidates must be"),
+    ("ground {clip} it --candidates two", "invalid int value: 'two'"),
     ("ground {clip} it --temperature nan", "temperature"),
     ("ground {clip} it --temperature hot", "invalid float value: 'hot'"),
     ("ground {clip} it --top-p 0", "top_p"),

@@ -2,9 +2,11 @@
 
     python -m training.calibrate ask --seed 20261201 --count 40 --out fit.jsonl
     python -m training.calibrate ask --seed 20261202 --count 70 --out test.jsonl
+    python -m training.calibrate ask --seed 20261203 --count 12 --world crowded \\
+        --candidates 4 --out candidates.jsonl
     python -m training.calibrate fit fit.jsonl --out assets/demo/confidence.json
-    python -m training.calibrate report test.jsonl --figure docs/confidence.png \\
-        --out benchmarks/results/confidence.json
+    python -m training.calibrate report test.jsonl --candidates candidates.jsonl \\
+        --figure docs/confidence.png --out benchmarks/results/confidence.json
 
 ``ask`` draws videos, asks the model about each and keeps the answers with their
 probabilities; it goes on where an earlier run was stopped. ``fit`` writes the file that
@@ -20,14 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from render.exports import write_json
+from stablechat.candidates import CANDIDATE_TEMPERATURE, candidate_configs
 from stablechat.confidence import load_calibration
 from stablechat.errors import StableChatError
 from stablechat.hub import DEMO_FOLDER
-from stablechat.types import GenerationConfig
 from training.calibrate.figure import draw_curves
 from training.calibrate.fit import calibration_to_dict, collect_pairs, fit_calibration
-from training.calibrate.report import make_report
+from training.calibrate.report import make_report, report_candidates
 from training.calibrate.rows import Json, ask_about_videos, read_rows
+from training.calibrate.worlds import WORLDS
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -38,7 +41,8 @@ def ask(args: argparse.Namespace) -> None:
     done = _numbers_in(args.out) if args.out.exists() else set()
     todo = [number for number in range(args.count) if number not in done]
     with args.out.open("a", encoding="utf-8") as file:
-        videos = ask_about_videos(args.seed, todo, args.model, GenerationConfig())
+        configs = candidate_configs(None, args.candidates, args.temperature)
+        videos = ask_about_videos(args.seed, todo, args.model, configs, args.world)
         for number, rows in enumerate(videos):
             file.writelines(json.dumps(row) + "\n" for row in rows)
             file.flush()
@@ -71,6 +75,8 @@ def report(args: argparse.Namespace) -> None:
         "what": "confidence and sub-bin positions on held-out synthetic videos",
         **make_report(read_rows(args.rows), calibration),
     }
+    if args.candidates is not None:
+        found["candidates"] = report_candidates(read_rows(args.candidates), calibration)
     write_json(args.out, found)
     if args.figure is not None:
         draw_curves(found["confidence"], args.figure)
@@ -86,6 +92,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, required=True)
     command.add_argument("--count", type=int, required=True, help="how many videos")
     command.add_argument("--model", help="folder or hub id; default: the demo model")
+    command.add_argument("--world", choices=WORLDS, help="default: all of them, mixed")
+    command.add_argument("--candidates", type=int, default=1, help="answers a question")
+    command.add_argument(
+        "--temperature",
+        type=float,
+        default=CANDIDATE_TEMPERATURE,
+        help="of all candidates but the first (default: %(default)s)",
+    )
     command.add_argument("--out", type=Path, required=True)
     command.set_defaults(run=ask)
     command = commands.add_parser("fit", help="write a model's confidence.json")
@@ -96,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("rows", type=Path)
     command.add_argument("--model", type=Path, default=DEMO_FOLDER, help="its folder")
     command.add_argument("--out", type=Path, required=True)
+    command.add_argument("--candidates", type=Path, help="rows with several candidates")
     command.add_argument("--figure", type=Path)
     command.set_defaults(run=report)
     return parser

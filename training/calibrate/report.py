@@ -14,7 +14,7 @@ from stablechat.confidence import EVIDENCE, Calibration, Level, mass_confidence
 from stablechat.refinement import MEAN_REACH
 from stablechat.types import NEIGHBOUR_REACH, FloatArray
 from training.calibrate.fit import Pairs, collect_pairs
-from training.calibrate.overlaps import Overlaps, evidence_of, overlaps
+from training.calibrate.overlaps import Overlaps, evidence_of, overlaps, place
 from training.calibrate.rows import Row
 
 #: Points of a reliability curve, with the same number of examples each.
@@ -63,8 +63,8 @@ def report_positions(rows: Sequence[Row]) -> dict[str, Any]:
     plain = [overlaps(row, 0) for row in rows]
     chosen = [overlaps(row) for row in rows]
     worlds = {"all": list(range(len(rows)))}
-    for place, row in enumerate(rows):
-        worlds.setdefault(row.world, []).append(place)
+    for number, row in enumerate(rows):
+        worlds.setdefault(row.world, []).append(number)
     return {
         "chosen_reach": MEAN_REACH,
         "by_reach": {
@@ -74,12 +74,14 @@ def report_positions(rows: Sequence[Row]) -> dict[str, Any]:
         "boxes_only": _means([overlaps(row, MEAN_REACH, 0) for row in rows]),
         "by_world": {
             name: {
-                "num_rows": len(places),
-                "bins": _means([plain[i] for i in places]),
-                "sub_bin": _means([chosen[i] for i in places]),
-                "gain": _gains([plain[i] for i in places], [chosen[i] for i in places]),
+                "num_rows": len(rows_of),
+                "bins": _means([plain[i] for i in rows_of]),
+                "sub_bin": _means([chosen[i] for i in rows_of]),
+                "gain": _gains(
+                    [plain[i] for i in rows_of], [chosen[i] for i in rows_of]
+                ),
             }
-            for name, places in worlds.items()
+            for name, rows_of in worlds.items()
         },
     }
 
@@ -168,3 +170,37 @@ def report_absence(rows: Sequence[Row], calibration: Calibration) -> dict[str, A
         "mean_confidence_there": round(mean(there), 4),
         "auroc": round(float(lower.mean()), 4) if lower.size else None,
     }
+
+
+# --- candidates -----------------------------------------------------------------
+
+
+def report_candidates(rows: Sequence[Row], calibration: Calibration) -> dict[str, Any]:
+    """What choosing among answers brings: the plain one, the surest, the best there is.
+
+    Args:
+        rows: The candidates of each question stand together, the plain one first.
+        calibration: Says which is the surest.
+    """
+    questions: list[list[Row]] = []
+    for row in rows:
+        if row.truth is None:
+            continue
+        if row.candidate == 0:
+            questions.append([])
+        questions[-1].append(row)
+    table = np.array([_chosen(question, calibration) for question in questions])
+    names = ("plain", "surest", "best", "mean")
+    return {
+        "num_questions": len(questions),
+        "num_candidates": max(map(len, questions)),
+        "mviou": dict(zip(names, table.mean(axis=0).round(4).tolist(), strict=True)),
+        "surest_is_better": int((table[:, 1] > table[:, 0] + 0.01).sum()),
+        "surest_is_worse": int((table[:, 1] < table[:, 0] - 0.01).sum()),
+    }
+
+
+def _chosen(question: Sequence[Row], calibration: Calibration) -> list[float]:
+    tubes = [overlaps(row).tube for row in question]
+    sure = [place(row, calibration).confidence or 0.0 for row in question]
+    return [tubes[0], tubes[int(np.argmax(sure))], max(tubes), mean(tubes)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from stablechat.encoding import EncodedVideo
 from stablechat.loader import load_model
 from stablechat.questions import Question
 from stablechat.types import FloatArray, Generation, GenerationConfig, VideoInfo
-from training.calibrate.worlds import Asked, Drawn, draw_videos
+from training.calibrate.worlds import Asked, Drawn, World, draw_videos
 from training.synthetic.annotations import Event
 
 Json = dict[str, Any]
@@ -55,6 +56,7 @@ class Row:
         pts_seconds: float64 ``(N,)``, times of the frames the model saw.
         generation: What it said, with the probabilities.
         truth: None where nothing in the video fits the question.
+        candidate: 0 for the plain answer, above it for others to the same question.
     """
 
     world: str
@@ -63,6 +65,7 @@ class Row:
     pts_seconds: FloatArray
     generation: Generation
     truth: Truth | None
+    candidate: int = 0
 
     @property
     def plain_generation(self) -> Generation:
@@ -86,7 +89,11 @@ class AskingChat(StableChat):
 
 
 def ask_about_videos(
-    seed: int, numbers: Iterable[int], model: str | None, config: GenerationConfig
+    seed: int,
+    numbers: Iterable[int],
+    model: str | None,
+    configs: Sequence[GenerationConfig],
+    world: World | None = None,
 ) -> Iterator[list[Json]]:
     """Draw videos, ask about each and throw it away.
 
@@ -94,18 +101,20 @@ def ask_about_videos(
         seed: Of the videos; one that no training and no other set has.
         numbers: Which of the seed's videos.
         model: Folder or hub id; None is the demo model.
-        config: How to decode.
+        configs: How to decode each candidate; the first is the plain answer.
+        world: Of all videos; None mixes them.
 
     Yields:
         The rows of each video, as :func:`read_rows` reads them.
     """
     chat = AskingChat(load_model(model))
     with tempfile.TemporaryDirectory() as folder:
-        for drawn in draw_videos(seed, numbers, Path(folder)):
+        for drawn in draw_videos(seed, numbers, Path(folder), world):
             rows = []
-            for asked in drawn.asked:
+            for asked, (number, config) in product(drawn.asked, enumerate(configs)):
                 encoded, generation = chat.ask(drawn.path, asked.query, config)
-                rows.append(_to_json(drawn, asked, encoded, generation))
+                row = _to_json(drawn, asked, encoded, generation)
+                rows.append({**row, "candidate": number})
             drawn.path.unlink()
             yield rows
 
@@ -168,7 +177,8 @@ def _row(data: Json) -> Row:
     )
     pts = np.array(data["pts_seconds"], np.float64)
     truth = None if data["truth"] is None else _truth(data["truth"])
-    return Row(data["world"], data["query"], video, pts, generation, truth)
+    candidate = data.get("candidate", 0)
+    return Row(data["world"], data["query"], video, pts, generation, truth, candidate)
 
 
 def _truth(data: Json) -> Truth:

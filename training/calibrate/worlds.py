@@ -82,21 +82,24 @@ class Drawn:
     asked: tuple[Asked, ...]
 
 
-def draw_videos(seed: int, numbers: Iterable[int], folder: Path) -> Iterator[Drawn]:
+def draw_videos(
+    seed: int, numbers: Iterable[int], folder: Path, world: World | None = None
+) -> Iterator[Drawn]:
     """Write videos, each when it is asked for.
 
     Args:
         seed: Of everything; a video does not depend on those before it.
         numbers: Which of the seed's videos.
         folder: Where to.
+        world: Of all of them; None mixes the worlds.
 
     Yields:
         What was written, with questions.
     """
     for index in numbers:
         rng = random.Random(f"calibrate {seed}:{index}")
-        world = rng.choices(WORLDS, [_WEIGHTS[name] for name in WORLDS])[0]
-        yield _draw(folder / f"{index:05d}.mp4", world, rng)
+        mixed = rng.choices(WORLDS, [_WEIGHTS[name] for name in WORLDS])[0]
+        yield _draw(folder / f"{index:05d}.mp4", world or mixed, rng)
 
 
 def _draw(path: Path, world: World, rng: random.Random) -> Drawn:
