@@ -125,7 +125,7 @@ def measure_confidence(
         calibration: Of the model; None for one that was not calibrated.
 
     Returns:
-        Expected IoU by a calibration, else the geometric mean of the masses. An answer
+        Expected IoU by a calibration, else the geometric mean of its masses. An answer
         of a span alone is as sure as the span, one of boxes alone as their mean.
     """
     if scores is None:
@@ -222,8 +222,8 @@ def _sharpness(spread: FloatArray) -> FloatArray:
 
 def mass_confidence(level: Level, evidence: FloatArray) -> FloatArray:
     """Confidence without a calibration: the geometric mean of the masses."""
-    names = EVIDENCE[level]
-    masses = [place for place, name in enumerate(names) if name.endswith("mass")]
+    own = ("box_mass", "span_mass") if level == "answer" else ("mass",)
+    masses = [EVIDENCE[level].index(name) for name in own]
     return np.asarray(np.exp(evidence[..., masses].mean(axis=-1)), np.float64)
 
 
