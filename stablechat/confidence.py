@@ -3,8 +3,9 @@
 The evidence is in the probabilities of the bins around each coordinate that was
 written: how much of them lies near it (*mass*, a mean of logarithms), and how little
 that is spread, measured against the size of the box or the length of the span
-(*sharpness*). A calibration turns evidence into the overlap with the truth (IoU) that
-is to be expected::
+(*sharpness*). For a whole answer it is also the share of its span's frames that it has
+a box for (*coverage*, a logarithm). A calibration turns evidence into the overlap with
+the truth (IoU) that is to be expected::
 
     confidence = 1 / (1 + exp(-(intercept + sum(weight * evidence))))
 
@@ -37,7 +38,7 @@ CALIBRATION_FILE = "confidence.json"
 EVIDENCE: Mapping[Level, tuple[str, ...]] = {
     "box": ("sharpness", "mass", "span_mass"),
     "span": ("sharpness", "mass"),
-    "answer": ("box_sharpness", "box_mass", "span_sharpness", "span_mass"),
+    "answer": ("box_sharpness", "box_mass", "span_sharpness", "span_mass", "coverage"),
 }
 
 _MAX_FILE_BYTES = 1 << 20
@@ -87,7 +88,7 @@ class Evidence:
     Attributes:
         boxes: float64 ``(K, 3)``, a row for each of ``ParsedAnswer.tokens.boxes``.
         span: float64 ``(2,)``, or None where tokens gave no span.
-        answer: float64 ``(4,)``, or None unless tokens gave a span and boxes.
+        answer: float64 ``(5,)``, or None unless tokens gave a span and boxes in it.
     """
 
     boxes: FloatArray
@@ -125,8 +126,8 @@ def measure_confidence(
         calibration: Of the model; None for one that was not calibrated.
 
     Returns:
-        Expected IoU by a calibration, else the geometric mean of its masses. An answer
-        of a span alone is as sure as the span, one of boxes alone as their mean.
+        Expected IoU by a calibration, else :func:`mass_confidence`. An answer of a span
+        alone is as sure as the span, one of boxes alone as their mean.
     """
     if scores is None:
         return Confidence()
@@ -137,7 +138,7 @@ def measure_confidence(
     if evidence.answer is not None:
         answer: float | None = float(judge("answer", evidence.answer))
     else:
-        answer = float(of_boxes.mean()) if of_boxes.size else span
+        answer = float(of_boxes.mean()) if span is None and of_boxes.size else span
     boxes = dict(zip(parsed.tokens.boxes, of_boxes.tolist(), strict=True))
     known = boxes.keys() == parsed.boxes_bins.keys()
     return Confidence(answer, span, boxes if known else {})
@@ -170,9 +171,21 @@ def gather_evidence(
             np.full(len(places), span_mass),
         ]
     )
-    if span is None:
-        return Evidence(boxes, None, None)
-    return Evidence(boxes, span, np.array([*boxes[:, :2].mean(axis=0), *span]))
+    return Evidence(boxes, span, _answer_evidence(parsed, boxes, span))
+
+
+def _answer_evidence(
+    parsed: ParsedAnswer, boxes: FloatArray, span: FloatArray | None
+) -> FloatArray | None:
+    if span is None or parsed.span_bins is None:
+        return None
+    start, end = parsed.span_bins
+    inside = np.array([start <= time <= end for time in parsed.tokens.boxes])
+    if not inside.any():
+        return None
+    # An answer that skips frames is no surer for being silent about them.
+    coverage = math.log(inside.sum() / (end - start + 1))
+    return np.array([*boxes[inside, :2].mean(axis=0), *span, coverage])
 
 
 def _span_evidence(
@@ -221,10 +234,15 @@ def _sharpness(spread: FloatArray) -> FloatArray:
 
 
 def mass_confidence(level: Level, evidence: FloatArray) -> FloatArray:
-    """Confidence without a calibration: the geometric mean of the masses."""
-    own = ("box_mass", "span_mass") if level == "answer" else ("mass",)
-    masses = [EVIDENCE[level].index(name) for name in own]
-    return np.asarray(np.exp(evidence[..., masses].mean(axis=-1)), np.float64)
+    """Confidence without a calibration.
+
+    The geometric mean of the masses; of a whole answer, times its coverage.
+    """
+    named = dict(zip(EVIDENCE[level], np.moveaxis(evidence, -1, 0), strict=True))
+    if level != "answer":
+        return np.asarray(np.exp(named["mass"]), np.float64)
+    mass = (named["box_mass"] + named["span_mass"]) / 2
+    return np.asarray(np.exp(mass + named["coverage"]), np.float64)
 
 
 # --- the file -------------------------------------------------------------------

@@ -137,9 +137,9 @@ def test_candidates_are_ranked(
 ) -> None:
     def generate(*given: Any, **_: Any) -> Generation:
         seed = given[3].seed
-        boxes = {30: (10, 10, 50, 60), 60 - seed: (10, 10, 50, 60)}
+        boxes = dict.fromkeys(range(30, 34 - seed), (10, 10, 50, 60))
         return answer_texts.written(
-            answer_texts.answer((30, 60 - seed), boxes), sure=0.5 + seed / 10
+            answer_texts.answer((30, 33 - seed), boxes), sure=0.5 + seed / 10
         )
 
     visual = torch.zeros(1620, 64)

@@ -79,6 +79,19 @@ def test_a_surer_model_has_more_confidence(calibration: Calibration | None) -> N
     assert answers == sorted(set(answers)) and boxes == sorted(set(boxes))  # type: ignore[type-var]
 
 
+def test_an_answer_that_skips_frames_has_less_confidence() -> None:
+    whole = answer((4, 7), dict.fromkeys(range(4, 8), A))
+    half = answer((4, 7), {4: A, 7: A, 9: A})  # one of them is outside
+    assert measure(written(half)).answer == pytest.approx(0.5)
+    sure = [measure(written(p), calibration=CALIBRATION).answer for p in (half, whole)]
+    assert sure[0] < sure[1]  # type: ignore[operator]
+    said = written(answer((4, 5), {9: A}))  # no box but one that is left out
+    assert said.neighbour_probabilities is not None
+    said.neighbour_probabilities[1] *= 0.25
+    outside = measure(said)
+    assert outside.answer == outside.span == pytest.approx(0.5)
+
+
 def test_a_blurred_box_has_less_confidence_and_a_fraction_no_less() -> None:
     sharp, between, blurred = (written(box(*A), o) for o in (0.0, 0.5, 0.0))
     assert blurred.neighbour_probabilities is not None

@@ -27,7 +27,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[GenerationConfig]:
         model: Any, tokenizer: Any, embeds: Any, config: GenerationConfig, **_: Any
     ) -> Generation:
         asked.append(config)
-        pieces = answer((config.seed, 50), {config.seed: BOX, 50: BOX})
+        span = range(config.seed, 51)
+        pieces = answer((config.seed, 50), dict.fromkeys(span, BOX))
         return written(pieces, sure=0.3 + config.seed / 10)
 
     monkeypatch.setattr(chat_module, "generate", generate)

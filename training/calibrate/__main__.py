@@ -57,10 +57,12 @@ def _numbers_in(path: Path) -> set[int]:
 
 def fit(args: argparse.Namespace) -> None:
     """Write a calibration."""
-    rows = read_rows(args.rows)
+    rows = [row for path in args.rows for row in read_rows(path)]
     pairs = collect_pairs(rows)
     made_by = {
-        "command": f"python -m training.calibrate fit {args.rows.name}",
+        "command": " ".join(
+            ["python -m training.calibrate fit", *(path.name for path in args.rows)]
+        ),
         "num_answers": sum(row.truth is not None for row in rows),
     }
     write_json(args.out, calibration_to_dict(fit_calibration(pairs), pairs, made_by))
@@ -103,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True)
     command.set_defaults(run=ask)
     command = commands.add_parser("fit", help="write a model's confidence.json")
-    command.add_argument("rows", type=Path)
+    command.add_argument("rows", type=Path, nargs="+")
     command.add_argument("--out", type=Path, required=True)
     command.set_defaults(run=fit)
     command = commands.add_parser("report", help="measure on rows of another seed")
