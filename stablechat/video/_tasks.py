@@ -8,7 +8,7 @@ from stablechat.video._decode import decode_pictures
 from stablechat.video._inspect import inspect_here
 from stablechat.video._inspection import inspection_message
 from stablechat.video.handover import take_over
-from stablechat.video.isolation import Channel, Message
+from stablechat.video.isolation import Channel, Message, write_shared
 from stablechat.video.limits import VideoLimits, default_limits
 from stablechat.video.orient import PictureConverter
 from stablechat.video.probe import read_timeline
@@ -21,9 +21,11 @@ def _inspect(request: Message, channel: Channel) -> Message:
 
 
 def _pictures(request: Message, channel: Channel) -> Message:
-    """Sends each picture as it is decoded: its array is what is wanted."""
+    """Tells of each picture as it is decoded; sends it too, or puts it into its row of
+    the shared memory."""
     video, rest = take_over(request)
     width, height = rest.data["size"]
+    memory_fd = rest.data.get("memory_fd")
     for decoded in decode_pictures(
         video.path,
         read_timeline(video.path),
@@ -32,7 +34,12 @@ def _pictures(request: Message, channel: Channel) -> Message:
         default_limits(),
     ):
         place = {"row": decoded.row, "number": decoded.number}
-        channel.send(Message(place, [np.ascontiguousarray(decoded.picture)]))
+        picture = np.ascontiguousarray(decoded.picture)
+        if memory_fd is None:
+            channel.send(Message(place, [picture]))
+        else:
+            write_shared(memory_fd, picture, decoded.row * picture.nbytes)
+            channel.send(Message(place))
     return Message()
 
 

@@ -10,7 +10,7 @@ from stablechat.types import VideoInfo
 from stablechat.video._inspect import inspect, remember
 from stablechat.video._inspection import NUM_ARRAYS, inspection_from, inspection_message
 from stablechat.video._open import PathLike, printable_name
-from stablechat.video.isolation import Cancelled, Message, run_in_child
+from stablechat.video.isolation import Cancelled, Message, SharedMemory, run_in_child
 from stablechat.video.limits import VideoLimits, default_limits, set_default_limits
 from stablechat.video.probe import probe
 
@@ -21,6 +21,7 @@ def read_in_child(
     path: PathLike,
     *,
     limits: VideoLimits | None = None,
+    memory: SharedMemory | None = None,
     on_message: Callable[[Message], None] | None = None,
     cancelled: Cancelled | None = None,
 ) -> Message:
@@ -31,6 +32,7 @@ def read_in_child(
         request: ``data["task"]`` names the task; the rest is for the task.
         path: The video.
         limits: What to refuse, and when to give up; None for this process's limits.
+        memory: What the task may write to, at ``data["memory_fd"]``.
         on_message: Gets what the task sends while it works.
         cancelled: Asked often; True stops.
 
@@ -56,6 +58,7 @@ def read_in_child(
         ),
         subject=printable_name(path),
         limits=limits.child,
+        memory=memory,
         on_message=on_message,
         cancelled=cancelled,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 import numpy as np
 
@@ -13,7 +15,8 @@ from stablechat.video._inspect import TASKS_MODULE, inspect
 from stablechat.video._open import PathLike, printable_name
 from stablechat.video._timeline import Timeline
 from stablechat.video.handover import read_in_child
-from stablechat.video.isolation import Cancelled, Message
+from stablechat.video.isolation import Cancelled, Message, SharedMemory
+from stablechat.video.isolation.wire import Array
 from stablechat.video.limits import VideoLimits
 from stablechat.video.orient import Orientation
 from stablechat.video.probe import probe
@@ -129,15 +132,18 @@ def _sample(
     _check_memory(len(wanted), width, height)
     unique = np.unique(wanted)
     shape = (len(unique), height, width, 3)
-    tray = _Tray(printable_name(info.path), shape, on_progress)
-    read_in_child(
-        TASKS_MODULE,
-        Message({"task": "pictures", "size": [width, height]}, [unique]),
-        info.path,
-        limits=limits,
-        on_message=tray.take,
-        cancelled=cancelled,
-    )
+    with ExitStack() as closing:
+        memory = _lent_memory(math.prod(shape), closing)
+        tray = _Tray(printable_name(info.path), shape, memory, on_progress)
+        read_in_child(
+            TASKS_MODULE,
+            Message({"task": "pictures", "size": [width, height]}, [unique]),
+            info.path,
+            limits=limits,
+            memory=memory,
+            on_message=tray.take,
+            cancelled=cancelled,
+        )
     numbers = tray.checked_numbers(len(timeline))
     rows = np.searchsorted(unique, wanted)
     return FrameSample(
@@ -148,36 +154,58 @@ def _sample(
     )
 
 
+def _lent_memory(num_bytes: int, closing: ExitStack) -> SharedMemory | None:
+    """Memory that the child can fill; None where pictures must go through the pipe."""
+    try:
+        return closing.enter_context(SharedMemory(num_bytes))
+    except OSError:
+        return None
+
+
 class _Tray:
-    """Collects the pictures that a child sends, and believes none of its numbers."""
+    """Collects the pictures that a child makes, and believes none of its numbers."""
 
     def __init__(
-        self, name: str, shape: tuple[int, ...], on_progress: Progress | None
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        memory: SharedMemory | None,
+        on_progress: Progress | None,
     ) -> None:
-        self.pictures: FrameArray = np.empty(shape, np.uint8)
+        self.pictures: FrameArray = (
+            np.empty(shape, np.uint8)
+            if memory is None
+            else np.frombuffer(memory.buffer, np.uint8).reshape(shape)
+        )
+        self._is_shared = memory is not None
         self._numbers: IntArray = np.full(shape[0], -1, np.int64)
         self._name = name
         self._on_progress = on_progress
 
     def take(self, message: Message) -> None:
-        """Put one picture into its row.
+        """Put one picture into its row, unless the child has.
 
         Raises:
             VideoError: If it has no row or another size.
         """
-        if not message.arrays:
+        if "row" not in message.data:
             return  # a sign of life
-        row, number = message.data.get("row"), message.data.get("number")
-        picture = message.arrays[0]
-        fits = picture.dtype == np.uint8 and picture.shape == self.pictures.shape[1:]
-        if type(row) is not int or type(number) is not int or not fits:
+        row, number = message.data["row"], message.data.get("number")
+        if type(row) is not int or type(number) is not int:
             raise self._nonsense()
         if not 0 <= row < len(self.pictures):  # a negative one would count backwards
             raise self._nonsense()
-        self.pictures[row] = picture
+        if not self._is_shared:
+            self.pictures[row] = self._checked_picture(message)
         self._numbers[row] = number
         if self._on_progress is not None:
             self._on_progress((row + 1) / len(self.pictures))
+
+    def _checked_picture(self, message: Message) -> Array:
+        picture = message.arrays[0] if message.arrays else np.empty(0)
+        if picture.dtype != np.uint8 or picture.shape != self.pictures.shape[1:]:
+            raise self._nonsense()
+        return picture
 
     def checked_numbers(self, num_frames: int) -> IntArray:
         """The pictures' numbers.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +21,8 @@ from video_clips import (
 
 from stablechat.errors import CancelledError, InputError, LimitError, VideoError
 from stablechat.types import TimeSpan
-from stablechat.video import FrameReader, _pictures, probe, sample_frames
+from stablechat.video import FrameReader, _pictures, probe, sample_frames, sampling
+from stablechat.video.isolation import Message, SharedMemory
 
 LONG_GROUPS = {"g": "60", "bf": "3", "sc_threshold": "0"}
 OPEN_GROUPS = {"x264-params": "keyint=20:open-gop=1:bframes=4:b-adapt=0:b-pyramid=2"}
@@ -254,3 +257,71 @@ def test_a_file_that_vanished_is_one_line(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(VideoError, match="There is no file"):
         sample_frames(info, 2)
+
+
+@pytest.mark.parametrize("clockwise", [0, 90])
+def test_without_shared_memory_pictures_come_through_the_pipe(
+    clockwise: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = {"turn": clockwise // 90, "matrix": turn_matrix(clockwise)}
+    path = write_clip(tmp_path / "x.mp4", 10, **how)  # type: ignore[arg-type]
+    lent = sample_frames(path, 12)
+
+    def refuse(num_bytes: int) -> SharedMemory:
+        raise OSError("no memory can be sealed")
+
+    monkeypatch.setattr(sampling, "SharedMemory", refuse)
+    sent = sample_frames(path, 12)
+    np.testing.assert_array_equal(lent.frames, sent.frames)
+    np.testing.assert_array_equal(lent.indices, sent.indices)
+    assert lent.frames.flags.writeable and sent.frames.flags.writeable
+
+
+@pytest.mark.parametrize("name", ["memory", "pipe"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"row": -1, "number": 0},
+        {"row": 2, "number": 0},
+        {"row": True, "number": 0},
+        {"row": 0.0, "number": 0},
+        {"row": "0", "number": 0},
+        {"row": 0},
+        {"row": 0, "number": "0"},
+    ],
+)
+def test_a_child_that_lies_about_its_pictures_is_not_believed(
+    data: dict[str, object], name: str
+) -> None:
+    shape = (2, 4, 6, 3)
+    with ExitStack() as closing:
+        memory = sampling._lent_memory(144, closing) if name == "memory" else None
+        tray = sampling._Tray("x.mp4", shape, memory, None)
+        picture = np.zeros(shape[1:], np.uint8)
+        with pytest.raises(VideoError, match="makes no sense"):
+            tray.take(Message(data, [picture]))
+
+
+def test_pictures_that_are_missing_or_of_another_size_are_noticed() -> None:
+    tray = sampling._Tray("x.mp4", (2, 4, 6, 3), None, None)
+    place = {"row": 0, "number": 3}
+    for arrays in ([], [np.zeros((4, 6), np.uint8)], [np.zeros((4, 6, 3))]):
+        with pytest.raises(VideoError, match="makes no sense"):
+            tray.take(Message(place, arrays))
+    tray.take(Message(place, [np.ones((4, 6, 3), np.uint8)]))
+    tray.take(Message())  # a sign of life
+    with pytest.raises(VideoError, match="makes no sense"):
+        tray.checked_numbers(4)  # row 1 never came
+    tray.take(Message({"row": 1, "number": 4}, [np.ones((4, 6, 3), np.uint8)]))
+    with pytest.raises(VideoError, match="makes no sense"):
+        tray.checked_numbers(4)
+    assert tray.checked_numbers(5).tolist() == [3, 4]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
+def test_samples_leave_no_descriptor(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "x.mp4", 5)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        sample_frames(path, 5)
+    assert len(os.listdir("/proc/self/fd")) <= before

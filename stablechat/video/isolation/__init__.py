@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from stablechat.video.isolation.child import Channel, heartbeat, in_child
 from stablechat.video.isolation.parent import Cancelled, ChildLimits, run_in_child
+from stablechat.video.isolation.shared import SharedMemory, write_shared
 from stablechat.video.isolation.wire import Message
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "Channel",
     "ChildLimits",
     "Message",
+    "SharedMemory",
     "heartbeat",
     "in_child",
     "run_in_child",
+    "write_shared",
 ]

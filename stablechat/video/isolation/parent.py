@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from stablechat import errors
 from stablechat.errors import CancelledError, LimitError, StableChatError, VideoError
+from stablechat.video.isolation.shared import SharedMemory
 from stablechat.video.isolation.wire import Message, WireError, receive, send
 
 #: How often the parent looks at the clock and at Stop.
@@ -72,6 +73,7 @@ def run_in_child(
     *,
     subject: str,
     limits: ChildLimits,
+    memory: SharedMemory | None = None,
     on_message: OnMessage | None = None,
     cancelled: Cancelled | None = None,
 ) -> Message:
@@ -84,6 +86,7 @@ def run_in_child(
         request: ``data["task"]`` names the task; the rest is for the task.
         subject: What is read, printable, for messages.
         limits: When to give up.
+        memory: What the task may write to, at ``data["memory_fd"]``.
         on_message: Gets what the task sends while it works.
         cancelled: Asked often; True stops.
 
@@ -97,7 +100,9 @@ def run_in_child(
         CancelledError: If ``cancelled`` said so.
     """
     data = {**request.data, "max_memory_bytes": limits.max_memory_bytes}
-    process = _start(module)
+    if memory is not None:
+        data["memory_fd"] = memory.fd
+    process = _start(module, () if memory is None else (memory.fd,))
     listener = _Listener(process)
     code: int | None = None
     try:
@@ -114,7 +119,7 @@ def run_in_child(
     raise _end_of_child(code, subject)
 
 
-def _start(module: str) -> subprocess.Popen[bytes]:
+def _start(module: str, inherited: tuple[int, ...]) -> subprocess.Popen[bytes]:
     if not sys.executable:
         raise VideoError("No Python was found to read the video with.")
     kept = {
@@ -130,6 +135,7 @@ def _start(module: str) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=kept | _ADDED_VARIABLES,
+            pass_fds=inherited,
             start_new_session=True,  # its own group, so that its helpers end with it
         )
     except OSError as error:

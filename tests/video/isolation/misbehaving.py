@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import time
 import numpy as np
 
 from stablechat.errors import RenderError
-from stablechat.video.isolation import Channel, Message, in_child
+from stablechat.video.isolation import Channel, Message, in_child, write_shared
 
 
 def _double(request: Message, channel: Channel) -> Message:
@@ -87,7 +88,31 @@ def _pid(request: Message, channel: Channel) -> Message:
     return Message()
 
 
+def _fill_memory(request: Message, channel: Channel) -> Message:
+    write_shared(request.data["memory_fd"], np.arange(50, dtype=np.uint8), 10)
+    return Message()
+
+
+def _shorten_memory(request: Message, channel: Channel) -> Message:
+    import fcntl
+
+    fd, errors = request.data["memory_fd"], []
+    attempts = (
+        lambda: os.ftruncate(fd, 0),
+        lambda: os.ftruncate(fd, 1 << 20),
+        lambda: fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE),
+    )
+    for attempt in attempts:
+        try:
+            attempt()
+        except OSError as error:
+            errors.append(errno.errorcode[error.errno or 0])
+    return Message({"errors": errors})
+
+
 TASKS = {
+    "fill_memory": _fill_memory,
+    "shorten_memory": _shorten_memory,
     "double": _double,
     "segfault": _segfault,
     "killed": _killed,
