@@ -142,6 +142,7 @@ def video_to_dict(video: VideoInfo) -> Json:
         "variable_frame_rate": video.variable_frame_rate,
         "codec": video.codec,
         "container": video.container,
+        "warnings": list(video.warnings),
     }
 
 

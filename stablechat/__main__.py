@@ -145,6 +145,8 @@ def _describe(args: argparse.Namespace) -> str:
         from render.exports import description_to_dict
 
         return _to_json(description_to_dict(description))
+    for note in description.video.warnings:
+        print(f"note: {note}", file=sys.stderr)
     return description.text or "The model gave no description."
 
 
@@ -265,7 +267,8 @@ def _summary(grounding: Grounding, files: dict[str, Path]) -> str:
     lines = [_headline(grounding)]
     lines += [f"or: {_headline(other)}" for other in grounding.alternatives]
     lines += [f"{name}: {path}" for name, path in sorted(files.items())]
-    lines += [f"note: {issue}" for issue in grounding.issues]
+    notes = (*grounding.video.warnings, *grounding.issues)
+    lines += [f"note: {note}" for note in notes]
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import answer_texts
+import av
 import golden_files
 import numpy as np
 import pytest
@@ -90,6 +91,26 @@ def test_ground_prints_a_summary(
     assert printed.err == ""
     assert sorted(os.listdir(out)) == ["square_clip.mp4", "square_grounding.json"]
     assert probe(out / "square_clip.mp4").codec == "h264"
+
+
+def test_what_is_odd_about_a_video_is_told_with_the_answer(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / "odd.ts"
+    with av.open(str(clip)) as source, av.open(str(odd), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            packet.stream = stream
+            if packet.size:
+                target.mux(packet)
+    odd.write_bytes(odd.read_bytes()[:-100])
+    note = "note: The file ends in the middle of a packet; it may be cut off."
+    answer(ANSWER)
+    assert run("ground", odd, "the square", "--model", MODEL) == 0
+    assert note in capsys.readouterr().out.splitlines()
+    assert run("describe", odd, "--model", MODEL) == 0
+    printed = capsys.readouterr()
+    assert note in printed.err.splitlines() and note not in printed.out
 
 
 def test_ground_prints_json_and_nothing_else(

@@ -300,7 +300,9 @@ class Handlers:
         if not answer.text.strip():
             return {page.status: view.wordless(language, about)}
         return {
-            page.status: view.described(language, about, asked=asked),
+            page.status: view.described(
+                language, about, asked=asked, remarks=answer.video.warnings
+            ),
             page.description: gr.update(value=answer.text, visible=True),
             page.download_text: _file(outcome.text_path),
         }
@@ -310,7 +312,8 @@ class Handlers:
     ) -> Update:
         page, span = self._page, shown_span(answer)
         if span is None or outcome.clip is None:
-            return {page.status: view.not_found(language, answer.issues, about)}
+            remarks = view.remarks(answer)
+            return {page.status: view.not_found(language, remarks, about)}
         table = view.span_table(language, span, answer.confidence)
         return {
             page.status: view.found(language, answer, about),

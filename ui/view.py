@@ -216,7 +216,7 @@ def found(language: Language, answer: Grounding, about: str = "") -> str:
     """
     span = shown_span(answer)
     if span is None:
-        return not_found(language, answer.issues, about)
+        return not_found(language, remarks(answer), about)
     title = text(
         language,
         "found_title",
@@ -228,9 +228,13 @@ def found(language: Language, answer: Grounding, about: str = "") -> str:
         body.append(text(language, "found_no_box"))
     if answer.span is None:
         body.append(text(language, "found_no_time"))
-    issues = [i for i in answer.issues if i != NO_BOX_ISSUE or answer.tube]
-    extra = _notes(language, issues)
-    return card("good", title, *body, about=about, extra=extra)
+    notes = [r for r in remarks(answer) if r != NO_BOX_ISSUE or answer.tube]
+    return card("good", title, *body, about=about, extra=_notes(language, notes))
+
+
+def remarks(answer: Grounding) -> list[str]:
+    """What is odd about an answer and its video; some of it only decoding shows."""
+    return [*answer.video.warnings, *answer.issues]
 
 
 def not_found(language: Language, issues: Iterable[str], about: str = "") -> str:
@@ -239,10 +243,12 @@ def not_found(language: Language, issues: Iterable[str], about: str = "") -> str
     return card("warn", title, body, about=about, extra=_notes(language, issues))
 
 
-def described(language: Language, about: str = "", *, asked: bool) -> str:
+def described(
+    language: Language, about: str = "", *, asked: bool, remarks: Iterable[str] = ()
+) -> str:
     """The card of a description, or of an answer to a question."""
     title = text(language, "answered_title" if asked else "described_title")
-    return card("good", title, about=about)
+    return card("good", title, about=about, extra=_notes(language, remarks))
 
 
 def wordless(language: Language, about: str = "") -> str:

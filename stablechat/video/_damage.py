@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import av
 import numpy as np
+import numpy.typing as npt
 
 from stablechat.types import FloatArray
 from stablechat.video._open import Source
 from stablechat.video._packets import DamageLog, decode_from_start
+
+BoolArray = npt.NDArray[np.bool_]
 
 #: Files of at most so many pixels are decoded whole to find damage: a third of a
 #: second of work, half a minute of 320x180.
@@ -119,6 +122,32 @@ def signs_of_a_hole(seconds: FloatArray) -> list[str]:
         f"No new picture comes for {steps[first]:.1f} seconds after "
         f"{seconds[first]:.1f} s; some may be missing."
     ]
+
+
+def signs_of_damage(replaced: BoolArray, damaged: BoolArray) -> list[str]:
+    """What went wrong with the pictures of a sample.
+
+    Args:
+        replaced: bool ``(N,)``, whether another picture stands in for it.
+        damaged: bool ``(N,)``, whether parts of the picture are guesses.
+    """
+    found = []
+    if replaced.any():
+        found.append(
+            f"{_which_of(replaced)} could not be decoded; the nearest that could was "
+            "taken instead."
+        )
+    damaged = damaged & ~replaced
+    if damaged.any():
+        verb = "is" if damaged.sum() == 1 else "are"
+        found.append(f"{_which_of(damaged)} {verb} damaged.")
+    return found
+
+
+def _which_of(pictures: BoolArray) -> str:
+    if len(pictures) == 1:
+        return "The picture looked at"
+    return f"{pictures.sum()} of the {len(pictures)} pictures looked at"
 
 
 def _promised_seconds(source: Source) -> float | None:

@@ -20,12 +20,15 @@ class Decoded:
 
     Attributes:
         row: Which of the wanted ones it is.
-        number: Its own number; a smaller one stands for a picture that is damaged.
+        number: Its own number; another than the wanted one stands for a picture that
+            can't be decoded.
+        is_damaged: Whether parts of it are guesses.
         picture: uint8 ``(H, W, 3)``, RGB, as displayed; not necessarily contiguous.
     """
 
     row: int
     number: int
+    is_damaged: bool
     picture: FrameArray
 
 
@@ -72,7 +75,7 @@ def _converted(
     found: Iterator[Numbered], converter: PictureConverter
 ) -> Iterator[Decoded]:
     for row, (number, frame) in enumerate(found):
-        yield Decoded(row, number, converter.view(frame))
+        yield Decoded(row, number, frame.is_corrupt, converter.view(frame))
 
 
 def _by_seeking(

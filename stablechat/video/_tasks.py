@@ -33,7 +33,11 @@ def _pictures(request: Message, channel: Channel) -> Message:
         PictureConverter(orientation_of(video), (width, height)),
         default_limits(),
     ):
-        place = {"row": decoded.row, "number": decoded.number}
+        place = {
+            "row": decoded.row,
+            "number": decoded.number,
+            "damaged": decoded.is_damaged,
+        }
         picture = np.ascontiguousarray(decoded.picture)
         if memory_fd is None:
             channel.send(Message(place, [picture]))

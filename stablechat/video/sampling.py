@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 
 from stablechat.errors import InputError, LimitError, VideoError
 from stablechat.indices import even_indices
 from stablechat.types import FrameArray, FrameSample, IntArray, TimeSpan, VideoInfo
+from stablechat.video._damage import signs_of_damage
 from stablechat.video._inspect import TASKS_MODULE, inspect
 from stablechat.video._open import PathLike, printable_name
 from stablechat.video._timeline import Timeline
@@ -42,7 +44,8 @@ def sample_frames(
     Frame ``i`` of ``n`` is picture ``first + round(i / (n - 1) * (count - 1))``, so the
     first and the last picture are always in it, and pictures repeat where there are
     fewer than ``n``. One frame is the first picture. A picture that can't be decoded
-    is replaced by the one still on screen, under that one's own number and time.
+    is replaced by the one still on screen, under that one's own number and time; the
+    warnings of the sample's video then say so.
 
     Args:
         video: What :func:`probe` said, or a path.
@@ -146,8 +149,9 @@ def _sample(
         )
     numbers = tray.checked_numbers(len(timeline))
     rows = np.searchsorted(unique, wanted)
+    damage = signs_of_damage(numbers != unique, tray.damaged)
     return FrameSample(
-        video=info,
+        video=replace(info, warnings=(*info.warnings, *damage)),
         frames=tray.pictures if len(unique) == len(wanted) else tray.pictures[rows],
         indices=numbers[rows],
         pts_seconds=timeline.seconds[numbers[rows]],
@@ -178,6 +182,7 @@ class _Tray:
             else np.frombuffer(memory.buffer, np.uint8).reshape(shape)
         )
         self._is_shared = memory is not None
+        self.damaged = np.zeros(shape[0], np.bool_)
         self._numbers: IntArray = np.full(shape[0], -1, np.int64)
         self._name = name
         self._on_progress = on_progress
@@ -198,6 +203,7 @@ class _Tray:
         if not self._is_shared:
             self.pictures[row] = self._checked_picture(message)
         self._numbers[row] = number
+        self.damaged[row] = message.data.get("damaged") is True
         if self._on_progress is not None:
             self._on_progress((row + 1) / len(self.pictures))
 

@@ -93,6 +93,16 @@ def test_a_missing_box_is_said_once() -> None:
     assert card.count("no box") == 1
 
 
+def test_what_is_odd_about_the_video_is_said_with_the_answer() -> None:
+    video, note = replace(VIDEO, warnings=("Two pictures are damaged.",)), "Odd."
+    for found in (TimeSpan(1, 2), None):
+        odd = replace(answer(found, None), video=video, issues=(note,))
+        card = view.found("en", odd)
+        assert card.index("Two pictures are damaged.") < card.index(note)
+    described = view.described("en", asked=False, remarks=video.warnings)
+    assert "Two pictures are damaged." in described
+
+
 def test_many_remarks_are_folded_away() -> None:
     few, many = ("One.", "Two."), ("One.", "Two.", "Three.")
     assert "<details" not in view.not_found("en", few)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from video_clips import ffmpeg, write_clip
 
 from stablechat.video import _timeline as timeline_module
 from stablechat.video import probe, sample_frames
-from stablechat.video._damage import _clock_seconds, signs_of_a_hole
+from stablechat.video._damage import _clock_seconds, signs_of_a_hole, signs_of_damage
 
 
 def warnings(path: Path) -> str:
@@ -90,3 +92,54 @@ def test_clocks_are_read() -> None:
     assert _clock_seconds("00:01:02.500000000") == 62.5
     assert _clock_seconds("62.5") is None
     assert _clock_seconds("a:b:c") is None
+
+
+@pytest.fixture(scope="module")
+def late_damage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Too large to be decoded whole by ``probe``; pictures 50 to 52 are wiped."""
+    path = tmp_path_factory.mktemp("late") / "x.mp4"
+    write_clip(path, 220, size=(640, 384), options={"g": "20", "bf": "0"})
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        places = [(p.pos, p.size) for p in packets if p.pos is not None]
+    data = bytearray(path.read_bytes())
+    for start, size in places[50:53]:
+        data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    return path
+
+
+def test_what_only_sampling_sees_is_told(late_damage: Path) -> None:
+    info = probe(late_damage)
+    assert info.warnings == ()
+    sample = sample_frames(info, 220)
+    assert np.flatnonzero(sample.indices != np.arange(220)).tolist() == [50, 51, 52]
+    assert sample.video.warnings[0] == (
+        "3 of the 220 pictures looked at could not be decoded; the nearest that could "
+        "was taken instead."
+    )
+    assert replace(sample.video, warnings=()) == info
+
+
+def test_a_sample_beside_the_damage_is_not_suspected(late_damage: Path) -> None:
+    assert sample_frames(late_damage, 3).video.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("replaced", "damaged", "said"),
+    [
+        ("0000", "0000", []),
+        ("0100", "0000", ["1 of the 4 pictures looked at could not be decoded"]),
+        ("0100", "0111", ["1 of the 4", "2 of the 4 pictures looked at are damaged."]),
+        ("1000", "1001", ["1 of the 4", "1 of the 4 pictures looked at is damaged."]),
+        ("1", "0", ["The picture looked at could not be decoded; the nearest"]),
+        ("0", "1", ["The picture looked at is damaged."]),
+    ],
+)
+def test_damage_of_a_sample_in_words(
+    replaced: str, damaged: str, said: list[str]
+) -> None:
+    masks = [np.array([c == "1" for c in text]) for text in (replaced, damaged)]
+    found = signs_of_damage(*masks)
+    assert len(found) == len(said)
+    assert all(text.startswith(start) for text, start in zip(found, said, strict=True))
