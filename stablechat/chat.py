@@ -353,7 +353,7 @@ class _Turn:
 
     def _read_picture(self, path: Path, at_seconds: float) -> FrameSample:
         if is_image(path):
-            return read_image(path)
+            return read_image(path, cancelled=self._cancelled)
         moment = TimeSpan(at_seconds, at_seconds)
         return sample_frames(path, 1, span=moment, cancelled=self._cancelled)
 

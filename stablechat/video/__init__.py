@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stablechat.video._open import Source, open_source
+from stablechat.video._open import Source, check_file, open_source, printable_name
 from stablechat.video._timeline import Timeline
 from stablechat.video.handover import read_in_child, take_over
 from stablechat.video.limits import (
@@ -22,10 +22,12 @@ __all__ = [
     "Source",
     "Timeline",
     "VideoLimits",
+    "check_file",
     "default_limits",
     "frames_at",
     "limits_from_texts",
     "open_source",
+    "printable_name",
     "probe",
     "read_in_child",
     "read_timeline",

@@ -13,6 +13,9 @@ from stablechat.video.isolation import ChildLimits
 #: Without any picture or packet for so long, the decoder is taken to hang.
 STALL_SECONDS = 60.0
 
+#: Limits that can't be taken away.
+_ALWAYS = ("max_pixels", "max_image_pixels", "max_streams")
+
 
 @dataclass(frozen=True)
 class VideoLimits:
@@ -23,9 +26,10 @@ class VideoLimits:
         max_duration_seconds: Longest video.
         max_frames: Most pictures of one video.
         max_pixels: Most pixels of one picture.
+        max_image_pixels: Most pixels of a still image; it is the only one in memory.
         max_streams: Most streams (video, sound, subtitles, data) of one file.
-        max_decode_seconds: Longest time to look at a file, to sample it or to cut a
-            clip from it, each.
+        max_decode_seconds: Longest time to look at a file or image, to sample a video
+            or to cut a clip from it, each.
         max_memory_bytes: Most address space of the process that decodes (Linux).
 
     Raises:
@@ -36,13 +40,14 @@ class VideoLimits:
     max_duration_seconds: float | None = 24 * 3600.0
     max_frames: int | None = 24 * 3600 * 60
     max_pixels: int = 8192 * 4320
+    max_image_pixels: int = 100_000_000
     max_streams: int = 100
     max_decode_seconds: float | None = 3600.0
     max_memory_bytes: int | None = 8 << 30
 
     def __post_init__(self) -> None:
         for name, value in self.as_dict().items():
-            if value is None and name not in ("max_pixels", "max_streams"):
+            if value is None and name not in _ALWAYS:
                 continue
             if not isinstance(value, int | float) or not 0 < value < math.inf:
                 raise InputError(f"{name} must be a positive number, got {value!r}.")
