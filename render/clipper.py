@@ -152,8 +152,15 @@ def _cut_in_child(
         on_message=listen,
         cancelled=cancelled,
     )
-    facts = {field.name: answer.data[field.name] for field in fields(ClipFacts)}
-    return ClipFacts(**facts)
+    return _checked_facts(answer)
+
+
+def _checked_facts(answer: Message) -> ClipFacts:
+    """What the child says of the clip, if that is what it says."""
+    match [answer.data.get(field.name) for field in fields(ClipFacts)]:
+        case [int() as width, int() as height, int() as num_frames, bool() as sound]:
+            return ClipFacts(width, height, num_frames, sound)
+    raise RenderError("The clip can't be written: the encoder's answer is odd.")
 
 
 def cut_here(

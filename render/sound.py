@@ -18,11 +18,12 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition
 
 from render.sound_clock import SoundClock
 from stablechat.types import TimeSpan, VideoInfo
-from stablechat.video import Source, Timeline, open_source
+from stablechat.video import Source, Timeline, open_source, read_packets
 from stablechat.video.clock import ClockJump
 
 logger = logging.getLogger(__name__)
@@ -200,21 +201,23 @@ def _frames(
     first_tick: float,
 ) -> Iterator[AudioFrame]:
     """All frames that can be decoded; a damaged packet is skipped, not the end."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.FFmpegError, OSError):
-            return
+    for packet in read_packets(container, stream):
         clock.shift(packet)
-        if packet.pts is not None and packet.pts < first_tick:
-            continue
-        try:
-            frames = packet.decode()
-        except (av.FFmpegError, ValueError) as error:
-            logger.debug("Skipped a damaged sound packet: %s", error)
-            continue
-        yield from (f for f in frames if isinstance(f, AudioFrame) and f.samples)
+        if packet.pts is None or packet.pts >= first_tick:
+            yield from _decode_one(stream, packet)
+    yield from _decode_one(stream, None)  # what is still inside the decoder
+
+
+def _decode_one(
+    stream: AudioStream, packet: Packet[AudioStream] | None
+) -> list[AudioFrame]:
+    try:
+        return [f for f in stream.codec_context.decode(packet) if f.samples]
+    except MemoryError:  # FFmpeg's is one of its errors too
+        raise
+    except (av.FFmpegError, ValueError) as error:
+        logger.debug("Skipped a damaged sound packet: %s", error)
+        return []
 
 
 class _Track:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stablechat.video._open import Source, check_file, open_source, printable_name
+from stablechat.video._packets import read_packets
 from stablechat.video._timeline import Timeline
 from stablechat.video.handover import read_in_child, take_over
 from stablechat.video.limits import (
@@ -30,6 +31,7 @@ __all__ = [
     "printable_name",
     "probe",
     "read_in_child",
+    "read_packets",
     "read_timeline",
     "sample_frames",
     "set_default_limits",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar, cast
 
 import av
+from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from stablechat.video._open import Source
@@ -16,6 +18,7 @@ from stablechat.video.isolation import heartbeat
 
 #: In quotes: PyAV's class takes a parameter in its stubs, not when it runs.
 VideoPacket: TypeAlias = "Packet[VideoStream]"
+StreamT = TypeVar("StreamT", bound=Stream)
 
 MAX_READ_ERRORS = 16  # in a row; then the rest of the file is given up
 
@@ -27,13 +30,16 @@ class DamageLog:
     num_failed: int = 0
 
 
-def read_packets(source: Source) -> Iterator[VideoPacket]:
-    """Packets of the video stream, in file order, until the end of what is readable.
+def read_packets(
+    container: InputContainer, stream: StreamT
+) -> Iterator[Packet[StreamT]]:
+    """Packets of one stream, in file order, until the end of what is readable.
 
     A read error does not end it: reading goes on behind the damage.
 
     Args:
-        source: The open file.
+        container: The open file.
+        stream: One of its streams.
 
     Yields:
         Packets with content; FFmpeg's empty last packet is left out.
@@ -41,11 +47,11 @@ def read_packets(source: Source) -> Iterator[VideoPacket]:
     failures = 0
     while failures <= MAX_READ_ERRORS:
         try:
-            for packet in source.container.demux(source.stream):
+            for packet in container.demux(stream):
                 heartbeat()
                 if packet.size or packet.dts is not None:
                     failures = 0
-                    yield packet
+                    yield cast("Packet[StreamT]", packet)
             return
         except (av.error.ExitError, IndexError):
             # The read timed out; or damage made FFmpeg find another stream on the
@@ -131,7 +137,9 @@ def decode_from_start(
     Returns:
         Decoded pictures in the order they are shown.
     """
-    packets = map(ClockRepair(source).repaired, read_packets(source))
+    packets = map(
+        ClockRepair(source).repaired, read_packets(source.container, source.stream)
+    )
     if needed is None:
         return decode_packets(source, packets, log=log)
     return decode_packets(source, skip_unneeded(source, packets, needed), log=log)

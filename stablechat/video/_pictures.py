@@ -156,7 +156,7 @@ class PictureStream:
             source.container.seek(tick, stream=source.stream)
         except (av.FFmpegError, OSError):
             return
-        packets = read_packets(source)
+        packets = read_packets(source.container, source.stream)
         first = self._first_key_packet(packets)
         if first is not None and first.pts is not None:
             kept = skip_unneeded(source, chain([first], packets), needed)

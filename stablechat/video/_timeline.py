@@ -137,7 +137,7 @@ def scan_packets(source: Source, limits: VideoLimits) -> _Scan:
     scan, clock = _Scan(), ClockRepair(source)
     codec = source.stream.codec_context.name
     family = "vp8" if "vp8" in codec else "vp9" if "vp9" in codec else codec
-    for packet in read_packets(source):
+    for packet in read_packets(source.container, source.stream):
         scan.add(clock.repaired(packet), is_hidden(family, packet))
         if limits.max_frames is not None and len(scan.pts) > limits.max_frames:
             raise LimitError(

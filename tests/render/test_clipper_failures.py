@@ -23,6 +23,7 @@ from render.plan import CutPlan
 from stablechat.errors import CancelledError, InputError, RenderError, VideoError
 from stablechat.types import Grounding, VideoInfo
 from stablechat.video import FrameReader, probe, read_timeline
+from stablechat.video.isolation import Message
 
 
 @pytest.fixture(scope="module")
@@ -267,3 +268,14 @@ def test_other_endings_are_refused(tmp_path: Path, plain: VideoInfo) -> None:
 def test_bad_options(change: dict[str, object]) -> None:
     with pytest.raises(InputError):
         ClipOptions(**change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("width", [None, "64", 64.0, True])
+def test_a_child_that_lies_about_the_clip_is_not_believed(
+    tmp_path: Path, plain: VideoInfo, monkeypatch: pytest.MonkeyPatch, width: object
+) -> None:
+    answer = Message({"width": width, "height": 4, "num_frames": 5})
+    monkeypatch.setattr("render.clipper.read_in_child", lambda *_, **__: answer)
+    with pytest.raises(RenderError, match="answer is odd"):
+        cut_clip(grounding(plain, (0.5, 1.0)), tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import pytest
 from render_clips import read_clip, regular, write_source
 from test_clipper import OPTIONS, grounding
 
 from render.clipper import cut_clip
+from render.sound import _frames
 from render.sound_clock import SoundClock
 from stablechat.video import probe
 from stablechat.video.clock import ClockJump
@@ -145,3 +148,36 @@ def test_sound_clock(
         assert packet.pts == packet.dts
         found.append(packet.dts)
     assert found == expected
+
+
+def test_sound_goes_on_behind_what_can_not_be_read_or_decoded() -> None:
+    broken = av.InvalidDataError(1, "broken")
+    rounds = [[0, broken], [20, -40, 60], [80, IndexError("a stream appeared")]]
+
+    def demux(stream: object) -> Iterator[Any]:
+        for item in rounds.pop(0):
+            if isinstance(item, BaseException):
+                raise item
+            yield SimpleNamespace(
+                size=1,
+                pos=None,
+                dts=abs(item),
+                pts=abs(item),
+                bad=item < 0,
+                duration=20,
+            )
+        if rounds and len(rounds) == 1:
+            raise broken
+
+    def decode(packet: Any) -> list[Any]:
+        if packet is None:
+            return [SimpleNamespace(samples=1, pts=100)]
+        if packet.bad:
+            raise broken
+        return [SimpleNamespace(samples=1, pts=packet.pts)]
+
+    container: Any = SimpleNamespace(demux=demux)
+    stream: Any = SimpleNamespace(codec_context=SimpleNamespace(decode=decode))
+    clock = SoundClock([], Fraction(1, 1000))
+    found = [frame.pts for frame in _frames(container, stream, clock, 10)]
+    assert found == [20, 60, 80, 100]

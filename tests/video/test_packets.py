@@ -50,7 +50,9 @@ BROKEN = av.InvalidDataError(1, "broken")
     ],
 )
 def test_read_errors(rounds: list[list[Any]], expected: list[int]) -> None:
-    assert [p.dts for p in read_packets(source(*rounds))] == expected
+    file = source(*rounds)
+    packets = read_packets(file.container, file.stream)
+    assert [p.dts for p in packets] == expected
 
 
 @pytest.mark.parametrize(
