@@ -3,14 +3,14 @@
 Reading packets costs a thousandth of decoding them. For nearly all files the times of
 the packets *are* the times of the pictures, and picture ``k`` is the one with the
 ``k``-th smallest time. :func:`build_timeline` checks that on the first pictures. Where
-it does not hold (bare H.264, fields as packets, no timestamps, equal timestamps) the
-whole file is decoded once, within a budget.
+it does not hold (bare H.264, no timestamps, equal timestamps) the whole file is decoded
+once, within a budget.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -168,6 +168,7 @@ def build_timeline(
         scan = scan_packets(source, limits)
         if not scan.pts:
             raise VideoError(f"{source.name} holds no pictures; give another file.")
+        scan = paired_fields(scan, trial)
         codec = source.stream.codec_context.name
         cumulative = codec in _CUMULATIVE_CODECS
         ticks = None if cumulative else _ticks_from_packets(scan, trial)
@@ -177,6 +178,48 @@ def build_timeline(
         check = _check(path, limits, source, scan, COUNT_BUDGET_PIXELS)
         ticks = _ticks_in_order(source, scan, check)
         return _timeline(source, scan, ticks, check=check, by_time=False)
+
+
+def paired_fields(scan: _Scan, trial: Sequence[int | None]) -> _Scan:
+    """The same with one entry a picture, where camcorders write each field by itself.
+
+    A second field comes right behind its first one, half a picture later; what is
+    decoded has the first one's time.
+
+    Args:
+        scan: What the packets say.
+        trial: Times of the first decoded pictures, in ticks.
+
+    Returns:
+        A scan without second fields; the same one if there are none.
+    """
+    times = np.array([tick for tick in (*trial, *scan.pts) if tick is not None])
+    if len(times) < len(trial) + len(scan.pts) or len(trial) < 2:
+        return scan
+    picture_ticks = float(np.median(np.diff(times[: len(trial)])))
+    pts, durations = times[len(trial) :], np.array(scan.durations)
+    is_half = np.abs(durations - picture_ticks / 2) <= 1 + picture_ticks / 8
+    behind = np.abs(np.diff(pts) - picture_ticks / 2) <= 1 + picture_ticks / 8
+    follows = np.append(False, behind & is_half[1:] & is_half[:-1])
+    second = np.zeros(len(pts), np.bool_)
+    for k in np.flatnonzero(follows):  # a second field is never also a first one
+        second[k] = not second[k - 1]
+    if not second.any():
+        return scan
+    whole = durations + np.append(np.where(second, durations, 0)[1:], 0)
+    firsts = set(pts[~second].tolist())
+    keys = [
+        key
+        for key in zip(scan.key_ticks, scan.key_bytes, strict=True)
+        if key[0] in firsts
+    ]
+    return replace(
+        scan,
+        pts=pts[~second].tolist(),
+        durations=whole[~second].tolist(),
+        key_ticks=[tick for tick, _ in keys],
+        key_bytes=[place for _, place in keys],
+    )
 
 
 def _check(

@@ -28,8 +28,8 @@ LEAST_LIKENESS = 0.5
 LIKENESS_SLACK = 0.01
 #: Of a damaged file, at least this share of the sampled pictures must be legible.
 LEAST_LEGIBLE = 0.4
-#: So many pictures a damaged one may lag behind.
-STALE_PICTURES = 25
+#: So many pictures a damaged one may lag behind: what it was predicted from is old.
+STALE_PICTURES = 50
 
 #: The model's number of frames; fewer where a picture takes megabytes.
 NUM_FRAMES = 100
