@@ -36,6 +36,8 @@ from stablechat.video.limits import VideoLimits
 
 #: Pictures decoded to see whether packets and pictures agree.
 TRIAL_PICTURES = 8
+#: On a coarser clock, fields can't be told from pictures.
+MIN_PICTURE_TICKS = 10
 #: Most pixels decoded only to count pictures: half a minute of 1080p at 30 a second.
 COUNT_BUDGET_PIXELS = 900 * 1920 * 1080
 
@@ -168,13 +170,12 @@ def build_timeline(
         scan = scan_packets(source, limits)
         if not scan.pts:
             raise VideoError(f"{source.name} holds no pictures; give another file.")
-        scan = paired_fields(scan, trial)
-        codec = source.stream.codec_context.name
-        cumulative = codec in _CUMULATIVE_CODECS
-        ticks = None if cumulative else _ticks_from_packets(scan, trial)
-        if ticks is not None:
-            check = _check(path, limits, source, scan, CHECK_BUDGET_PIXELS)
-            return _timeline(source, scan, ticks, check=check, by_time=True)
+        cumulative = source.stream.codec_context.name in _CUMULATIVE_CODECS
+        for packets in () if cumulative else (scan, paired_fields(scan, trial)):
+            ticks = _ticks_from_packets(packets, trial)
+            if ticks is not None:
+                check = _check(path, limits, source, packets, CHECK_BUDGET_PIXELS)
+                return _timeline(source, packets, ticks, check=check, by_time=True)
         check = _check(path, limits, source, scan, COUNT_BUDGET_PIXELS)
         ticks = _ticks_in_order(source, scan, check)
         return _timeline(source, scan, ticks, check=check, by_time=False)
@@ -197,6 +198,8 @@ def paired_fields(scan: _Scan, trial: Sequence[int | None]) -> _Scan:
     if len(times) < len(trial) + len(scan.pts) or len(trial) < 2:
         return scan
     picture_ticks = float(np.median(np.diff(times[: len(trial)])))
+    if picture_ticks < MIN_PICTURE_TICKS:
+        return scan
     pts, durations = times[len(trial) :], np.array(scan.durations)
     is_half = np.abs(durations - picture_ticks / 2) <= 1 + picture_ticks / 8
     behind = np.abs(np.diff(pts) - picture_ticks / 2) <= 1 + picture_ticks / 8

@@ -185,6 +185,8 @@ def check_samples(
         return
     count = len(clock.seconds)
     wanted = formula(0, count - 1, len(whole.frames))
+    if "decode_errors" not in case.tags:  # nothing is suspected that is whole
+        problems.same("sample's warnings", whole.video.warnings, info.warnings)
     _check_sample("whole", case, whole, wanted, clock, reference, problems)
     for row in (0, -1):
         check_corners(f"corners of sample {row}", case, whole.frames[row], problems)
@@ -196,6 +198,8 @@ def check_samples(
         span = _span_between(clock, first, last)
         size = None if case.truth.barcode else (96, 54)
         part = sample_frames(info, num, span=span, size=size)
+        if "decode_errors" not in case.tags:
+            problems.same("sample's warnings", part.video.warnings, info.warnings)
         wanted = formula(first, last, num)
         _check_sample(name, case, part, wanted, clock, reference, problems)
 

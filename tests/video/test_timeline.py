@@ -61,10 +61,11 @@ def test_fields_are_paired(
     assert found.key_ticks == keys and len(found.key_bytes) == len(keys)
 
 
-@pytest.mark.parametrize("trial", [[0, 40, 80], [0], [None, 40], [0, 80, 160]], ids=str)
+@pytest.mark.parametrize(
+    "trial", [[0, 40, 80], [0], [None, 40], [0, 80, 160], [0, 1, 2]], ids=str
+)
 def test_whole_pictures_are_not_paired(trial: list[int | None]) -> None:
-    # The last: pictures that are 80 apart and last 80 have no halves of 40.
-    length = 80 if trial == [0, 80, 160] else 40
+    length = max(trial[1:2], default=40) or 40  # the clock ticks once a picture, too
     scan = scan_of([(k * length, length, k == 0) for k in range(9)])
     assert paired_fields(scan, trial) is scan
 
