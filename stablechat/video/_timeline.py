@@ -261,10 +261,12 @@ def _ticks_in_order(source: Source, scan: _Scan, check: Check | None) -> IntArra
 
 def _step_ticks(source: Source, scan: _Scan) -> int:
     """Time from one picture to the next where the packets do not say."""
-    rate = source.stream.guessed_rate or source.stream.average_rate
-    if rate:
-        return max(1, round(1 / (rate * source.time_base)))
-    return max(1, int(np.median(scan.durations)))
+    stream, usual = source.stream, int(np.median(scan.durations))
+    rates = (stream.guessed_rate, stream.average_rate)
+    steps = [max(1, round(1 / (rate * source.time_base))) for rate in rates if rate]
+    if not steps or usual in steps:
+        return max(1, usual)
+    return steps[0]
 
 
 def _fill_times(times: Sequence[int | None], step: int) -> IntArray:

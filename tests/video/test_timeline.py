@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stablechat.video import _timeline as module
 from stablechat.video._inspect import inspect_here
-from stablechat.video._timeline import _Scan, paired_fields
+from stablechat.video._timeline import _Scan, _step_ticks, paired_fields
 from stablechat.video.limits import VideoLimits
 
 
@@ -74,6 +77,26 @@ def test_times_that_are_missing_are_not_paired() -> None:
     scan = scan_of([(0, 20, True), (20, 20, False), (40, 20, False), (60, 20, False)])
     scan.pts[1] = None
     assert paired_fields(scan, [0, 40]) is scan
+
+
+@pytest.mark.parametrize(
+    ("guessed", "average", "duration", "step"),
+    [
+        (1, 25, 40, 40),  # H.264 in a program stream: the guess is nonsense
+        (50, 25, 40, 40),
+        (50, 25, 20, 20),
+        (25, 30, 0, 40),  # packets that say nothing
+        (None, 25, 7, 40),
+        (None, None, 33, 33),
+        (None, None, 0, 1),
+    ],
+)
+def test_the_step_where_there_are_no_times(
+    guessed: int | None, average: int | None, duration: int, step: int
+) -> None:
+    stream = SimpleNamespace(guessed_rate=guessed, average_rate=average)
+    source: Any = SimpleNamespace(stream=stream, time_base=Fraction(1, 1000))
+    assert _step_ticks(source, scan_of([(0, duration, True)])) == step
 
 
 def test_a_camcorders_fields_need_no_decoding(
