@@ -151,7 +151,7 @@ def _sample(
     rows = np.searchsorted(unique, wanted)
     damage = signs_of_damage(numbers != unique, tray.damaged)
     return FrameSample(
-        video=replace(info, warnings=(*info.warnings, *damage)),
+        video=replace(info, warnings=tuple(dict.fromkeys([*info.warnings, *damage]))),
         frames=tray.pictures if len(unique) == len(wanted) else tray.pictures[rows],
         indices=numbers[rows],
         pts_seconds=timeline.seconds[numbers[rows]],
@@ -217,11 +217,14 @@ class _Tray:
         """The pictures' numbers.
 
         Raises:
-            VideoError: If a picture is missing or has no such number.
+            VideoError: If a picture is missing, has no such number, or comes before
+                the one in front of it.
         """
-        if np.any(self._numbers < 0) or np.any(self._numbers >= num_frames):
+        numbers = self._numbers
+        rising = np.all(np.diff(numbers) >= 0)
+        if not rising or numbers[0] < 0 or numbers[-1] >= num_frames:
             raise self._nonsense()
-        return self._numbers
+        return numbers
 
     def _nonsense(self) -> VideoError:
         return VideoError(

@@ -119,6 +119,8 @@ def test_what_only_sampling_sees_is_told(late_damage: Path) -> None:
         "was taken instead."
     )
     assert replace(sample.video, warnings=()) == info
+    again = sample_frames(sample.video, 220)
+    assert again.video.warnings == sample.video.warnings
 
 
 def test_a_sample_beside_the_damage_is_not_suspected(late_damage: Path) -> None:

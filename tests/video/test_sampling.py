@@ -316,6 +316,9 @@ def test_pictures_that_are_missing_or_of_another_size_are_noticed() -> None:
     with pytest.raises(VideoError, match="makes no sense"):
         tray.checked_numbers(4)
     assert tray.checked_numbers(5).tolist() == [3, 4]
+    tray.take(Message({"row": 1, "number": 2}, [np.ones((4, 6, 3), np.uint8)]))
+    with pytest.raises(VideoError, match="makes no sense"):
+        tray.checked_numbers(5)  # backwards
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
