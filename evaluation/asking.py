@@ -6,10 +6,12 @@ from pathlib import Path
 
 from evaluation.datasets import Sample
 from evaluation.frames import Split
+from evaluation.processes import ALONE, Processes
 from stablechat.chat import StableChat
 from stablechat.errors import InputError
 from stablechat.last_row import TIMES_BEFORE_ROWS, LastRow
 from stablechat.loader import load_model
+from stablechat.placement import choose_device
 from stablechat.types import NUM_BINS, Generation, GenerationConfig, TimeSpan
 from stablechat.video import read_timeline
 
@@ -33,24 +35,39 @@ class BenchmarkChat(StableChat):
             InputError: The video can't be read, or has no such frames.
             ModelError: The model failed.
         """
-        segment = segment_of(video, sample.split)
+        is_picture = sample.task == "rec"
+        whole = is_picture or sample.whole_video
+        segment = None if whole else segment_of(video, sample.split)
         with self._turn(None, None) as turn:
-            encoded = turn.encode_video(video, segment)
+            if is_picture:
+                encoded = turn.encode_picture(video, 0.0)
+            else:
+                encoded = turn.encode_video(video, segment)
             end = last_row(sample, turn.first_time_token)
             return turn.answer(encoded, sample.prompt, config, end)
 
 
-def last_row(sample: Sample, first_time_token: int) -> LastRow:
+def last_row(sample: Sample, first_time_token: int) -> LastRow | None:
     """What tells that an answer is complete, as in :meth:`StableChat.ground`."""
+    if sample.task not in TIMES_BEFORE_ROWS:
+        return None
     unit = sample.asked_end_unit
     end_bin = None if unit is None else round(unit * (NUM_BINS - 1))
     return LastRow(first_time_token, TIMES_BEFORE_ROWS[sample.task], end_bin)
 
 
 def load_chat(
-    model: str | None, device: str | None, dtype: str | None
+    model: str | None,
+    device: str | None,
+    dtype: str | None,
+    processes: Processes = ALONE,
 ) -> BenchmarkChat:
-    """Load a model; None picks as :func:`stablechat.loader.load_model` does."""
+    """Load a model; None picks as :func:`stablechat.loader.load_model` does.
+
+    Each of several processes takes a card of its own, unless a device is named.
+    """
+    if device is None and processes.count > 1 and choose_device(None).type == "cuda":
+        device = f"cuda:{processes.local_rank}"
     return BenchmarkChat(load_model(model, device, dtype))
 
 

@@ -1,7 +1,7 @@
 """Overlaps of spans, boxes and tubes, and what is made of them. Pure numpy.
 
-The definitions are those of LLaVA-ST (arXiv 2501.08282) as released; VidSTG and HC-STVG
-average over frames in the same way and call stIoU "vIoU".
+The definitions are those of LLaVA-ST (arXiv 2501.08282) as released. What VidSTG and
+HC-STVG call vIoU differs in the frames it counts: see ``benchmark_viou.py``.
 """
 
 from __future__ import annotations
@@ -77,44 +77,65 @@ def box_iou(a: npt.ArrayLike, b: npt.ArrayLike) -> FloatArray:
 
 
 def tube_overlap(truth: Mapping[int, Box], answer: Mapping[int, Box]) -> TubeOverlap:
-    """Overlap of tubes, boxes by frame number.
+    """Overlap of two tubes, boxes by frame number; see :func:`tube_overlaps`."""
+    siou, stiou = tube_overlaps([truth], [answer])
+    return TubeOverlap(float(siou[0]), float(stiou[0]))
+
+
+def tube_overlaps(
+    truths: Sequence[Mapping[int, Box]], answers: Sequence[Mapping[int, Box]]
+) -> tuple[FloatArray, FloatArray]:
+    """Overlap of tubes, pair by pair, all boxes at once.
 
     Args:
-        truth: ``{frame: (x1, y1, x2, y2)}``.
-        answer: The same.
+        truths: N times ``{frame: (x1, y1, x2, y2)}``.
+        answers: The same, N.
 
     Returns:
-        sIoU and stIoU; both 0 where no frame has two boxes.
+        sIoU and stIoU, float64 ``(N,)`` each; 0 where no frame has two boxes.
     """
-    shared = sorted(truth.keys() & answer.keys())
-    if not shared:
-        return TubeOverlap(0.0, 0.0)
-    total = float(
-        box_iou([truth[frame] for frame in shared], [answer[frame] for frame in shared])
-        .sum()
-        .item()
+    pairs = list(zip(truths, answers, strict=True))
+    shared = [truth.keys() & answer.keys() for truth, answer in pairs]
+    boxes = [
+        (truth[frame], answer[frame])
+        for (truth, answer), frames in zip(pairs, shared, strict=True)
+        for frame in sorted(frames)
+    ]
+    num_shared = np.array([len(frames) for frames in shared], np.float64)
+    num_either = np.array([len(t.keys() | a.keys()) for t, a in pairs], np.float64)
+    rows = np.repeat(np.arange(len(pairs)), num_shared.astype(np.int64))
+    flat = np.array(boxes, np.float64).reshape(-1, 2, 4)
+    ious = box_iou(flat[:, 0], flat[:, 1])
+    # Of nothing, bincount makes whole numbers.
+    totals = np.bincount(rows, ious, len(pairs)).astype(np.float64)
+    return (
+        _ratio(totals, num_shared, num_shared > 0),
+        _ratio(totals, num_either, num_either > 0),
     )
-    return TubeOverlap(total / len(shared), total / len(truth.keys() | answer.keys()))
 
 
-def mean(values: Sequence[float]) -> float:
+def mean(values: npt.ArrayLike) -> float:
     """Average as a fraction; 0 where there is nothing."""
-    return float(np.mean(values)) if len(values) else 0.0
+    numbers = np.asarray(values, np.float64)
+    return float(numbers.mean()) if numbers.size else 0.0
 
 
-def recall_percent(
-    values: Sequence[float], threshold: float, *, must_exceed: bool = False
-) -> float:
-    """Share of values that reach a threshold, in percent; 0 where there is nothing.
+def hits_percent(
+    values: npt.ArrayLike, threshold: float, *, must_exceed: bool = False
+) -> FloatArray:
+    """100 where a value reaches a threshold, 0 elsewhere: its mean is the recall.
 
     Args:
-        values: Overlaps.
+        values: Overlaps, ``(N,)``.
         threshold: What to reach.
         must_exceed: Whether a value equal to the threshold fails.
+
+    Returns:
+        float64 ``(N,)``.
     """
     overlaps = np.asarray(values, np.float64)
     hits = overlaps > threshold if must_exceed else overlaps >= threshold
-    return 100.0 * float(np.mean(hits)) if hits.size else 0.0
+    return np.where(hits, 100.0, 0.0)
 
 
 def _areas(boxes: FloatArray) -> FloatArray:

@@ -5,18 +5,28 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from evaluation.answers import convert_outputs
 from evaluation.datasets import Sample
-from evaluation.rows import RowFile
+from evaluation.datasets.videos import VideoFolder
+from evaluation.processes import (
+    ALONE,
+    Processes,
+    count_lines,
+    part_files,
+    take_over_parts,
+)
+from evaluation.progress import Progress
+from evaluation.row_file import RowFile
 from stablechat.errors import InputError
 from stablechat.types import Generation, GenerationConfig
 
-# How often a log that is not a terminal gets a line.
-_SECONDS_BETWEEN_LINES = 10.0
+# Sampled rows draw from seeds of their own, so that no row's answer depends on where
+# a run was ended, or on how many processes share it.
+_SEEDS_A_ROW = 1_000_003
 
 
 class Asker(Protocol):
@@ -90,9 +100,10 @@ def run(
     out: RowFile,
     config: GenerationConfig,
     *,
+    processes: Processes = ALONE,
     stderr: TextIO | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> RunSummary:
+) -> RunSummary | None:
     """Ask all that is not answered yet.
 
     Args:
@@ -101,38 +112,133 @@ def run(
         asker: The model.
         out: The result file; rows that it holds are not asked again.
         config: How to decode.
+        processes: Which part of the rows is this process's.
         stderr: Where progress goes.
         clock: Seconds, for progress.
 
+    Returns:
+        What the file holds; None in a process that does not own it.
+
     Raises:
-        InputError: The file holds another benchmark's or another model's rows.
+        InputError: The file holds another benchmark's or another model's rows, or
+            another run writes it.
         ModelError: The model failed; what is written so far is good.
     """
-    check_same_model(out.rows, asker.name)
-    todo = pending(samples, out.rows)
-    rows = list(out.rows)
-    progress = _Progress(len(samples), len(todo), stderr or sys.stderr, clock)
+    work = _Work(
+        samples, VideoFolder(videos), asker, config, stderr or sys.stderr, clock
+    )
+    if processes.count == 1:
+        with out:
+            take_over_parts(out)
+            work.answer_all(samples, out, out.rows, work.progress(samples, out.rows))
+            return _summary(out.rows, work.num_new)
+    if not processes.is_main:
+        processes.wait_for_all()
+        work.answer_part(processes, out.path)
+        processes.wait_for_all()
+        return None
     with out:
+        take_over_parts(out)
+        num_before = len(out.rows)
+        # The others begin when the file is this run's and at rest.
+        processes.wait_for_all()
+        work.answer_part(processes, out.path)
+        processes.wait_for_all()
+        take_over_parts(out)
+        out.replace(_in_order(out.rows, samples))
+        return _summary(out.rows, len(out.rows) - num_before)
+
+
+class _Work:
+    """Asks the questions of one process."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        videos: VideoFolder,
+        asker: Asker,
+        config: GenerationConfig,
+        stderr: TextIO,
+        clock: Callable[[], float],
+    ) -> None:
+        self.num_new = 0
+        self._samples, self._videos, self._asker = samples, videos, asker
+        self._config, self._stderr, self._clock = config, stderr, clock
+
+    def progress(
+        self,
+        samples: Sequence[Sample],
+        done: Sequence[Mapping[str, Any]],
+        count_done: Callable[[], int] | None = None,
+    ) -> Progress:
+        """What tells how far the run is."""
+        todo = len(pending(samples, done))
+        return Progress(len(samples), todo, self._stderr, self._clock, count_done)
+
+    def answer_part(self, processes: Processes, path: Path) -> None:
+        """Ask this process's share, into its own file."""
+        done = RowFile(path, check_lock=False).rows
+        progress = None
+        if processes.is_main:
+            progress = self.progress(
+                self._samples, done, lambda: count_lines(part_files(path))
+            )
+        with RowFile(processes.part_file(path)) as part:
+            self.answer_all(processes.part_of(self._samples), part, done, progress)
+
+    def answer_all(
+        self,
+        samples: Sequence[Sample],
+        out: RowFile,
+        done: Sequence[Mapping[str, Any]],
+        progress: Progress | None,
+    ) -> None:
+        """Ask those of some samples that are not answered yet.
+
+        Args:
+            samples: What to ask.
+            out: Where the answers go.
+            done: The rows that are there already.
+            progress: Told after each row.
+        """
+        check_same_model(done, self._asker.name)
+        todo = pending(samples, done)
+        num_missing = sum(bool(row.get("missing")) for row in done)
         for sample in todo:
-            rows.append(answer_row(sample, videos, asker, config))
-            out.append(rows[-1])
-            progress.tell(sum(bool(row.get("missing")) for row in rows))
+            row = answer_row(sample, self._videos, self._asker, self._config)
+            out.append(row)
+            self.num_new += 1
+            num_missing += row["missing"]
+            if progress is not None:
+                progress.tell(num_missing)
+
+
+def _in_order(
+    rows: Iterable[Mapping[str, Any]], samples: Sequence[Sample]
+) -> list[Mapping[str, Any]]:
+    """Rows as one process would have written them; others behind."""
+    places = {sample.index: place for place, sample in enumerate(samples)}
+    return sorted(rows, key=lambda row: places.get(row["index"], len(places)))
+
+
+def _summary(rows: Sequence[Mapping[str, Any]], num_new: int) -> RunSummary:
     return RunSummary(
         num_rows=len(rows),
-        num_new=len(todo),
+        num_new=num_new,
         num_missing=sum(bool(row.get("missing")) for row in rows),
         num_cut=sum(row.get("finish_reason") == "length" for row in rows),
     )
 
 
 def answer_row(
-    sample: Sample, videos: Path, asker: Asker, config: GenerationConfig
+    sample: Sample, videos: VideoFolder, asker: Asker, config: GenerationConfig
 ) -> dict[str, Any]:
     """Ask one question; a video that can't be used gives a row that says so."""
     started = time.perf_counter()
     generation, problem = None, None
     try:
-        generation = asker.ask(videos / sample.video_path, sample, config)
+        path = videos.find(sample.video_path)
+        generation = asker.ask(path, sample, _seeded(config, sample))
     except InputError as error:
         problem = " ".join(str(error).split())
     text = "" if generation is None else generation.text
@@ -143,10 +249,7 @@ def answer_row(
         "video": sample.video_path,
         "query": sample.query,
         "prompt": sample.prompt,
-        "split": list(sample.split),
-        "width": sample.width,
-        "height": sample.height,
-        "gt": sample.truth,
+        **sample.truth_fields,
         "outputs": text,
         "converted_outputs": convert_outputs(text),
         "finish_reason": None if generation is None else generation.finish_reason,
@@ -156,36 +259,7 @@ def answer_row(
     }
 
 
-class _Progress:
-    """How far a run is and how long it will take, on stderr."""
-
-    def __init__(
-        self, total: int, todo: int, stream: TextIO, clock: Callable[[], float]
-    ) -> None:
-        self._total, self._todo, self._done = total, todo, 0
-        self._stream, self._clock = stream, clock
-        self._started = self._told = clock()
-        if todo < total:
-            print(f"{total - todo} of {total} rows are there already", file=stream)
-
-    def tell(self, num_missing: int) -> None:
-        """One more row is done."""
-        self._done += 1
-        now, left = self._clock(), self._todo - self._done
-        terminal = self._stream.isatty()
-        if not terminal and left and now - self._told < _SECONDS_BETWEEN_LINES:
-            return
-        self._told = now
-        each = (now - self._started) / self._done
-        line = (
-            f"{self._total - left}/{self._total} rows, {num_missing} missing, "
-            f"{each:.1f} s a row, {_duration(each * left)} left"
-        )
-        start, end = ("\r\033[K", "" if left else "\n") if terminal else ("", "\n")
-        print(f"{start}{line}", end=end, file=self._stream, flush=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
+def _seeded(config: GenerationConfig, sample: Sample) -> GenerationConfig:
+    if config.temperature == 0:
+        return config
+    return replace(config, seed=config.seed * _SEEDS_A_ROW + sample.index)

@@ -27,6 +27,8 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
     "imageio_ffmpeg": "imageio-ffmpeg",
 }
+#: In requirements-eval.txt: imported by the commands that need them.
+EXTRAS = ("matplotlib", "pycocoevalcap")
 #: Used only where it can be imported; see requirements.txt.
 OPTIONAL = {"flash_attn", "bitsandbytes"}
 
@@ -64,19 +66,26 @@ def third_party(*folders: str) -> set[str]:
 def test_every_import_of_the_product_is_required() -> None:
     imports = third_party("app.py", *sorted(OURS - {"app"}))
     needed = {DISTRIBUTIONS.get(name, name) for name in imports}
-    assert needed <= set(required("requirements.txt"))
+    assert needed <= set(required("requirements.txt")) | set(EXTRAS)
 
 
-def test_every_requirement_has_a_floor_a_ceiling_and_a_reason() -> None:
+def test_only_the_evaluation_needs_its_extras() -> None:
+    imports = third_party("app.py", *sorted(OURS - {"app", "evaluation"}))
+    assert not imports & set(EXTRAS)
+    assert set(EXTRAS) <= set(required("requirements-eval.txt"))
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-eval.txt"])
+def test_every_requirement_has_a_floor_a_ceiling_and_a_reason(name: str) -> None:
     lines = [
         line
-        for line in (ROOT / "requirements.txt").read_text().splitlines()
-        if line and not line.startswith("#")
+        for line in (ROOT / name).read_text().splitlines()
+        if line and not line.startswith(("#", "-r "))
     ]
-    ranges = required("requirements.txt")
+    ranges = required(name)
     assert len(ranges) == len(lines)
-    for name, versions in ranges.items():
-        assert re.fullmatch(r">=[\d.]+,<[\d.]+", versions), name
+    for library, versions in ranges.items():
+        assert re.fullmatch(r">=[\d.]+,<[\d.]+", versions), library
     assert "torchvision" not in ranges
 
 

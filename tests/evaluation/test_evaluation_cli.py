@@ -72,7 +72,8 @@ def test_score_prints_one_flat_object(
     task: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = GOLDEN_METRICS / f"{task}.jsonl"
-    assert call("score", path, "--task", task, "--protocol", "released") == 0
+    more = () if task != "elc" else ("--captions", "no")
+    assert call("score", path, "--task", task, "--protocol", "released", *more) == 0
     found = json.loads(capsys.readouterr().out)
     expected = EXPECTED[task].get("overall", EXPECTED[task])
     assert {key: found[key] for key in expected if key != "caption_score"} == {
@@ -81,6 +82,39 @@ def test_score_prints_one_flat_object(
         if key != "caption_score"
     }
     assert all(isinstance(value, (int, float)) for value in found.values())
+
+
+def test_captions_that_cannot_be_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    score = ("score", GOLDEN_METRICS / "elc.jsonl", "--task", "elc")
+    assert call(*score) == 0
+    told = capsys.readouterr()
+    assert "note: Captions are not scored" in told.err and "Java" in told.err
+    assert "METEOR" not in json.loads(told.out)
+    assert call(*score, "--captions", "yes") == cli.EXIT_BAD_INPUT
+    assert capsys.readouterr().err.startswith("error: Captions are not scored")
+
+
+def test_confidence_intervals(capsys: pytest.CaptureFixture[str]) -> None:
+    path = GOLDEN_METRICS / "stvg.jsonl"
+    assert call("score", path, "--task", "stvg", "--bootstrap", 200) == 0
+    found = json.loads(capsys.readouterr().out)
+    for name in ("mtiou", "siou@0.5", "viou@0.7"):
+        assert found[f"{name}_low"] < found[name] < found[f"{name}_high"]
+
+
+@pytest.mark.parametrize("protocol", ["hcstvg", "vidstg"])
+def test_the_benchmarks_own_metrics(
+    protocol: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = GOLDEN_METRICS / "stvg.jsonl"
+    assert call("score", path, "--task", "stvg", "--protocol", protocol) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert 0.3 < found["m_viou"] < found["m_tiou"] < 0.7
+    assert call("score", path, "--task", "elc", "--protocol", protocol) == 2
+    assert "is for task stvg" in capsys.readouterr().err
 
 
 def test_scoring_loads_no_torch() -> None:
@@ -102,7 +136,10 @@ def test_scoring_loads_no_torch() -> None:
 
 #: Arguments behind those of a good run, and what the line on stderr says.
 BAD_RUNS: list[tuple[str, str]] = [
-    ("--task tvg", "invalid choice: 'tvg'"),
+    ("--task tvg", "ST-Align has no task tvg; it has stvg, svg, elc"),
+    ("--task dance", "invalid choice: 'dance'"),
+    ("--dataset kinetics", "invalid choice: 'kinetics'"),
+    ("--temperature -1", "must be a number from 0 on"),
     ("--limit 0", "must be a number from 1 on"),
     ("--limit x", "must be a number from 1 on"),
     ("--subset -1", "must be a number from 1 on"),
@@ -156,6 +193,94 @@ def test_bad_calls(
     assert call(*arguments.format(rows=rows).split()) == cli.EXIT_BAD_INPUT
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and says in line
+
+
+def test_bad_rows_are_listed_and_can_be_left_out(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = json.loads((world / "stvg.json").read_text())
+    rows.insert(1, annotation(video_path=""))
+    rows.append({"meta": 3})
+    write_annotations(world / "stvg.json", rows)
+    look = ("validate", "--annotations", world / "stvg.json", "--task", "stvg")
+    assert call(*look) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "row 1: video_path must be text, got ''",
+        "row 4: 'int' object is not subscriptable",
+        f"{world / 'stvg.json'}: 5 rows, 2 of them unusable; 3 questions",
+    ]
+    assert call(*run_arguments(world)) == cli.EXIT_BAD_INPUT
+    assert "2 of the 5 rows" in capsys.readouterr().err
+    assert call(*run_arguments(world, "--skip-bad-rows")) == 0
+    assert "2 annotated rows are unusable" in capsys.readouterr().out
+    info = json.loads((world / "rows.run.json").read_text())
+    assert info["num_bad_rows"] == 2 and info["bad_rows"][1].startswith("row 4")
+    written = read_json_lines(world / "rows.jsonl")
+    assert [row["index"] for row in written] == [0, 2, 3]
+
+
+def test_videos_are_looked_at_before_a_run(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look = ("validate", "--annotations", world / "stvg.json", "--task", "stvg")
+    assert call(*look, "--videos", world / "videos") == 1
+    gone, broken, summary = capsys.readouterr().out.splitlines()
+    assert gone.startswith("gone.mp4: There is no") and broken.startswith("broken.mp4:")
+    assert summary.endswith("3 questions about 3 videos, 2 of them unusable")
+    long = annotation(video_path="there.mp4", meta={"split": [0, 30]})
+    long["meta"]["time_token"] = {"<s>": 20, "<e>": 25}
+    write_annotations(world / "stvg.json", [long])
+    assert call(*look, "--videos", world / "videos") == 1
+    assert "ends at frame 30 and the video has 30 frames" in capsys.readouterr().out
+
+
+def test_a_run_is_gone_on_with_in_the_same_way_only(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*run_arguments(world, "--limit", 1)) == 0
+    capsys.readouterr()
+    before = (world / "rows.jsonl").read_bytes()
+    for more, says in (
+        (("--temperature", 0.5), "another decoding ({'temperature': 0.0}, now"),
+        (("--max-new-tokens", 5), "'max_new_tokens': 4"),
+    ):
+        assert call(*run_arguments(world, *more)) == cli.EXIT_BAD_INPUT
+        assert says in capsys.readouterr().err
+    rows = json.loads((world / "stvg.json").read_text())
+    write_annotations(world / "stvg.json", [*rows, rows[0]])
+    assert call(*run_arguments(world)) == cli.EXIT_BAD_INPUT
+    assert "content of the annotation file" in capsys.readouterr().err
+    assert (world / "rows.jsonl").read_bytes() == before
+
+
+def test_how_it_was_made_is_written_down(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*run_arguments(world, "--subset", 2, "--seed", 5)) == 0
+    info = json.loads((world / "rows.run.json").read_text())
+    assert info["dataset"] == "st-align" and info["num_questions"] == 2
+    assert (info["subset"], info["seed"], info["limit"]) == (2, 5, None)
+    assert info["decoding"]["temperature"] == 0.0
+    assert info["hardware"]["device"] == "cpu" and info["hardware"]["cores"] >= 1
+    assert {"torch", "transformers", "python"} <= set(info["versions"])
+
+
+def test_prepare_says_what_goes_where(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("prepare", "vidstg", "--root", world / "empty") == 0
+    told = capsys.readouterr().out
+    assert "[ ] test_annotations.json" in told
+    assert "[ ] vidor/validation" in told and "(for stvg)" in told
+    assert not (world / "empty").exists()
+    (world / "videos").rename(world / "sources")
+    assert call("prepare", "st-align", "--root", world) == 0
+    told = capsys.readouterr().out
+    assert "[x] stvg.json" in told and "[ ] svg.json" in told
+    assert "3 rows, 0 of them unusable, 3 questions; 2 of 3 videos are there" in told
+    command = told.splitlines()[-1].split()
+    assert command[:4] == ["python", "-m", "evaluation", "run"]
+    assert cli._parse_arguments(command[3:]).videos == world / "sources"
 
 
 def test_ctrl_c_says_how_to_go_on(

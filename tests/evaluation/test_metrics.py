@@ -11,10 +11,11 @@ from evaluation.metrics import (
     Box,
     TubeOverlap,
     box_iou,
+    hits_percent,
     mean,
-    recall_percent,
     span_iou,
     tube_overlap,
+    tube_overlaps,
 )
 
 NUMBERS = st.integers(-50, 50)
@@ -111,12 +112,36 @@ def test_tubes_without_common_frames(answer: dict[int, Box]) -> None:
     assert tube_overlap({}, {}) == TubeOverlap(0.0, 0.0)
 
 
+@st.composite
+def tubes(draw: st.DrawFn) -> dict[int, Box]:
+    frames = draw(st.lists(st.integers(0, 9), unique=True, max_size=6))
+    return {frame: draw(boxes()) for frame in frames}
+
+
+def slow_overlap(truth: dict[int, Box], answer: dict[int, Box]) -> TubeOverlap:
+    """One frame after the other, as the definitions are written."""
+    both = [frame for frame in truth if frame in answer]
+    either = set(truth) | set(answer)
+    total = sum(slow_box_iou(truth[frame], answer[frame]) for frame in both)
+    return TubeOverlap(total / max(len(both), 1), total / max(len(either), 1))
+
+
+@given(st.lists(st.tuples(tubes(), tubes()), max_size=5))
+def test_many_tubes_at_once_are_as_frame_by_frame(
+    pairs: list[tuple[dict[int, Box], dict[int, Box]]],
+) -> None:
+    siou, stiou = tube_overlaps([t for t, _ in pairs], [a for _, a in pairs])
+    expected = [slow_overlap(truth, answer) for truth, answer in pairs]
+    assert siou.tolist() == pytest.approx([e.siou for e in expected])
+    assert stiou.tolist() == pytest.approx([e.stiou for e in expected])
+
+
 def test_a_value_on_the_threshold() -> None:
     values = [0.2, 0.5, 0.7, 0.9]
-    assert recall_percent(values, 0.5) == 75.0
-    assert recall_percent(values, 0.5, must_exceed=True) == 50.0
+    assert hits_percent(values, 0.5).tolist() == [0, 100, 100, 100]
+    assert hits_percent(values, 0.5, must_exceed=True).tolist() == [0, 0, 100, 100]
 
 
 def test_nothing_to_average() -> None:
-    assert (mean([]), recall_percent([], 0.5)) == (0.0, 0.0)
+    assert mean([]) == 0.0
     assert mean([0.25, 0.75]) == 0.5

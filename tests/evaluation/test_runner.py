@@ -16,8 +16,10 @@ import pytest
 from eval_samples import ANSWER, FakeAsker, annotation
 
 from evaluation.datasets import Sample, read_sample
+from evaluation.processes import ALONE, Processes, launched_processes
 from evaluation.protocols import score
-from evaluation.rows import RowFile, read_json_lines, read_result_rows
+from evaluation.row_file import RowFile
+from evaluation.rows import read_json_lines, read_result_rows
 from evaluation.runner import RunSummary, run
 from stablechat.errors import InputError, OutOfMemoryError
 from stablechat.types import GenerationConfig
@@ -213,3 +215,99 @@ def test_answers_that_were_cut_are_counted(out: Path) -> None:
     row = {**json.loads(out.read_text()), "finish_reason": "length"}
     out.write_text(json.dumps(row) + "\n")
     assert go(samples("a"), out).num_cut == 1
+
+
+# --- one writer, or several that share the work ---------------------------------
+
+
+def test_two_runs_with_one_file_are_refused(out: Path) -> None:
+    with RowFile(out) as first:
+        first.append({"index": 0})
+        with pytest.raises(InputError, match="Another run is writing"):
+            RowFile(out)
+        late = RowFile(out, check_lock=False)
+        with pytest.raises(InputError, match="Another run is writing"), late:
+            pass
+        first.append({"index": 1})
+    assert [row["index"] for row in RowFile(out).rows] == [0, 1]
+
+
+def test_a_lock_ends_with_its_process(out: Path) -> None:
+    script = f"""
+import os, signal, sys
+sys.path[:0] = [{str(ROOT)!r}]
+from pathlib import Path
+from evaluation.row_file import RowFile
+with RowFile(Path({str(out)!r})) as file:
+    file.append({{"index": 0}})
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", script])
+    assert done.returncode == -signal.SIGKILL
+    with RowFile(out) as file:
+        assert [row["index"] for row in file.rows] == [0]
+
+
+def test_a_file_that_grew_since_it_was_looked_at(out: Path) -> None:
+    go(samples(*"ab")[:1], out)
+    early = RowFile(out)
+    go(samples(*"ab"), out)
+    asker = FakeAsker()
+    run(samples(*"abc"), Path("/videos"), asker, early, GenerationConfig())
+    assert asker.asked == ["c.mp4"]
+    assert [row["index"] for row in read_json_lines(out)] == [0, 1, 2]
+
+
+def test_what_parts_have_left_is_taken_over(out: Path, tmp_path: Path) -> None:
+    """Parts of a killed run of several: some rows twice, one line cut."""
+    asked = samples(*"abcd")
+    whole = tmp_path / "whole.jsonl"
+    go(asked, whole)
+    lines = whole.read_text().splitlines(keepends=True)
+    out.write_text(lines[0])
+    out.with_name("rows.jsonl.part0").write_text(lines[0] + lines[1])
+    out.with_name("rows.jsonl.part3").write_text(lines[3] + lines[2][:50])
+    again = FakeAsker()
+    summary = go(asked, out, again)
+    assert again.asked == ["c.mp4"]
+    assert summary == RunSummary(num_rows=4, num_new=1, num_missing=0, num_cut=0)
+    assert sorted(tmp_path.iterdir()) == [out, whole]
+    assert [row["index"] for row in read_json_lines(out)] == [0, 1, 3, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_the_shares_are_everything_once(count: int) -> None:
+    items = list(range(11))
+    shares = [list(Processes(rank, count).part_of(items)) for rank in range(count)]
+    assert [item for share in shares for item in share] == items
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_the_launcher_says_who_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    assert launched_processes() is ALONE
+    for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+    assert launched_processes() == Processes(5, 8, 1)
+
+
+def test_sampled_rows_have_seeds_of_their_own(out: Path) -> None:
+    seeds: dict[str, int] = {}
+
+    class Listening(FakeAsker):
+        def ask(self, video: Path, sample: Any, config: Any) -> Any:
+            seeds[video.name] = config.seed
+            return super().ask(video, sample, config)
+
+    def asked(names: str, seed: int) -> dict[str, int]:
+        seeds.clear()
+        out.unlink(missing_ok=True)
+        config = GenerationConfig(temperature=0.1, seed=seed)
+        chosen = [s for s in samples(*"abcd") if s.video_path[0] in names]
+        run(chosen, Path("/videos"), Listening(), RowFile(out), config)
+        return dict(seeds)
+
+    all_of_them, other_seed = asked("abcd", 1), asked("abcd", 2)
+    assert len({*all_of_them.values(), *other_seed.values()}) == 8
+    assert asked("bd", 1) == {k: all_of_them[k] for k in ("b.mp4", "d.mp4")}
