@@ -12,7 +12,16 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 
-from evaluation.commands import prepare, run, score, validate
+from evaluation.commands import (
+    breakdown,
+    cases,
+    prepare,
+    report,
+    run,
+    score,
+    sensitivity,
+    validate,
+)
 from evaluation.commands.arguments import EXIT_BAD_INPUT, Commands, Parser
 from stablechat.errors import CancelledError, StableChatError
 
@@ -28,6 +37,10 @@ _COMMANDS: dict[str, tuple[_Describe, _Call]] = {
     "validate": (validate.add_to, validate.call),
     "run": (run.add_to, run.call),
     "score": (score.add_to, score.call),
+    "breakdown": (breakdown.add_to, breakdown.call),
+    "sensitivity": (sensitivity.add_to, sensitivity.call),
+    "cases": (cases.add_to, cases.call),
+    "report": (report.add_to, report.call),
 }
 
 

@@ -41,7 +41,8 @@ def mean_intervals(
         level_percent: How sure to be.
 
     Returns:
-        Low and high end by column; None for a column with nothing in it.
+        Low and high end by column; None for a column with nothing in it, and where
+        there is one video only, which says nothing about others.
 
     Raises:
         InputError: ``resamples`` is less than 1.
@@ -50,7 +51,7 @@ def mean_intervals(
         raise InputError(f"resamples must be at least 1, got {resamples}.")
     used = {name: c for name, c in columns.items() if c is not None and len(c)}
     found: dict[str, Interval | None] = dict.fromkeys(columns)
-    if not used:
+    if not used or len(set(clusters)) < 2:
         return found
     means = _drawn_means(
         np.stack(list(used.values()), axis=1), clusters, resamples, seed

@@ -53,6 +53,7 @@ class ResultRow:
         query: The bare query.
         kind: What kind of sentence it is, where the benchmark has kinds.
         fps: Frames a second, where the benchmark says so.
+        finish_reason: How the answer ended; empty where the file does not say.
     """
 
     outputs: str | None
@@ -71,6 +72,7 @@ class ResultRow:
     query: str = ""
     kind: str = ""
     fps: float | None = None
+    finish_reason: str = ""
 
 
 def read_result_rows(path: Path, task: Task) -> list[ResultRow]:
@@ -146,6 +148,7 @@ def _facts(raw: Mapping[str, Any]) -> dict[str, Any]:
         "video": str(raw.get("video", "")),
         "query": str(raw.get("query", "")),
         "kind": str(raw.get("kind", "")),
+        "finish_reason": str(raw.get("finish_reason") or ""),
         "fps": None if fps is None else _numbers([fps], 1)[0],
     }
 

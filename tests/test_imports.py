@@ -67,6 +67,7 @@ HOMES: dict[str, set[str]] = {
     "av": {"stablechat.video", "render", "training", "evaluation", "benchmarks"},
     "bitsandbytes": {"stablechat.quantization"},
     "torch": {"stablechat", "training", "benchmarks"},
+    "matplotlib": {"evaluation.figures"},
     "cv2": {"render", "training", "evaluation", "benchmarks"},
 }
 

@@ -1,0 +1,202 @@
+"""From result files, cases and a sensitivity study to a report."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.breakdown import break_down
+from evaluation.datasets.values import NOT_IN_FORMAT, read_object
+from evaluation.figures import histogram_png, scatter_png
+from evaluation.predictions import TUBE_TASKS
+from evaluation.report import tables
+from evaluation.report.blocks import Block, Picture, Report, Section, Text
+from evaluation.report.html import to_html
+from evaluation.report.markdown import FIGURES, to_markdown
+from evaluation.report.run_result import RunResult
+from stablechat.errors import InputError, RenderError
+
+CASES_FILE = "cases.json"
+SENSITIVITY_FILE = "sensitivity.json"
+SENSITIVITY_FIGURE = "sensitivity.png"
+
+_PROTOCOLS = (
+    "Strict counts every row: a video that can't be read and an answer that can't be "
+    "parsed are worth 0. Released equals the published evaluation code, oddities "
+    "included. Published numbers are other people's, measured with the full model; on "
+    "another benchmark they say nothing about this one."
+)
+
+
+def build(
+    title: str,
+    runs: Sequence[RunResult],
+    resamples: int,
+    *,
+    cases: Path | None = None,
+    sensitivity: Path | None = None,
+    out: Path | None = None,
+) -> Report:
+    """Put a report together.
+
+    Args:
+        title: Its title.
+        runs: At least one, their names different.
+        resamples: For confidence intervals.
+        cases: A folder that ``cases`` has written.
+        sensitivity: A folder that ``sensitivity`` has written.
+        out: The folder of the report, for links to the cases' videos.
+
+    Raises:
+        InputError: A folder holds something else, or matplotlib is missing.
+    """
+    sections = [
+        Section("Rows", [tables.rows_table(runs), *_notes(runs)]),
+        Section("Metrics", [Text(_PROTOCOLS), *_metrics(runs, resamples)]),
+    ]
+    broken = [block for run in runs for block in _breakdown(run)]
+    if broken:
+        sections.append(Section("Breakdown", broken))
+    if sensitivity is not None:
+        sections.append(Section("Sensitivity", _sensitivity(sensitivity)))
+    if cases is not None:
+        sections.append(Section("Cases", _cases(cases, out)))
+    sections.append(Section("How it was made", _settings(runs)))
+    return Report(title, sections)
+
+
+def write(report: Report, folder: Path) -> tuple[Path, Path]:
+    """Write ``report.html`` and ``report.md``, each whole or not at all.
+
+    Returns:
+        Their paths.
+
+    Raises:
+        RenderError: They can't be written.
+    """
+    markdown, pictures = to_markdown(report)
+    html_path, markdown_path = folder / "report.html", folder / "report.md"
+    try:
+        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+        for name, content in pictures.items():
+            _replace(folder / name, content)
+        _replace(markdown_path, markdown.encode("utf-8", "replace"))
+        _replace(html_path, to_html(report).encode("utf-8", "replace"))
+    except OSError as error:
+        reason = error.strerror or error
+        raise RenderError(f"{folder} can't be written to ({reason}).") from error
+    return html_path, markdown_path
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _notes(runs: Sequence[RunResult]) -> list[Text]:
+    return [Text(f"{run.name}: {note}") for run in runs for note in run.notes]
+
+
+def _settings(runs: Sequence[RunResult]) -> list[Block]:
+    told = [run for run in runs if run.info]
+    silent = ", ".join(run.name for run in runs if not run.info)
+    blocks: list[Block] = [tables.settings_table(told)] if told else []
+    note = f"How {silent} was made is not written down beside its rows."
+    return [*blocks, *([Text(note)] if silent else [])]
+
+
+def _metrics(runs: Sequence[RunResult], resamples: int) -> list[Block]:
+    tasks = dict.fromkeys(run.task for run in runs)
+    return [
+        tables.metrics_table([r for r in runs if r.task == task], task, resamples)
+        for task in tasks
+    ]
+
+
+def _breakdown(run: RunResult) -> list[Block]:
+    if run.task not in TUBE_TASKS:
+        return []
+    breakdown = break_down(run.rows, run.task)
+    blocks: list[Block] = [tables.breakdown_table(run, breakdown)]
+    if not np.isnan(breakdown.tiou).any():
+        name = "".join(c if c.isalnum() else "_" for c in run.name)
+        blocks += [
+            Picture(
+                f"scatter_{name}",
+                "png",
+                scatter_png(breakdown),
+                f"{run.name}: time against place, one dot a row.",
+            ),
+            Picture(
+                f"tiou_{name}",
+                "png",
+                histogram_png(breakdown),
+                f"{run.name}: how often each tIoU is reached.",
+            ),
+        ]
+    return blocks
+
+
+def _sensitivity(folder: Path) -> list[Block]:
+    data = read_object(folder / SENSITIVITY_FILE)
+    try:
+        table = tables.sensitivity_table(data)
+        count = data["settings"][0]["num_rows"]
+    except (KeyError, IndexError, *NOT_IN_FORMAT) as error:
+        raise _not_ours(folder / SENSITIVITY_FILE, error) from error
+    figure = Picture(
+        "sensitivity",
+        "png",
+        _read(folder / SENSITIVITY_FIGURE),
+        f"What the temperature does, on {count} rows.",
+    )
+    return [figure, table]
+
+
+def _cases(folder: Path, out: Path | None) -> list[Block]:
+    data = read_object(folder / CASES_FILE)
+    try:
+        blocks: list[Block] = [tables.tags_table(data)]
+        blocks += [_case(case, folder, out) for case in data["cases"]]
+    except (KeyError, *NOT_IN_FORMAT) as error:
+        raise _not_ours(folder / CASES_FILE, error) from error
+    return blocks
+
+
+def _case(case: Mapping[str, Any], folder: Path, out: Path | None) -> Picture:
+    name = f"row_{int(case['index']):05d}"
+    video = folder / f"{name}.mp4"
+    link = ""
+    if out is not None and video.is_file():
+        link = Path(os.path.relpath(video, out)).as_posix()
+    tiou = "" if case["tiou"] is None else f"tIoU {case['tiou']:.2f}, "
+    tags = ", ".join(case["tags"]) or "right"
+    caption = (
+        f"Row {int(case['index'])}: {case['query']} ({tiou}sIoU {case['siou']:.2f}; "
+        f"{tags}). Truth green, answer red."
+    )
+    return Picture(name, "jpg", _read(folder / f"{name}.jpg"), caption, link)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{path} can't be read ({reason}).") from error
+
+
+def _not_ours(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path} is not what this program writes "
+        f"({type(error).__name__}: {' '.join(str(error).split())})."
+    )
