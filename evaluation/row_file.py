@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from evaluation.files import write_file
 from evaluation.json_lines import RawRow, json_object, read_bytes
 from stablechat.errors import InputError
 
@@ -94,14 +95,8 @@ class RowFile:
 
     def replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Put other rows in the place of all, in one step, at the end of a run."""
-        temporary = self.path.with_name(f".{self.path.name}.new")
-        try:
-            temporary.write_bytes(b"".join(map(_line, rows)))
-            os.replace(temporary, self.path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise _not_writable(self.path, error) from error
         self.rows = [dict(row) for row in rows]
+        write_file(self.path, b"".join(map(_line, self.rows)))
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

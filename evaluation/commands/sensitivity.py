@@ -82,6 +82,7 @@ def call(args: argparse.Namespace) -> str:
 
 def _write(args: argparse.Namespace, settings: list[tuple[float, int]]) -> str:
     from evaluation.figures import sensitivity_png
+    from evaluation.files import write_file
     from evaluation.report.build import SENSITIVITY_FIGURE, SENSITIVITY_FILE
     from evaluation.rows import read_result_rows
     from evaluation.sensitivity import measure, rows_path
@@ -90,5 +91,5 @@ def _write(args: argparse.Namespace, settings: list[tuple[float, int]]) -> str:
     rows = {s: read_result_rows(rows_path(args.out, s), args.task) for s in settings}
     found = measure(rows, args.task)
     write_json(args.out / SENSITIVITY_FILE, found.as_dict())
-    (args.out / SENSITIVITY_FIGURE).write_bytes(sensitivity_png(found))
+    write_file(args.out / SENSITIVITY_FIGURE, sensitivity_png(found))
     return f"{args.out}: {len(settings)} settings, {SENSITIVITY_FILE} and a figure"

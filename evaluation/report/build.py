@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,14 @@ import numpy as np
 from evaluation.breakdown import break_down
 from evaluation.datasets.values import NOT_IN_FORMAT, read_object
 from evaluation.figures import histogram_png, scatter_png
+from evaluation.files import write_file
 from evaluation.predictions import TUBE_TASKS
 from evaluation.report import tables
 from evaluation.report.blocks import Block, Picture, Report, Section, Text
 from evaluation.report.html import to_html
-from evaluation.report.markdown import FIGURES, to_markdown
+from evaluation.report.markdown import to_markdown
 from evaluation.report.run_result import RunResult
-from stablechat.errors import InputError, RenderError
+from stablechat.errors import InputError
 
 CASES_FILE = "cases.json"
 SENSITIVITY_FILE = "sensitivity.json"
@@ -81,25 +81,12 @@ def write(report: Report, folder: Path) -> tuple[Path, Path]:
     """
     markdown, pictures = to_markdown(report)
     html_path, markdown_path = folder / "report.html", folder / "report.md"
-    try:
-        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-        for name, content in pictures.items():
-            _replace(folder / name, content)
-        _replace(markdown_path, markdown.encode("utf-8", "replace"))
-        _replace(html_path, to_html(report).encode("utf-8", "replace"))
-    except OSError as error:
-        reason = error.strerror or error
-        raise RenderError(f"{folder} can't be written to ({reason}).") from error
+    for name, content in pictures.items():
+        write_file(folder / name, content)
+    # A name that is not UTF-8 must not lose the report.
+    write_file(markdown_path, markdown.encode("utf-8", "replace"))
+    write_file(html_path, to_html(report).encode("utf-8", "replace"))
     return html_path, markdown_path
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _notes(runs: Sequence[RunResult]) -> list[Text]:

@@ -54,7 +54,12 @@ def test_a_row(tmp_path: Path, version: int) -> None:
     assert sample.true_track[264] == (250, 20, 280, 120)
     assert len(sample.true_track) == 241
     assert set(sample.true_boxes) < set(sample.true_track)
-    assert "can we see The man in red turns around occurring?" in sample.prompt
+    assert sample.prompt == (
+        "At which time interval in the video can we see The man in red turns around "
+        "occurring? Please describe the location of the corresponding subject/object "
+        "in this video.Please firstly give the timestamps, and then give the spatial "
+        "bounding box corresponding to each timestamp in the time period."
+    )
     assert sample.facts == {"fps": 24.0}
     track = sample.truth["track"]
     assert track["first"] == 24 and len(track["xyxy"]) == 241

@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eval_samples import FakeAsker, answer_text
 
 from evaluation.datasets import DATASETS
 from evaluation.datasets.loading import Loaded
+from evaluation.protocols import score
+from evaluation.row_file import RowFile
+from evaluation.rows import read_result_rows
+from evaluation.runner import run
 from stablechat.errors import InputError
+from stablechat.types import GenerationConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "annotations" / "vidstg_test_400.json"
@@ -169,6 +175,36 @@ def test_a_vidor_file_that_is_too_short(tmp_path: Path) -> None:
     (problem,) = load(tmp_path, row(), extra=tmp_path).problems
     assert (
         "ends at frame 49 and VidOR's 4580824633.json has 40 frames" in problem.reason
+    )
+
+
+def test_from_annotations_to_its_own_metrics(tmp_path: Path, boxes: Path) -> None:
+    """Frames 20 to 49 of 10 to 109 are bins 10 to 39; the boxes move with them."""
+    samples = load(tmp_path, row(), extra=boxes).samples
+    corners = {
+        time: tuple(
+            round(value / size * 99)
+            for value, size in zip(
+                (time + 10, 3, time + 60, 63), (640, 360, 640, 360), strict=True
+            )
+        )
+        for time in (10, 39)
+    }
+    asker = FakeAsker(lambda _: answer_text((10, 39), corners))  # type: ignore[arg-type]
+    out = tmp_path / "rows.jsonl"
+    run(samples, tmp_path, asker, RowFile(out), GenerationConfig())
+    rows = read_result_rows(out, "stvg")
+    assert [r.kind for r in rows] == ["declarative", "interrogative", "interrogative"]
+    found = score(rows, "stvg", "vidstg")
+    assert found["m_tiou"] == 1.0
+    declarative, asked = (
+        found[f"{kind}_m_viou"] for kind in ("declarative", "interrogative")
+    )
+    assert declarative is not None and asked is not None
+    assert 0.85 < declarative < 1.0  # bins are 6 pixels wide
+    assert asked < declarative  # object 1 is two pixels higher
+    assert score(rows, "stvg", "hcstvg")["m_viou"] == pytest.approx(
+        found["m_viou"], abs=0.02
     )
 
 
