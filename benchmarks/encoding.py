@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks._devices import machine, measure, synchronize
 from benchmarks._full_size import build_full_size
 from benchmarks._timing import RESULTS, run_main, say, table, write_report
-from stablechat.encoding import FRAMES_PER_STEP, encode_frames, frames_per_step
+from stablechat.encoding import encode_frames, frames_per_step
 from stablechat.loader import load_model
+from stablechat.model import modeling
 from stablechat.model.modeling import LlavaST
 from stablechat.model.preprocess import (
     Preprocessing,
@@ -39,12 +39,8 @@ from stablechat.types import FrameArray
 #: What issue-sized promises are about, in milliseconds for 100 frames on an H200.
 TARGET_MS, FLOOR_MS = 150.0, 85.0
 _BASELINE_STEP = 10
+_SLOW_RUNS = 3
 _STEPS = {"cuda": (10, 20, 25, 50, 100), "cpu": (10, 20)}
-_KERNELS = {
-    "flash": SDPBackend.FLASH_ATTENTION,
-    "cudnn": SDPBackend.CUDNN_ATTENTION,
-    "efficient": SDPBackend.EFFICIENT_ATTENTION,
-}
 
 
 class Bench:
@@ -74,9 +70,10 @@ class Bench:
         return self._random.integers(0, 256, shape, np.uint8)
 
     @torch.inference_mode()
-    def add(self, name: str, work: Callable[[], object]) -> None:
-        """Time a stage under a name."""
-        self.found[name] = measure(work, self.device, self.runs)
+    def add(self, name: str, work: Callable[[], object], *, slow: bool = False) -> None:
+        """Time a stage under a name; a slow one less often."""
+        runs = min(self.runs, _SLOW_RUNS) if slow else self.runs
+        self.found[name] = measure(work, self.device, runs)
         say(f"{name}: {self.found[name]}")
 
     def steps(self, size: int) -> Iterator[tuple[int, torch.Tensor]]:
@@ -98,7 +95,7 @@ class Bench:
                 few = torch.from_numpy(frames[start : start + _BASELINE_STEP])
                 preprocess_on_device(few.to(self.device), side)
 
-        self.add(f"preprocess exact, {title}", exact)
+        self.add(f"preprocess exact, {title}", exact, slow=True)
         self.add(f"preprocess device, {title}", device)
 
     def tower(self, name: str, size: int) -> None:
@@ -143,7 +140,8 @@ class Bench:
                 preprocessing=preprocessing,
             )
 
-        self.add("encode {}, {}, {}x{}".format(name, preprocessing, *size), work)
+        title = "encode {}, {}, {}x{}".format(name, preprocessing, *size)
+        self.add(title, work, slow=preprocessing == "exact")
 
     def baseline(self, size: tuple[int, int]) -> None:
         """What an earlier version did with a video."""
@@ -158,7 +156,7 @@ class Bench:
             self.model.pack_video(torch.cat(features))
 
         with attention(self.model, "eager"):
-            self.add("encode baseline, {}x{}".format(*size), work)
+            self.add("encode baseline, {}x{}".format(*size), work, slow=True)
 
 
 @contextmanager
@@ -172,29 +170,29 @@ def attention(model: LlavaST, name: str) -> Iterator[None]:
         config._attn_implementation = before
 
 
-def kernels(bench: Bench, size: int) -> None:
-    """The tower by each of PyTorch's attention kernels that can run it."""
-    for name, backend in _KERNELS.items():
-        try:
-            with attention(bench.model, "sdpa"), sdpa_kernel(backend):
-                bench.tower(f"sdpa {name}", size)
-        except RuntimeError as error:
-            say(f"{name} can't run this: {str(error).splitlines()[0]}")
+@contextmanager
+def modules_only() -> Iterator[None]:
+    """The tower as transformers runs it for a while."""
+    before = modeling.fast_tower_for
+    modeling.fast_tower_for = lambda tower: None
+    try:
+        yield
+    finally:
+        modeling.fast_tower_for = before
 
 
-def compiled(bench: Bench, sizes: list[tuple[int, int]], steps: list[int]) -> float:
-    """The same with the tower's layers compiled; returns the seconds it took."""
-    bench.model.compile_tower()
+def compiled(bench: Bench, step: int) -> float:
+    """transformers' tower with its layers compiled; returns the seconds it took."""
+    for layer in bench.model.vision_tower.encoder.layers:
+        layer.compile(dynamic=False)
     started = time.perf_counter()
-    with torch.inference_mode():
-        bench.model.tower_features(bench.pixels[: steps[0]])
+    with torch.inference_mode(), modules_only():
+        bench.model.tower_features(bench.pixels[:step])
         synchronize(bench.device)
     seconds = time.perf_counter() - started
     say(f"compiling: {seconds:.1f} s")
-    for step in steps:
-        bench.tower("compiled", step)
-    for size in sizes:
-        bench.whole("compiled", size, "device")
+    with modules_only():
+        bench.tower("transformers, compiled", step)
     return seconds
 
 
@@ -204,24 +202,20 @@ def run(
     """All stages; returns the report's numbers."""
     kind = bench.device.type
     product_step = frames_per_step(bench.model, 3 * sizes[0][0] * sizes[0][1])
+    for step in _STEPS[kind]:
+        bench.tower("ours", step)
+    for size in sizes:
+        bench.whole("ours", size, "device")
+    bench.packing(product_step)
+    with modules_only():
+        bench.tower("transformers", product_step)
     for size in sizes:
         bench.preprocessing(size)
-    for step in _STEPS[kind]:
-        bench.tower(str(bench.model.config.vision._attn_implementation), step)
-    with attention(bench.model, "eager"):
-        bench.tower("eager attention", _BASELINE_STEP)
-    if kind == "cuda":
-        kernels(bench, product_step)
-    bench.packing(product_step)
-    for size in sizes:
         bench.baseline(size)
-        bench.whole("eager", size, "exact")
-        bench.whole("eager", size, "device")
+        bench.whole("ours", size, "exact")
     report: dict[str, Any] = {"frames_per_step": product_step}
     if compile_tower:
-        report["compile_seconds"] = round(
-            compiled(bench, sizes, sorted({product_step, FRAMES_PER_STEP[kind]})), 1
-        )
+        report["compile_seconds"] = round(compiled(bench, product_step), 1)
     return {**report, "stages": bench.found}
 
 
@@ -246,13 +240,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--compile", action=argparse.BooleanOptionalAction, help="default: on CUDA"
+        "--compile",
+        action="store_true",
+        help="compile transformers' tower, too, which takes a minute",
     )
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/")
     args = parser.parse_args()
     device = choose_device(args.device)
     sizes = args.size or [(640, 360), (1920, 1080)][: 2 if device.type == "cuda" else 1]
-    compile_tower = device.type == "cuda" if args.compile is None else args.compile
     say(f"building the model on {device}")
     model, name = build(device, args.seed)
     report = {
@@ -264,7 +259,7 @@ def main() -> None:
         "runs": args.runs,
         "target_ms": TARGET_MS,
         "floor_ms": FLOOR_MS,
-        **run(Bench(model, args.runs, args.seed), sizes, compile_tower),
+        **run(Bench(model, args.runs, args.seed), sizes, args.compile),
     }
     rows = [
         [stage, found.get("device_ms"), found["wall_ms"]]

@@ -32,7 +32,7 @@ from stablechat.types import (
 
 #: Most frames that go through the vision tower at once. More would fill an
 #: accelerator no better, and Stop waits for two steps at most.
-FRAMES_PER_STEP = {"cpu": 10, "mps": 10, "cuda": 20}
+FRAMES_PER_STEP = {"cpu": 10, "mps": 10, "cuda": 50}
 # Of a device's free memory that one step may take; two may be under way.
 _STEP_SHARE = 0.4
 #: Frames of one video are kept below this while they wait for the tower.

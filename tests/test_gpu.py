@@ -89,15 +89,3 @@ def test_quantised_weights_answer(scheme: str) -> None:
     )
     expected = golden_files.case_tensors("rec")["generated_ids"][0, 0].item()
     assert (len(answer.token_ids), answer.token_ids[0]) == (8, expected)
-
-
-@torch.inference_mode()
-def test_a_compiled_tower_sees_the_same() -> None:
-    model = load_model(golden_files.CHECKPOINT, "cuda", "float32").model
-    size = model.config.image_size
-    pixels = torch.rand(4, 3, size, size, device="cuda")
-    expected = model.tower_features(pixels)
-    model.compile_tower()
-    torch.testing.assert_close(
-        model.tower_features(pixels), expected, atol=1e-4, rtol=1e-3
-    )

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 
+from stablechat.model.joining import join_parameters
+
 Projection = Callable[[Tensor], Tensor]
 
 
@@ -78,21 +80,10 @@ def _joined(modules: Sequence[nn.Module]) -> Projection:
         # Quantised, or wrapped by an adapter: left as they are.
         return lambda x: torch.cat([module(x) for module in modules], dim=-1)
     linear = cast(Sequence[nn.Linear], modules)
-    weight = _join([module.weight for module in linear])
+    weight = join_parameters([module.weight for module in linear])
     biases: list[Tensor] = [m.bias for m in linear if m.bias is not None]
-    bias = _join(biases) if len(biases) == len(linear) else None
+    bias = join_parameters(biases) if len(biases) == len(linear) else None
     return Linear(weight, bias)
-
-
-@torch.no_grad()
-def _join(parameters: Sequence[Tensor]) -> Tensor:
-    if len(parameters) == 1:
-        return parameters[0].data
-    whole = torch.cat([parameter.data for parameter in parameters])
-    parts = torch.split(whole, [len(parameter) for parameter in parameters])
-    for parameter, part in zip(parameters, parts, strict=True):
-        parameter.data = part
-    return whole
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

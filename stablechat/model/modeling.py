@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import Qwen2ForCausalLM, SiglipVisionModel
 
 from stablechat.model.config import AXES, LlavaSTConfig
+from stablechat.model.fast_tower import fast_tower_for
 from stablechat.model.packer import SpatialTemporalPacker
 from stablechat.model.tokens import EncodedPrompt
 from stablechat.types import NUM_BINS
@@ -60,14 +60,6 @@ class LlavaST(nn.Module):
         layers = self.language_model.model.layers
         return type(layers[0].mlp.down_proj) is not nn.Linear
 
-    def compile_tower(self) -> None:
-        """Compile the tower's layers when they run next, for each number of frames.
-
-        It takes part of a minute; all layers share what is compiled for one of them.
-        """
-        for layer in self.vision_tower.encoder.layers:
-            layer.compile(dynamic=False)
-
     def tower_features(self, pixel_values: Tensor) -> Tensor:
         """Patch features before the tower's final layer norm.
 
@@ -77,8 +69,12 @@ class LlavaST(nn.Module):
         Returns:
             ``(N, g * g, tower hidden)``, row-major.
         """
+        pixels = pixel_values.to(self.dtype)
         tower = self.vision_tower
-        embedded = tower.embeddings(pixel_values.to(self.dtype))
+        fast = fast_tower_for(tower)
+        if fast is not None:
+            return fast(pixels)
+        embedded = tower.embeddings(pixels)
         encoded = tower.encoder(inputs_embeds=embedded)
         features: Tensor = encoded.last_hidden_state
         return features
@@ -193,8 +189,7 @@ class LlavaST(nn.Module):
         features = torch.unflatten(projected, 1, (grid, grid))
         # In place: they are the projector's own output, which nothing else keeps.
         features += temporal[:, None, None]
-        features += height[:, None]
-        features += width
+        features += height[:, None] + width
         return features
 
     def _input_table(self) -> Tensor:
@@ -214,7 +209,15 @@ class LlavaST(nn.Module):
         return temporal, self._resize(height), self._resize(width)
 
     def _resize(self, table: Tensor) -> Tensor:
-        resized = F.interpolate(
-            table.T.unsqueeze(0), size=self.config.grid, mode="linear"
-        )
-        return resized[0].T
+        """Linear interpolation of a table to the grid (``align_corners=False``).
+
+        As ``F.interpolate`` has it, whose kernel took as long as the packer's products.
+        """
+        count, grid = len(table), self.config.grid
+        places = (torch.arange(grid, device=table.device) + 0.5) * (count / grid) - 0.5
+        places = places.clamp_(0, count - 1)
+        low = places.long()
+        share = (places - low).unsqueeze(1)
+        below = table[low].float()
+        above = table[(low + 1).clamp_(max=count - 1)].float()
+        return torch.lerp(below, above, share).to(table.dtype)
