@@ -35,11 +35,12 @@ class Chooser:
         self._first_coordinate = first_coordinate
         self._max_new_tokens = max_new_tokens
         self._state = grammar.start() if grammar else None
+        self._objected = False
 
     @property
-    def may_object(self) -> bool:
-        """Whether the model's own pick may be refused."""
-        return self._grammar is not None
+    def objected(self) -> bool:
+        """Whether the model's last pick was refused, as the next one may be."""
+        return self._objected
 
     @property
     def was_cut(self) -> bool:
@@ -64,7 +65,8 @@ class Chooser:
             return token, scores
         room = self._max_new_tokens - written
         allowed = self._grammar.allowed(self._state, room)
-        if token not in allowed:
+        self._objected = token not in allowed
+        if self._objected:
             token, scores = self._pick_again(reading.logits[node], allowed, written)
         self._state = self._grammar.follow(self._state, token, room)
         return token, scores

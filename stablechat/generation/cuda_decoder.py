@@ -125,6 +125,8 @@ class CudaDecoder(StaticDecoder):
         places = graph.tree[:count, 1].long() - offset
         graph.graph.replay()
         logits, picked = graph.logits[:count], graph.picked[:count]
+        if len(graph.tree) == 1:
+            logits = logits.clone()  # the next pass may begin before they are looked at
         if self._sampler is not None and not self._sampler.is_greedy:
             first = self._first_coordinate
             picked = pick_with_scores(logits, places, self._sampler, first)

@@ -67,7 +67,7 @@ class Writer:
             tree = self._draft()
             # Where nothing can be guessed, a device need not wait for the host.
             alone = len(tree) == 1 and (before is None or len(before) == 1)
-            ahead = alone and not self._chooser.may_object
+            ahead = alone and not self._chooser.objected
             self._reading = self._decoder.read(tree, len(self.tokens), ahead=ahead)
             self.num_passes += 1
             before = tree
