@@ -184,6 +184,8 @@ def _config(args: argparse.Namespace) -> GenerationConfig:
         temperature=args.temperature,
         top_p=args.top_p,
         seed=args.seed,
+        speculation=args.speculation,
+        grammar=args.grammar,
     )
 
 

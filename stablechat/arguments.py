@@ -176,3 +176,14 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="makes sampling repeatable (default: %(default)s)",
     )
+    add(
+        "--no-speculation",
+        action="store_false",
+        dest="speculation",
+        help="one token a pass: the same answers, later",
+    )
+    add(
+        "--grammar",
+        action="store_true",
+        help="let the model write nothing but whole answers of the task's form",
+    )

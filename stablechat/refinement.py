@@ -28,7 +28,7 @@ from stablechat.types import (
 )
 
 #: Bins on either side of the written one that the mean is taken over; two are as good
-#: as three and better than one (docs/confidence.md).
+#: as three and better than one (docs/decoding.md).
 MEAN_REACH = 2
 # A position stays between the neighbours of the written bin: a sampled bin may lie
 # beside the model's peak, but a row's box is known only up to the next frame.

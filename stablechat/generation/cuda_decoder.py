@@ -78,6 +78,8 @@ class CudaDecoder(StaticDecoder):
 
     def __init__(self, model: LlavaST) -> None:
         super().__init__(model)
+        # Weights were joined; the pieces are a third of a card that others may need.
+        torch.cuda.empty_cache()
         self._greedy = Sampler(GenerationConfig(), self._device)
         self._graphs: dict[int, _Graph] = {}
         self._ahead: _Pass | None = None

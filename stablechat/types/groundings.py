@@ -89,7 +89,7 @@ class Grounding:
         tube: Where, or None if the model gave no boxes.
         prose: The words of the answer.
         confidence: 0..1 for the whole answer, or None when it was not measured; what
-            it means is in docs/confidence.md.
+            it means is in docs/decoding.md.
         generation: The model's own text and how it ended.
         issues: What was odd, one plain sentence each.
         model: Name of the model that answered.

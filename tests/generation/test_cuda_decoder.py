@@ -146,10 +146,12 @@ def test_sampling_is_the_same_in_trees(model: LlavaST, prompt: Tensor) -> None:
     sampler = Sampler(config, model.device)
     decoder.read_prompt(prompt, sampler, 400)
     chain = DraftTree(tokens[:20], [-1, *range(19)])
-    found = list(decoder.read(chain, 1).tokens)
-    # In half precision one token of twenty may be a tie.
-    agreed = sum(a == b for a, b in zip(found, tokens[1:21], strict=True))
-    assert agreed >= (20 if model.dtype == torch.float32 else 18)
+    found = decoder.read(chain, 1)
+    places = torch.arange(1, 21, device=model.device)
+    assert list(found.tokens) == sampler.pick(found.logits, places).tolist()
+    if model.dtype == torch.float32:
+        # Where 2,000 tokens are about as likely, half precision draws another one.
+        assert list(found.tokens) == tokens[1:21]
 
 
 def test_a_guess_fits_the_graphs(model: LlavaST) -> None:
