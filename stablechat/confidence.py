@@ -42,6 +42,8 @@ EVIDENCE: Mapping[Level, tuple[str, ...]] = {
 }
 
 _MAX_FILE_BYTES = 1 << 20
+#: The task that asks when and where at once.
+_TUBE_TASK = "stvg"
 # Keep logarithms finite; what is surer than this is not told apart.
 _LEAST_MASS = 1e-4
 _LEAST_SPREAD = 0.01
@@ -127,7 +129,8 @@ def measure_confidence(
 
     Returns:
         Expected IoU by a calibration, else :func:`mass_confidence`. An answer of a span
-        alone is as sure as the span, one of boxes alone as their mean.
+        alone is as sure as the span, one of boxes alone as their mean; but where both
+        were asked for, either without the other overlaps with nothing.
     """
     if scores is None:
         return Confidence()
@@ -137,6 +140,8 @@ def measure_confidence(
     of_boxes = judge("box", evidence.boxes)
     if evidence.answer is not None:
         answer: float | None = float(judge("answer", evidence.answer))
+    elif parsed.task == _TUBE_TASK and (span is not None or of_boxes.size):
+        answer = 0.0  # half an answer: it has no span, or no box in it
     else:
         answer = float(of_boxes.mean()) if span is None and of_boxes.size else span
     boxes = dict(zip(parsed.tokens.boxes, of_boxes.tolist(), strict=True))

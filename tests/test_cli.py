@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 
 from stablechat import __main__ as cli
-from stablechat import chat as chat_module
+from stablechat import turn as turn_module
 from stablechat.types import Generation
 from stablechat.video import probe
 
@@ -47,8 +47,8 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     def install(text: str) -> None:
         said = Generation(text, (1,), "stop", {"decode_seconds": 0.5})
         visual = torch.zeros(1620, 64)
-        monkeypatch.setattr(chat_module, "encode_frames", lambda *_, **__: visual)
-        monkeypatch.setattr(chat_module, "generate", lambda *_, **__: said)
+        monkeypatch.setattr(turn_module, "encode_frames", lambda *_, **__: visual)
+        monkeypatch.setattr(turn_module, "generate", lambda *_, **__: said)
 
     return install
 
@@ -164,8 +164,8 @@ def test_candidates_are_ranked(
         )
 
     visual = torch.zeros(1620, 64)
-    monkeypatch.setattr(chat_module, "encode_frames", lambda *_, **__: visual)
-    monkeypatch.setattr(chat_module, "generate", generate)
+    monkeypatch.setattr(turn_module, "encode_frames", lambda *_, **__: visual)
+    monkeypatch.setattr(turn_module, "generate", generate)
     asked = ("ground", clip, "it", "--model", MODEL, "--candidates", "3")
     assert run(*asked) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -197,7 +197,7 @@ def test_an_image(
     Image.new("RGB", (100, 50)).save(tmp_path / "photo.png")
     answer(BOX)
     monkeypatch.setattr(
-        chat_module, "encode_frames", lambda *_, **__: torch.zeros(729, 64)
+        turn_module, "encode_frames", lambda *_, **__: torch.zeros(729, 64)
     )
     out = tmp_path / "out"
     task = ("--task", "rec", "--model", MODEL, "--out", out)
@@ -213,7 +213,7 @@ def test_options_reach_the_model(clip: Path, monkeypatch: pytest.MonkeyPatch) ->
         configs.append(config)
         return Generation("", (), "stop")
 
-    monkeypatch.setattr(chat_module, "generate", generate)
+    monkeypatch.setattr(turn_module, "generate", generate)
     options = "--max-new-tokens 7 --temperature 0.5 --top-p 0.9 --seed 3 --dtype fp32"
     assert run("describe", clip, "--model", MODEL, *options.split()) == 0
     (config,) = configs

@@ -10,7 +10,7 @@ import golden_files
 import pytest
 import torch
 
-from stablechat import chat as chat_module
+from stablechat import turn as turn_module
 from stablechat.chat import StableChat
 from stablechat.types import Generation
 
@@ -36,7 +36,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         tokens = 729 if len(frames) == 1 else 1620
         return torch.zeros(tokens, 64)
 
-    monkeypatch.setattr(chat_module, "encode_frames", encode)
+    monkeypatch.setattr(turn_module, "encode_frames", encode)
     return runs
 
 
@@ -53,7 +53,7 @@ def say(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[torch.Tensor]]:
             got.append(embeds)
             return Generation(text, (1, 2), "stop", {"decode_seconds": 0.1})
 
-        monkeypatch.setattr(chat_module, "generate", generate)
+        monkeypatch.setattr(turn_module, "generate", generate)
         return got
 
     return install

@@ -9,7 +9,7 @@ import golden_files
 import pytest
 from answer_texts import answer, written
 
-from stablechat import chat as chat_module
+from stablechat import turn as turn_module
 from stablechat.chat import StableChat
 from stablechat.errors import CancelledError, InputError
 from stablechat.types import Generation, GenerationConfig
@@ -31,7 +31,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[GenerationConfig]:
         pieces = answer((config.seed, 50), dict.fromkeys(span, BOX))
         return written(pieces, sure=0.3 + config.seed / 10)
 
-    monkeypatch.setattr(chat_module, "generate", generate)
+    monkeypatch.setattr(turn_module, "generate", generate)
     return asked
 
 

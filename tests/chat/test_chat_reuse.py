@@ -13,8 +13,8 @@ import golden_files
 import pytest
 import torch
 
-from stablechat import chat as chat_module
 from stablechat import encoding
+from stablechat import turn as turn_module
 from stablechat.chat import StableChat
 from stablechat.errors import (
     CancelledError,
@@ -197,7 +197,7 @@ def test_memory_errors_are_plain(
     def fail(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate ...")
 
-    monkeypatch.setattr(chat_module, "encode_frames", fail)
+    monkeypatch.setattr(turn_module, "encode_frames", fail)
     with pytest.raises(OutOfMemoryError, match=r"ran out of memory.*--device cpu"):
         chat.describe(clip)
     assert not chat._lock.locked()

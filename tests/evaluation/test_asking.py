@@ -14,7 +14,7 @@ from eval_samples import annotation
 from evaluation.asking import BenchmarkChat, last_row, segment_of
 from evaluation.datasets import Sample, read_sample
 from evaluation.frames import sampled_frames
-from stablechat import chat as chat_module
+from stablechat import turn as turn_module
 from stablechat.errors import InputError, VideoError
 from stablechat.questions import Question
 from stablechat.types import GenerationConfig, Task, TimeSpan
@@ -65,7 +65,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         runs.append(len(frames))
         return torch.zeros(1620, 64)
 
-    monkeypatch.setattr(chat_module, "encode_frames", encode)
+    monkeypatch.setattr(turn_module, "encode_frames", encode)
     return runs
 
 

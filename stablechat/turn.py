@@ -1,0 +1,197 @@
+"""One request while it has the model to itself: read, encode, answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from stablechat.encoding import (
+    EncodedVideo,
+    FeatureCache,
+    bounded_size,
+    encode_frames,
+    span_key,
+    video_key,
+)
+from stablechat.errors import CancelledError
+from stablechat.generation import generate
+from stablechat.last_row import LastRow
+from stablechat.loader import LoadedModel
+from stablechat.pictures import is_image, read_image
+from stablechat.types import (
+    FrameArray,
+    FrameSample,
+    Generation,
+    GenerationConfig,
+    Task,
+    TimeSpan,
+)
+from stablechat.video import probe, sample_frames
+
+#: Called with a stage ("read", "encode", "answer") and the share of it that is done.
+Progress = Callable[[str, float], None]
+Cancelled = Callable[[], bool]
+
+
+class Turn:
+    """The stages of one request.
+
+    Args:
+        loaded: The model.
+        cache: Where visual tokens are kept.
+        on_progress: Called with stage and fraction.
+        cancelled: Asked often.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        cache: FeatureCache,
+        on_progress: Progress | None,
+        cancelled: Cancelled | None,
+    ) -> None:
+        self._loaded = loaded
+        self._model = loaded.model
+        self._cache = cache
+        self._report = on_progress or (lambda stage, fraction: None)
+        self._cancelled = cancelled or (lambda: False)
+
+    def part(self, number: int, count: int) -> Turn:
+        """The same turn for one of several answers, as a share of its progress."""
+
+        def report(stage: str, fraction: float) -> None:
+            self._report(stage, (number + fraction) / count)
+
+        return Turn(self._loaded, self._cache, report, self._cancelled)
+
+    def stop_if_cancelled(self) -> None:
+        """Raise CancelledError when the person wants that."""
+        if self._cancelled():
+            raise CancelledError("Stopped.")
+
+    def encode_video(self, path: Path, segment: TimeSpan | None) -> EncodedVideo:
+        """A video's visual tokens, kept or computed."""
+        key = video_key(path, "video", span_key(segment))
+        return self._kept(key, path) or self._compute(
+            key, lambda: self._read_video(path, segment)
+        )
+
+    def encode_picture(self, path: Path, at_seconds: float) -> EncodedVideo:
+        """The visual tokens of an image file, or of one picture of a video."""
+        key = video_key(path, "picture", at_seconds)
+        return self._kept(key, path) or self._compute(
+            key, lambda: self._read_picture(path, at_seconds)
+        )
+
+    def _kept(self, key: object, path: Path) -> EncodedVideo | None:
+        found = self._cache.get(key)
+        if found is None:
+            return None
+        self._report("read", 1.0)
+        self._report("encode", 1.0)
+        timings = {"read_seconds": 0.0, "encode_seconds": 0.0}
+        # It may have been asked for by another name.
+        return replace(found, video=replace(found.video, path=path), timings=timings)
+
+    def _compute(self, key: object, read: Callable[[], FrameSample]) -> EncodedVideo:
+        started = time.perf_counter()
+        self._report("read", 0.0)
+        sample = read()
+        was_read = time.perf_counter()
+        visual = self.encode(sample.frames)
+        timings = {
+            "read_seconds": was_read - started,
+            "encode_seconds": time.perf_counter() - was_read,
+        }
+        encoded = EncodedVideo(
+            sample.video, sample.pts_seconds, visual, len(sample.frames) == 1, timings
+        )
+        if key is not None:
+            self._cache.put(key, encoded)
+        return encoded
+
+    def _read_video(self, path: Path, segment: TimeSpan | None) -> FrameSample:
+        info = probe(path, cancelled=self._cancelled)
+        count = self._model.config.num_frames
+        return sample_frames(
+            info,
+            count,
+            span=segment,
+            size=bounded_size(info, count),
+            on_progress=lambda fraction: self._report("read", fraction),
+            cancelled=self._cancelled,
+        )
+
+    def _read_picture(self, path: Path, at_seconds: float) -> FrameSample:
+        if is_image(path):
+            return read_image(path, cancelled=self._cancelled)
+        moment = TimeSpan(at_seconds, at_seconds)
+        return sample_frames(path, 1, span=moment, cancelled=self._cancelled)
+
+    def encode(self, frames: FrameArray) -> torch.Tensor:
+        """Visual tokens of frames, with progress."""
+        return encode_frames(
+            self._model,
+            frames,
+            on_progress=lambda fraction: self._report("encode", fraction),
+            cancelled=self._cancelled,
+        )
+
+    @property
+    def first_time_token(self) -> int:
+        """Id of ``<TEMP-000>``."""
+        return self._model.config.base_vocab_size
+
+    def answer(
+        self,
+        encoded: EncodedVideo,
+        prompt: str,
+        config: GenerationConfig | None,
+        last_row: LastRow | None = None,
+        *,
+        task: Task | None = None,
+    ) -> Generation:
+        """The model's whole answer about an encoded video, with all timings."""
+        written = self.write(
+            encoded.visual, prompt, encoded.is_image, config, last_row, task=task
+        )
+        if written.finish_reason == "cancelled":
+            raise CancelledError("Stopped.")
+        return replace(written, timings={**encoded.timings, **written.timings})
+
+    @torch.inference_mode()
+    def write(
+        self,
+        visual: torch.Tensor,
+        prompt: str,
+        is_image: bool,
+        config: GenerationConfig | None,
+        last_row: LastRow | None = None,
+        *,
+        task: Task | None = None,
+    ) -> Generation:
+        """The model's answer to a prompt, or what was written when it was stopped."""
+        config = config or GenerationConfig()
+        self.stop_if_cancelled()
+        self._report("answer", 0.0)
+        tokenizer = self._loaded.tokenizer
+        encoded = tokenizer.encode_prompt(prompt, image=is_image)
+        limit = config.max_new_tokens
+        generation = generate(
+            self._model,
+            tokenizer,
+            self._model.embed_prompt(encoded, visual),
+            config,
+            task=task,
+            end_token_ids=self._loaded.end_token_ids,
+            last_row=last_row if config.stop_at_last_row else None,
+            on_token=lambda _, count: self._report("answer", count / limit),
+            cancelled=self._cancelled,
+        )
+        if generation.finish_reason != "cancelled":
+            self._report("answer", 1.0)
+        return generation
