@@ -4,7 +4,7 @@
 
 Asks seven kinds of questions about each drawn scene, four ways: plain, with
 speculation, with the grammar, with both. Prints JSON; ``--out`` keeps it, with the
-token ids of long answers for ``benchmarks.full_size`` to replay.
+token ids of long answers for ``benchmarks.stages`` to replay.
 """
 
 from __future__ import annotations

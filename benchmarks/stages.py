@@ -1,18 +1,21 @@
-"""How long the full-size model takes, stage by stage, with random weights.
+"""How long each stage takes, from the video file to the end of a long answer.
 
-    python -m benchmarks.full_size [--out FILE] [--runs 20] [--replay FILE]
+    python -m benchmarks.stages [--device cuda] [--out FILE] [--replay FILE]
 
-Speed does not depend on what weights say, so the model is built where it runs. In the
-same run: the loop of the published code (eager transformers, a token a pass) as the
-baseline, and the floors that the device itself sets (reading the weights once, a
-matrix product's arithmetic). ``--replay`` has whole answers of the demo model, kept by
-``benchmarks.speculation``, written again: each pass, guess and copy is made as for a
-real answer, only what is picked is known beforehand. Prints JSON.
+On CUDA with the full-size model and random weights in FP16 (speed does not depend on
+what weights say), on the CPU with the demo model. In the same run: the loop of the
+published code (eager transformers, a token a pass) as the baseline, and the floors that
+the device itself sets (reading the weights once, a matrix product's arithmetic).
+``--replay`` has whole answers of the demo model, kept by ``benchmarks.speculation``,
+written again: each pass, guess and copy is made as for a real answer, only what is
+picked is known beforehand. Prints JSON. Where no video library is, the video is not
+read, and the report says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 import time
@@ -26,8 +29,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks._devices import machine, measure
-from benchmarks._full_size import CHECKPOINT, build_full_size
+from benchmarks._devices import machine, measure, synchronize
+from benchmarks._full_size import build_full_size
 from stablechat.encoding import encode_frames
 from stablechat.generation.choice import Chooser
 from stablechat.generation.decoder import Decoder, Reading
@@ -40,28 +43,28 @@ from stablechat.generation.stopping import StopRule
 from stablechat.generation.tree import DraftTree, single
 from stablechat.generation.writer import Writer
 from stablechat.last_row import LastRow
+from stablechat.loader import load_model
 from stablechat.model.modeling import LlavaST
-from stablechat.types import NUM_BINS, FloatArray, GenerationConfig
+from stablechat.model.preprocess import preprocess_on_device
+from stablechat.placement import choose_device
+from stablechat.types import FloatArray, GenerationConfig
 
 #: The published prompt: 2,520 visual tokens and a question.
 PROMPT_TOKENS = 2611
 ANSWER_TOKENS = 800
 #: Token of the demo model's vocabulary at which its coordinates begin.
 _DEMO_FIRST = 657
-_FRAME_SIDE = 384
 _GIB = 2**30
-_MATRIX = 8192
+# Side of the matrix, and numbers of the array, that the floors are measured on.
+_MATRIX = {"cuda": 8192, "cpu": 2048}
+_ARRAY = {"cuda": _GIB, "cpu": _GIB // 16}
 _BASELINE_TOKENS = 20
+_EXAMPLE = Path(__file__).parents[1] / "assets" / "examples" / "red_circle.mp4"
 
 
-def device_seconds(work: Callable[[], object], runs: int) -> float:
-    """Median seconds between events on the device."""
-    return measure(work, torch.device("cuda"), runs)["device_ms"] / 1e3
-
-
-def wall_seconds(work: Callable[[], object], runs: int) -> float:
+def seconds(work: Callable[[], object], device: torch.device, runs: int) -> float:
     """Median seconds of a piece of work, until the device is done."""
-    return measure(work, torch.device("cuda"), runs)["wall_ms"] / 1e3
+    return measure(work, device, runs)["wall_ms"] / 1e3
 
 
 @dataclass(frozen=True)
@@ -70,22 +73,23 @@ class Floors:
 
     Attributes:
         read_bytes_per_second: Of a large array.
-        flops: Of a large FP16 matrix product.
+        flops: Of a large matrix product of the model's type.
     """
 
     read_bytes_per_second: float
     flops: float
 
 
-def measure_floors(runs: int) -> Floors:
+def measure_floors(device: torch.device, dtype: torch.dtype, runs: int) -> Floors:
     """Measure the device's two ceilings."""
-    array = torch.empty(_GIB, dtype=torch.float32, device="cuda").normal_()
-    reading = device_seconds(array.sum, runs)
+    array = torch.empty(_ARRAY[device.type], device=device).normal_()
+    reading = seconds(array.sum, device, runs)
     size = array.nbytes
     del array
-    matrix = torch.randn(_MATRIX, _MATRIX, device="cuda", dtype=torch.float16)
-    product = device_seconds(lambda: matrix @ matrix, runs)
-    return Floors(size / reading, 2 * _MATRIX**3 / product)
+    side = _MATRIX[device.type]
+    matrix = torch.randn(side, side, device=device).to(dtype)
+    product = seconds(lambda: matrix @ matrix, device, runs)
+    return Floors(size / reading, 2 * side**3 / product)
 
 
 def weight_bytes(model: LlavaST) -> int:
@@ -99,14 +103,15 @@ class Setting:
     """The model, a prompt, and a decoder of each kind.
 
     Args:
-        model: At full size.
+        model: The whole model.
     """
 
     def __init__(self, model: LlavaST) -> None:
         self.model = model
-        hidden = int(CHECKPOINT["hidden_size"])
-        shape = (1, PROMPT_TOKENS, hidden)
-        self.prompt = torch.randn(shape, device="cuda", dtype=model.dtype) * 0.02
+        self.device = model.device
+        shape = (1, PROMPT_TOKENS, int(model.config.language.hidden_size))
+        drawn = torch.randn(shape, device=self.device, dtype=model.dtype)
+        self.prompt = drawn * 0.02
         self.sampler = Sampler(GenerationConfig(), model.device)
         self.decoder = decoder_for(model)
 
@@ -121,19 +126,32 @@ class Setting:
         token = self.read_prompt(chosen).tokens[0]
         for place in range(count + 3):
             if place == 3:
-                torch.cuda.synchronize()
+                synchronize(self.device)
                 started = time.perf_counter()
             reading = chosen.read(single(token), place + 1, ahead=True)
             chosen.keep([0])
             token = reading.tokens[0]
-        torch.cuda.synchronize()
+        synchronize(self.device)
         return (time.perf_counter() - started) / count
 
 
+def measure_reading(count: int, runs: int) -> dict[str, float | None]:
+    """From a video file to frames; None without the library for it."""
+    if importlib.util.find_spec("av") is None:
+        return {"read_video_seconds": None}
+    from stablechat.video import sample_frames
+
+    cpu = torch.device("cpu")
+    return {
+        "read_video_seconds": seconds(lambda: sample_frames(_EXAMPLE, count), cpu, runs)
+    }
+
+
 def measure_encoding(model: LlavaST, runs: int) -> dict[str, float]:
-    """From 100 frames on the host to visual tokens."""
+    """From frames on the host to visual tokens; of that, resizing alone."""
+    side = model.config.image_size
     rng = np.random.default_rng(0)
-    shape = (NUM_BINS, _FRAME_SIDE, _FRAME_SIDE, 3)
+    shape = (model.config.num_frames, side, side, 3)
     frames = rng.integers(0, 256, shape, dtype=np.uint8)
 
     def encode() -> Tensor:
@@ -141,7 +159,13 @@ def measure_encoding(model: LlavaST, runs: int) -> dict[str, float]:
             model, frames, on_progress=lambda _: None, cancelled=lambda: False
         )
 
-    return {"encode_seconds": wall_seconds(encode, runs)}
+    def resize() -> Tensor:
+        return preprocess_on_device(torch.from_numpy(frames).to(model.device), side)
+
+    return {
+        "preprocess_seconds": seconds(resize, model.device, runs),
+        "encode_seconds": seconds(encode, model.device, runs),
+    }
 
 
 def measure_decoding(
@@ -151,8 +175,8 @@ def measure_decoding(
     say("baseline: eager transformers")
     baseline = PlainDecoder(setting.model)
     eager = {
-        "prefill_seconds": wall_seconds(
-            partial(setting.read_prompt, baseline), max(runs // 4, 3)
+        "prefill_seconds": seconds(
+            partial(setting.read_prompt, baseline), setting.device, max(runs // 4, 1)
         ),
         "seconds_per_token": setting.seconds_per_token(_BASELINE_TOKENS, baseline),
     }
@@ -163,13 +187,15 @@ def measure_decoding(
     floor = weight_bytes(setting.model) / floors.read_bytes_per_second
     return {
         "baseline": eager,
-        "prefill_seconds": wall_seconds(setting.read_prompt, max(runs // 2, 3)),
+        "prefill_seconds": seconds(
+            setting.read_prompt, setting.device, max(runs // 4, 1)
+        ),
         "seconds_per_token": per_token,
         "floor_seconds_per_token": floor,
         "ratio_to_floor": per_token / floor,
         "ratio_to_baseline": eager["seconds_per_token"] / per_token,
         "seconds_per_pass": {
-            size: wall_seconds(partial(_read, setting, size), runs)
+            size: seconds(partial(_read, setting, size), setting.device, runs)
             for size in setting.decoder.costs
         },
     }
@@ -196,7 +222,7 @@ class Recorded(Chooser):
 
 
 def replay(setting: Setting, answer: dict[str, Any]) -> dict[str, Any]:
-    """Write a demo model's answer with the full-size model."""
+    """Write an answer of the demo model again."""
     first = setting.model.config.base_vocab_size
     move = first - _DEMO_FIRST
     ids = [t + move if t >= _DEMO_FIRST else t for t in answer["token_ids"]]
@@ -207,7 +233,7 @@ def replay(setting: Setting, answer: dict[str, Any]) -> dict[str, Any]:
     rule = StopRule(frozenset(), len(ids))
     writer = Writer(setting.decoder, Recorded(ids, setting), drafter, rule)
     writer.read_prompt(setting.prompt, setting.sampler)
-    torch.cuda.synchronize()
+    synchronize(setting.device)
     started = time.perf_counter()
     writer.write()
     seconds = time.perf_counter() - started
@@ -233,45 +259,65 @@ def _seconds(found: dict[str, Any]) -> float:
     return float(found["decode_seconds"])
 
 
-def main() -> None:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--replay", type=Path, help="JSON of benchmarks.speculation")
-    parser.add_argument("--out", type=Path, help="JSON file")
-    args = parser.parse_args()
-    if not torch.cuda.is_available():
-        parser.exit(2, "error: the full-size model needs a CUDA device here.\n")
-    started = time.perf_counter()
+def build(device: torch.device) -> tuple[LlavaST, str]:
+    """The model to measure on a device, and what to call it."""
+    if device.type == "cuda":
+        return build_full_size(device, torch.float16), "full size, random"
+    return load_model(None, device).model, "demo"
 
-    def say(text: str) -> None:
-        print(f"[{time.perf_counter() - started:6.1f} s] {text}", file=sys.stderr)
 
-    floors = measure_floors(args.runs)
+@torch.inference_mode()
+def run(
+    device: torch.device, runs: int, recorded: Path | None, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measure every stage; returns the report."""
     say("building")
-    with torch.inference_mode():
-        model = build_full_size("cuda", torch.float16)
-        encoding = measure_encoding(model, max(args.runs // 4, 3))
-        say("decoding")
-        setting = Setting(model)
-        decoding = measure_decoding(setting, floors, args.runs, say)
-        say("replays")
-        replays = measure_replays(setting, args.replay) if args.replay else []
-    report = {
-        "what": "python -m benchmarks.full_size",
-        **machine(torch.device("cuda")),
-        "dtype": "float16",
+    model, name = build(device)
+    floors = measure_floors(device, model.dtype, runs)
+    few = max(runs // 4, 1)
+    say("reading and encoding")
+    before = {
+        **measure_reading(model.config.num_frames, few),
+        **measure_encoding(model, few),
+    }
+    setting = Setting(model)
+    decoding = measure_decoding(setting, floors, runs, say)
+    say("replays")
+    replays = measure_replays(setting, recorded) if recorded else []
+    on_cuda = device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated() / _GIB if on_cuda else None
+    return {
+        "what": "python -m benchmarks.stages",
+        **machine(device),
+        "model": name,
+        "dtype": str(model.dtype).removeprefix("torch."),
         "prompt_tokens": PROMPT_TOKENS,
         "floors": {
             "read_terabytes_per_second": floors.read_bytes_per_second / 1e12,
             "matrix_teraflops": floors.flops / 1e12,
             "weight_gigabytes": weight_bytes(model) / 1e9,
         },
-        **encoding,
+        **before,
         **decoding,
         "replays": replays,
-        "peak_gibibytes": torch.cuda.max_memory_allocated() / _GIB,
+        "peak_gibibytes": peak,
     }
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", help="cpu or cuda; default: the best there is")
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--replay", type=Path, help="JSON of benchmarks.speculation")
+    parser.add_argument("--out", type=Path, help="JSON file")
+    args = parser.parse_args()
+    started = time.perf_counter()
+
+    def say(text: str) -> None:
+        print(f"[{time.perf_counter() - started:6.1f} s] {text}", file=sys.stderr)
+
+    report = run(choose_device(args.device), args.runs, args.replay, say)
     text = json.dumps(report, indent=1)
     print(text)
     if args.out:

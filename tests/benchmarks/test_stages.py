@@ -1,0 +1,31 @@
+"""The benchmark of stages: all of them run on the demo model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from benchmarks import stages
+
+ROW = [520, 220, 660, 509, 860, 760, 900, 800]
+#: An answer as benchmarks.speculation keeps it: time, box, over and over.
+ANSWER = [t for step in range(5) for t in [*ROW[:2], ROW[2] + step, *ROW[3:]]]
+
+
+def test_every_stage_is_measured(tmp_path: Path) -> None:
+    recorded = tmp_path / "speculation.json"
+    answer = {"task": "stvg", "token_ids": ANSWER}
+    recorded.write_text(json.dumps({"answers": [answer]}))
+    said: list[str] = []
+    report = stages.run(torch.device("cpu"), 1, recorded, said.append)
+    assert report["model"] == "demo"
+    seconds = [value for key, value in report.items() if key.endswith("_seconds")]
+    assert len(seconds) == 4 and all(value > 0 for value in seconds)
+    assert report["seconds_per_token"] > report["floor_seconds_per_token"] > 0
+    assert report["baseline"]["seconds_per_token"] > 0
+    (replay,) = report["replays"]
+    assert replay["tokens"] == len(ANSWER)
+    assert 1 < replay["tokens_per_pass"] < len(ANSWER)
+    assert said[-1] == "replays"
