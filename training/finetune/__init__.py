@@ -1,0 +1,1 @@
+"""Further training of LLaVA-ST, with the published objective."""
