@@ -1,0 +1,1 @@
+"""VidOR's annotations as questions with one target each."""

@@ -1,0 +1,167 @@
+"""One target for a question that several things fit: the model's own favourite.
+
+``b* = argmax s(q, b_i)``, where ``s`` is the mean log-likelihood that the model gives a
+candidate's answer, after the video and the question. What stands before the answer is
+read once for all candidates.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from stablechat.errors import InputError
+from stablechat.model.modeling import LlavaST
+from training.finetune.examples import IGNORED, Example
+from training.finetune.objective import two_hot_cross_entropy
+
+#: A favourite that is not this much likelier a token is no favourite (in nats).
+DEFAULT_MARGIN = 0.02
+#: Candidates whose answers are read side by side.
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which candidate was chosen.
+
+    Attributes:
+        index: Of the best one.
+        scores: Mean log-likelihood of a token, for each candidate.
+        margin: What the best is ahead of the second; infinite if it is alone.
+        is_ambiguous: Whether the margin is too small to mean anything.
+    """
+
+    index: int
+    scores: tuple[float, ...]
+    margin: float
+    is_ambiguous: bool
+
+
+def choose(scores: Sequence[float], min_margin: float = DEFAULT_MARGIN) -> Choice:
+    """The candidate with the highest score; the first of equals.
+
+    Args:
+        scores: At least one.
+        min_margin: Smaller margins are ambiguous.
+
+    Raises:
+        InputError: There are no candidates.
+    """
+    if not scores:
+        raise InputError("There is no candidate to choose.")
+    index = max(range(len(scores)), key=lambda i: scores[i])
+    others = [score for i, score in enumerate(scores) if i != index]
+    margin = scores[index] - max(others) if others else float("inf")
+    return Choice(index, tuple(scores), margin, margin < min_margin)
+
+
+@torch.inference_mode()
+def score_candidates(
+    model: LlavaST, examples: Sequence[Example], visual: Tensor
+) -> list[float]:
+    """The mean log-likelihood of each answer to one question.
+
+    Args:
+        model: The whole model.
+        examples: The same question with each candidate's answer.
+        visual: ``(tokens, hidden)`` of the video.
+
+    Returns:
+        In nats a token, one for each example.
+
+    Raises:
+        InputError: The questions are not the same.
+    """
+    if not examples:
+        return []
+    first = _answer_start(examples[0])
+    question = examples[0].prompt.input_ids[:first]
+    for example in examples:
+        if not torch.equal(example.prompt.input_ids[:first], question):
+            raise InputError("Candidates must be answers to the same question.")
+    embedded = [model.embed_prompt(e.prompt, visual)[0] for e in examples]
+    prefix = _read_prefix(model, embedded[0][:first])
+    scores: list[float] = []
+    for start in range(0, len(examples), _BATCH):
+        few = slice(start, start + _BATCH)
+        answers = [e[first:] for e in embedded[few]]
+        targets = [e.target_rows[first:] for e in examples[few]]
+        scores += _score_answers(model, prefix, answers, targets)
+    return scores
+
+
+@dataclass(frozen=True, eq=False)
+class _Prefix:
+    """What was read before the answers: its cache, and its last hidden state."""
+
+    cache: DynamicCache
+    last: Tensor
+    length: int
+
+
+def _answer_start(example: Example) -> int:
+    return int((example.target_rows != IGNORED).nonzero()[0])
+
+
+def _read_prefix(model: LlavaST, embedded: Tensor) -> _Prefix:
+    output = model.language_model.model(inputs_embeds=embedded[None], use_cache=True)
+    hidden: Tensor = output.last_hidden_state
+    return _Prefix(output.past_key_values, hidden[:, -1:], len(embedded))
+
+
+def _score_answers(
+    model: LlavaST, prefix: _Prefix, answers: list[Tensor], targets: list[Tensor]
+) -> list[float]:
+    count = len(answers)
+    cache = _repeated(prefix.cache, count)
+    inputs = torch.nn.utils.rnn.pad_sequence(answers, batch_first=True)
+    lengths = torch.tensor([len(a) for a in answers], device=inputs.device)
+    inside = torch.arange(inputs.shape[1], device=inputs.device) < lengths[:, None]
+    before = inside.new_ones((count, prefix.length))
+    output = model.language_model.model(
+        inputs_embeds=inputs,
+        attention_mask=torch.cat([before, inside], dim=1).long(),
+        past_key_values=cache,
+        use_cache=True,
+    )
+    # A token is written by the position before it.
+    hidden = torch.cat(
+        [prefix.last.expand(count, -1, -1), output.last_hidden_state[:, :-1]], dim=1
+    )
+    scores = []
+    for row, rows in zip(hidden, targets, strict=True):
+        logits = model.language_model.lm_head(row[: len(rows)])
+        losses = two_hot_cross_entropy(logits, rows.to(logits.device))
+        scores.append(-losses.mean().item())
+    return scores
+
+
+def _repeated(cache: DynamicCache, count: int) -> DynamicCache:
+    """A copy of a cache for several sequences that begin alike."""
+    copy = DynamicCache()
+    for number, layer in enumerate(cache.layers):
+        keys, values = (x.expand(count, -1, -1, -1) for x in (layer.keys, layer.values))
+        copy.update(keys, values, number)
+    return copy
+
+
+def report_choices(choices: Iterable[Choice]) -> dict[str, Any]:
+    """How many questions had several candidates, and how clear the choice was."""
+    found = list(choices)
+    several = [choice for choice in found if len(choice.scores) > 1]
+    margins = sorted(choice.margin for choice in several)
+    return {
+        "num_questions": len(found),
+        "num_with_several_candidates": len(several),
+        "num_ambiguous": sum(choice.is_ambiguous for choice in several),
+        "num_not_the_first": sum(choice.index > 0 for choice in several),
+        "median_margin": margins[len(margins) // 2] if margins else None,
+        "candidates": dict(sorted(Counter(len(c.scores) for c in found).items())),
+    }
