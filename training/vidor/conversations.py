@@ -34,14 +34,25 @@ class Conversation:
 
 
 def converse(
-    video: VidorVideo, event: Event, candidate: Candidate, task: Task
+    video: VidorVideo,
+    event: Event,
+    candidate: Candidate,
+    task: Task,
+    split: Split | None = None,
 ) -> Conversation:
-    """A question about the whole video whose answer is one candidate.
+    """A question whose answer is one candidate.
+
+    Args:
+        video: What it is about.
+        event: The sentence.
+        candidate: What it means.
+        task: STVG, SVG or ELC.
+        split: First and last frame of the part that is looked at; None is all.
 
     Raises:
         InputError: The model sees no frame of it, or there is no such task.
     """
-    split = (0, video.num_frames - 1)
+    split = split or (0, video.num_frames - 1)
     start, end = (
         frame_to_unit(frame, split)
         for frame in (candidate.first_frame, candidate.last_frame)
@@ -77,7 +88,7 @@ def _seen_boxes(
                 *(x1 / video.width, y1 / video.height),
                 *(x2 / video.width, y2 / video.height),
             )
-            yield time_bin / (NUM_BINS - 1), unit  # type: ignore[misc]
+            yield time_bin / (NUM_BINS - 1), unit
 
 
 def _row(time: float, box: Box) -> str:

@@ -1,0 +1,95 @@
+"""VidSTG: sentences that people wrote about one thing in a part of a VidOR video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.datasets.values import (
+    NOT_IN_FORMAT,
+    checked_event,
+    checked_split,
+    checked_text,
+    read_list,
+    whole,
+)
+from evaluation.frames import Split
+from stablechat.errors import InputError
+from training.vidor.annotations import VidorVideo
+from training.vidor.events import Candidate, Event
+
+_KINDS = ("captions", "questions")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of a video that sentences are about.
+
+    Attributes:
+        video_id: VidOR's name of the video.
+        split: First and last frame.
+        moment: First and last frame of what happens.
+        sentences: Each with the number of the thing that it is about.
+    """
+
+    video_id: str
+    split: Split
+    moment: Split
+    sentences: tuple[tuple[str, int], ...]
+
+
+def read_parts(path: Path) -> Iterator[Part | InputError]:
+    """Rows of an annotation file, or what is wrong with one.
+
+    Raises:
+        InputError: The file can't be read.
+    """
+    for number, raw in enumerate(read_list(path)):
+        try:
+            yield _read(raw)
+        except KeyError as error:
+            yield InputError(f"{path}, row {number}: {error} is missing.")
+        except NOT_IN_FORMAT as error:
+            yield InputError(f"{path}, row {number}: {error}.")
+
+
+def _read(raw: Mapping[str, Any]) -> Part:
+    segment, moment = raw["used_segment"], raw["temporal_gt"]
+    split = checked_split((segment["begin_fid"], segment["end_fid"]))
+    # The end of the segment is its last frame, that of the moment one behind its last.
+    begin, end = whole(moment["begin_fid"]), whole(moment["end_fid"]) - 1
+    sentences = tuple(
+        (
+            checked_text(sentence["description"], "description"),
+            whole(sentence["target_id"]),
+        )
+        for kind in _KINDS
+        for sentence in raw.get(kind, ())
+    )
+    video_id = checked_text(raw["vid"], "vid")
+    return Part(video_id, split, checked_event(begin, end, split), sentences)
+
+
+def events_of_part(part: Part, video: VidorVideo) -> list[Event]:
+    """Its sentences, each with the one thing that it is about.
+
+    Raises:
+        InputError: The video's boxes lack the thing or the moment.
+    """
+    return [
+        Event(sentence, sentence, (_candidate(part, video, target),))
+        for sentence, target in part.sentences
+    ]
+
+
+def _candidate(part: Part, video: VidorVideo, target: int) -> Candidate:
+    first, last = part.moment
+    track = video.tracks.get(target, {})
+    boxes = {frame: track[frame] for frame in range(first, last + 1) if frame in track}
+    if not boxes:
+        raise InputError(
+            f"{video.video_id} has no box of {target} on the frames {first} to {last}."
+        )
+    return Candidate(target, first, last, boxes)
