@@ -12,7 +12,6 @@ from stablechat.hub import DEMO_FOLDER
 from stablechat.loader import load_model
 from stablechat.model.modeling import LlavaST
 from stablechat.model.tokens import PromptTokenizer
-from training.demo.export import published_tensors, write_shards
 from training.demo.heads import DenseHead, Readout
 from training.demo.losses import answer_loss
 from training.demo.network import (
@@ -26,6 +25,7 @@ from training.demo.pieces import SILENT, TEXT, TIME
 from training.demo.schedule import learning_rate, stage_of
 from training.demo.skeleton import read_config
 from training.demo.state import load_state, resume_from, save_state
+from training.published import published_tensors, write_shards
 from training.synthetic.world import boxes_of, sample_scenes, states_at
 
 CPU = torch.device("cpu")

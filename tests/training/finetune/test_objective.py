@@ -16,13 +16,13 @@ from stablechat.model.config import AXES
 from stablechat.model.modeling import LlavaST
 from stablechat.model.preprocess import preprocess
 from stablechat.types import NUM_BINS
-from training.demo.export import published_tensors
 from training.finetune.examples import IGNORED, Example, encode_example
 from training.finetune.objective import (
     example_losses,
     propagate_to_neighbours,
     two_hot_cross_entropy,
 )
+from training.published import published_tensors
 
 CASE: dict[str, Any] = json.loads((golden_files.GOLDEN / "train.json").read_text())
 TENSORS = load_file(golden_files.GOLDEN / "train.safetensors")

@@ -1,0 +1,116 @@
+"""Trained changes beside a model: low-rank updates, and parts in full.
+
+The folder is what ``training.finetune`` writes: PEFT's ``adapter_config.json`` and
+``adapter_model.safetensors``, and ``trained_parts.safetensors`` with weights in full by
+their published names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from stablechat.errors import CheckpointError
+from stablechat.model.checkpoint import target_of
+from stablechat.model.modeling import LlavaST
+from stablechat.weights import read_json
+
+CONFIG_FILE = "adapter_config.json"
+LORA_FILE = "adapter_model.safetensors"
+PARTS_FILE = "trained_parts.safetensors"
+#: What PEFT puts before the names of the language model's modules.
+LORA_PREFIX = "base_model.model."
+_DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
+
+
+@torch.no_grad()
+def apply_adapter(model: LlavaST, folder: Path) -> None:
+    """Change a model's weights by what was trained.
+
+    Args:
+        model: The one that it was trained on, its linear layers not quantised.
+        folder: The adapter's.
+
+    Raises:
+        CheckpointError: It is no adapter, is damaged, or belongs to another model.
+    """
+    weights = dict(model.named_parameters())
+    if model.is_quantized:
+        raise CheckpointError(
+            "An adapter can't be added to quantised weights; load the merged model."
+        )
+    config = read_json(folder / CONFIG_FILE)
+    for name, update in _updates(folder, config):
+        _add(weights, name, update, folder)
+    if os.path.exists(folder / PARTS_FILE):
+        for key, value in _tensors(folder / PARTS_FILE).items():
+            _put(model, weights, key, value, folder)
+
+
+def _updates(
+    folder: Path, config: Mapping[str, object]
+) -> Iterator[tuple[str, Tensor]]:
+    """Each weight of the language model that changes, and by what."""
+    rank, alpha = config.get("r"), config.get("lora_alpha")
+    if config.get("peft_type") != "LORA" or config.get("use_dora"):
+        raise CheckpointError(f"{folder} is no plain LoRA adapter.")
+    if not isinstance(rank, int) or not isinstance(alpha, int | float) or rank < 1:
+        raise CheckpointError(f"{folder / CONFIG_FILE} lacks r or lora_alpha.")
+    if not os.path.exists(folder / LORA_FILE):
+        return
+    tensors = _tensors(folder / LORA_FILE)
+    for key, down in tensors.items():
+        if not key.endswith(_DOWN):
+            continue
+        stem = key.removesuffix(_DOWN)
+        if stem + _UP not in tensors:
+            raise CheckpointError(f"{folder / LORA_FILE} lacks {stem + _UP}.")
+        up = tensors[stem + _UP]
+        scale = alpha / (rank**0.5 if config.get("use_rslora") else rank)
+        name = f"language_model.{stem.removeprefix(LORA_PREFIX)}.weight"
+        yield name, scale * (up.float() @ down.float())
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return dict(load_file(path))
+    except Exception as error:  # safetensors raises nearly anything
+        raise CheckpointError(f"{path} can't be read: {error}.") from error
+
+
+def _add(
+    weights: Mapping[str, Tensor], name: str, update: Tensor, folder: Path
+) -> None:
+    place = _place(weights, name, update.shape, folder)
+    place.copy_(place.float() + update.to(place.device))
+
+
+def _put(
+    model: LlavaST, weights: Mapping[str, Tensor], key: str, value: Tensor, folder: Path
+) -> None:
+    target = target_of(key, model.config.base_vocab_size)
+    if target is None:
+        raise CheckpointError(f"{folder} changes {key}, which the model has not.")
+    whole = weights.get(target.name)
+    if whole is not None and target.first_row is not None:
+        whole = whole[target.first_row : target.first_row + len(value)]
+    places = {} if whole is None else {target.name: whole}
+    _place(places, target.name, value.shape, folder).copy_(value)
+
+
+def _place(
+    weights: Mapping[str, Tensor], name: str, shape: torch.Size, folder: Path
+) -> Tensor:
+    place = weights.get(name)
+    if place is None or place.shape != shape:
+        has = "none" if place is None else f"one of {tuple(place.shape)}"
+        raise CheckpointError(
+            f"{folder} belongs to another model: it changes {name} "
+            f"{tuple(shape)}, and there is {has}."
+        )
+    return place
