@@ -8,12 +8,16 @@ from evaluation.datasets import Sample
 from evaluation.frames import Split
 from evaluation.processes import ALONE, Processes
 from stablechat.chat import StableChat
+from stablechat.encoding import MAX_KEPT_VIDEOS, FeatureCache
 from stablechat.errors import InputError
 from stablechat.last_row import TIMES_BEFORE_ROWS, LastRow
 from stablechat.loader import load_model
 from stablechat.placement import choose_device
 from stablechat.types import NUM_BINS, Generation, GenerationConfig, TimeSpan
 from stablechat.video import read_timeline
+
+#: Of the full model 18 MB each.
+_MOST_KEPT_VIDEOS = 128
 
 
 class BenchmarkChat(StableChat):
@@ -22,6 +26,15 @@ class BenchmarkChat(StableChat):
     ``ground`` words the question itself and ``generate`` keeps no features; here the
     text is the annotation's, and a clip asked about again is not encoded again.
     """
+
+    def keep_videos(self, count: int) -> None:
+        """Keep what is encoded of so many videos, for asking about all of them again.
+
+        Args:
+            count: How many they are; of more than 128 each is encoded anew.
+        """
+        kept = min(max(count, MAX_KEPT_VIDEOS), _MOST_KEPT_VIDEOS)
+        self._cache = FeatureCache(kept)
 
     def ask(self, video: Path, sample: Sample, config: GenerationConfig) -> Generation:
         """Put a question about a clip to the model.
@@ -44,7 +57,7 @@ class BenchmarkChat(StableChat):
             else:
                 encoded = turn.encode_video(video, segment)
             end = last_row(sample, turn.first_time_token)
-            return turn.answer(encoded, sample.prompt, config, end)
+            return turn.answer(encoded, sample.prompt, config, end, task=sample.task)
 
 
 def last_row(sample: Sample, first_time_token: int) -> LastRow | None:

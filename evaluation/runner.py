@@ -253,6 +253,8 @@ def answer_row(
         "outputs": text,
         "converted_outputs": convert_outputs(text),
         "finish_reason": None if generation is None else generation.finish_reason,
+        "num_tokens": 0 if generation is None else len(generation.token_ids),
+        "num_passes": 0 if generation is None else generation.num_passes,
         "seconds": round(time.perf_counter() - started, 3),
         "missing": generation is None,
         "error": problem,

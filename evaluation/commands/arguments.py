@@ -90,7 +90,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Which model, where, and how long it may write."""
+    """Which model, where, and how it decodes; see :func:`decoding`."""
     add = parser.add_argument
     add("--model", metavar="M", help="folder or hub id; default: the demo model")
     add("--device", metavar="D", help="cpu, cuda, cuda:1 or mps; default: the best")
@@ -101,4 +101,32 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         default=GenerationConfig().max_new_tokens,
         metavar="N",
         help="longest answer (default: %(default)s)",
+    )
+    add(
+        "--no-speculation",
+        action="store_false",
+        dest="speculation",
+        help="one token a pass: the same answers, later",
+    )
+    add(
+        "--grammar",
+        action="store_true",
+        help="let the model write nothing but whole answers of the task's form",
+    )
+
+
+def decoding(
+    args: argparse.Namespace, temperature: float, seed: int
+) -> GenerationConfig:
+    """How a command decodes at a temperature, by the arguments of ``add_model``.
+
+    Raises:
+        InputError: A number is out of its range.
+    """
+    return GenerationConfig(
+        max_new_tokens=args.max_new_tokens,
+        temperature=temperature,
+        seed=seed,
+        speculation=args.speculation,
+        grammar=args.grammar,
     )

@@ -10,6 +10,7 @@ from evaluation.commands.arguments import (
     add_choice,
     add_dataset,
     add_model,
+    decoding,
     new_command,
     number,
 )
@@ -52,13 +53,8 @@ def call(args: argparse.Namespace) -> str:
     """Do it; returns the summary, which only the process that owns the file prints."""
     from evaluation.commands.asking_rows import Benchmark
     from evaluation.processes import launched_processes
-    from stablechat.types import GenerationConfig
 
-    config = GenerationConfig(
-        max_new_tokens=args.max_new_tokens,
-        temperature=args.temperature,
-        seed=args.sampling_seed,
-    )
+    config = decoding(args, args.temperature, args.sampling_seed)
     benchmark = Benchmark(args)
     benchmark.check(args.out, config)
 

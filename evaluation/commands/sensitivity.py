@@ -10,6 +10,7 @@ from evaluation.commands.arguments import (
     add_choice,
     add_dataset,
     add_model,
+    decoding,
     new_command,
     number,
 )
@@ -54,19 +55,13 @@ def call(args: argparse.Namespace) -> str:
     from evaluation.commands.asking_rows import Benchmark
     from evaluation.processes import launched_processes
     from evaluation.sensitivity import Setting, rows_path
-    from stablechat.types import GenerationConfig
 
     settings: list[Setting] = [
         (temperature, seed)
         for temperature in dict.fromkeys(args.temperatures)
         for seed in dict.fromkeys(args.seeds)
     ]
-    configs = {
-        setting: GenerationConfig(
-            max_new_tokens=args.max_new_tokens, temperature=setting[0], seed=setting[1]
-        )
-        for setting in settings
-    }
+    configs = {setting: decoding(args, *setting) for setting in settings}
     benchmark = Benchmark(args)
     for setting, config in configs.items():
         benchmark.check(rows_path(args.out, setting), config)
@@ -75,6 +70,7 @@ def call(args: argparse.Namespace) -> str:
 
     processes = launched_processes()
     chat = load_chat(args.model, args.device, args.dtype, processes)
+    chat.keep_videos(len({sample.video_path for sample in benchmark.samples}))
     for setting, config in configs.items():
         benchmark.ask(chat, rows_path(args.out, setting), config)
     return _write(args, settings) if processes.is_main else ""

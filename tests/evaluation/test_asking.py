@@ -15,6 +15,7 @@ from evaluation.asking import BenchmarkChat, last_row, segment_of
 from evaluation.datasets import Sample, read_sample
 from evaluation.frames import sampled_frames
 from stablechat import turn as turn_module
+from stablechat.encoding import MAX_KEPT_VIDEOS
 from stablechat.errors import InputError, VideoError
 from stablechat.questions import Question
 from stablechat.types import GenerationConfig, Task, TimeSpan
@@ -77,6 +78,36 @@ def test_a_clip_is_encoded_once(clip: Path, encoded: list[int]) -> None:
     assert first.token_ids == again.token_ids and len(first.token_ids) > 0
     chat.ask(clip, sample((3, 17)), SHORT)
     assert encoded == [100, 100]
+
+
+def test_many_clips_are_kept_for_asking_again(
+    clip: Path, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = BenchmarkChat(golden_files.loaded())
+    clips = [(start, 29) for start in range(MAX_KEPT_VIDEOS + 2)]
+
+    def ask_all_twice() -> None:
+        encoded.clear()
+        for split in (*clips, *clips):
+            chat.ask(clip, sample(split), SHORT)
+
+    ask_all_twice()
+    assert len(encoded) == 2 * len(clips)
+    chat.keep_videos(len(clips))
+    ask_all_twice()
+    assert len(encoded) == len(clips)
+
+
+def test_the_task_is_told_so_that_the_answer_can_be_guessed(
+    clip: Path, encoded: list[int]
+) -> None:
+    """The golden model answers nonsense, so only a grammar shows that it was."""
+    chat = BenchmarkChat(golden_files.loaded())
+    config = GenerationConfig(max_new_tokens=40, grammar=True)
+    for task, beginning in (("stvg", "During the span of {<TEMP-"), ("elc", "Ends in")):
+        asked = sample((0, 29), task)
+        assert chat.ask(clip, asked, config).text.startswith(beginning)
+        assert not chat.ask(clip, asked, SHORT).text.startswith(beginning)
 
 
 def test_the_question_reaches_the_model_as_it_is(

@@ -80,6 +80,8 @@ def test_a_row(out: Path) -> None:
         "height": 100,
         "outputs": ANSWER,
         "finish_reason": "stop",
+        "num_tokens": 0,
+        "num_passes": 0,
         "missing": False,
         "error": None,
     }
