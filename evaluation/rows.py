@@ -54,6 +54,8 @@ class ResultRow:
         kind: What kind of sentence it is, where the benchmark has kinds.
         fps: Frames a second, where the benchmark says so.
         finish_reason: How the answer ended; empty where the file does not say.
+        num_tokens: Tokens of the answer; 0 where the file does not say.
+        num_passes: Forward passes that wrote them; 0 where it does not say.
     """
 
     outputs: str | None
@@ -73,20 +75,21 @@ class ResultRow:
     kind: str = ""
     fps: float | None = None
     finish_reason: str = ""
+    num_tokens: int = 0
+    num_passes: int = 0
 
 
 def read_result_rows(path: Path, task: Task) -> list[ResultRow]:
     """Read a file of result rows for scoring.
 
+    Returns:
+        Its rows; none for an empty file, as a run leaves it that was ended at once.
+
     Raises:
-        InputError: It can't be read, is empty, has a damaged line, or holds rows of
-            another task.
+        InputError: It can't be read, has a damaged line, or holds rows of another
+            task.
     """
     raw_rows = read_json_lines(path)
-    if not raw_rows:
-        raise InputError(
-            f"{path} holds no rows; make some with python -m evaluation run."
-        )
     indices = [raw["index"] for raw in raw_rows if "index" in raw]
     if len(set(map(str, indices))) < len(indices):
         raise InputError(f"{path} holds a row twice; make the file anew.")
@@ -149,6 +152,8 @@ def _facts(raw: Mapping[str, Any]) -> dict[str, Any]:
         "query": str(raw.get("query", "")),
         "kind": str(raw.get("kind", "")),
         "finish_reason": str(raw.get("finish_reason") or ""),
+        "num_tokens": int(raw.get("num_tokens", 0)),
+        "num_passes": int(raw.get("num_passes", 0)),
         "fps": None if fps is None else _numbers([fps], 1)[0],
     }
 

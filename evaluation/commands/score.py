@@ -54,6 +54,8 @@ def call(args: argparse.Namespace) -> str:
     from evaluation.rows import read_result_rows
 
     rows = read_result_rows(args.rows, args.task)
+    if not rows:
+        print(f"note: {args.rows} holds no rows", file=sys.stderr)
     table = score_table(rows, args.task, args.protocol)
     found = table.metrics()
     if args.task == "elc" and args.captions != "no":

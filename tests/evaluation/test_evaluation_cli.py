@@ -10,7 +10,7 @@ from typing import Any
 
 import golden_files
 import pytest
-from eval_samples import GOLDEN_METRICS, annotation, write_annotations
+from eval_samples import GOLDEN_METRICS, annotation, write_annotations, write_rows
 
 from evaluation import __main__ as cli
 from evaluation.rows import read_json_lines
@@ -82,6 +82,47 @@ def test_score_prints_one_flat_object(
         if key != "caption_score"
     }
     assert all(isinstance(value, (int, float)) for value in found.values())
+
+
+def nothing_to_score(kind: str, task: str) -> list[dict[str, Any]]:
+    """Rows of which none says anything: no rows, no videos, or no words of sense."""
+    rows = [json.loads(line) for line in (GOLDEN_METRICS / f"{task}.jsonl").open()]
+    nothing = {
+        "empty": {},
+        "missing": {"outputs": "", "converted_outputs": "", "missing": True},
+        "unparsed": {"outputs": "Well.", "converted_outputs": "Well."},
+    }[kind]
+    return [{**row, **nothing} for row in rows[: 0 if kind == "empty" else 3]]
+
+
+@pytest.mark.parametrize("kind", ["empty", "missing", "unparsed"])
+@pytest.mark.parametrize("protocol", ["released", "strict"])
+@pytest.mark.parametrize("task", ["stvg", "svg", "elc", "tvg", "rec"])
+def test_score_has_all_keys_where_there_is_nothing_to_score(
+    task: str,
+    protocol: str,
+    kind: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl", nothing_to_score(kind, task))
+    words = ("score", rows, "--task", task, "--protocol", protocol, "--bootstrap", 9)
+    assert call(*words, "--captions", "no") == 0
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    num_rows = 0 if kind == "empty" else 3
+    assert found["num_rows"] == num_rows
+    assert found["num_unparsed"] == (num_rows if kind == "unparsed" else 0)
+    assert found["num_missing"] == (num_rows if kind == "missing" else 0)
+    assert ("holds no rows" in told.err) is (kind == "empty")
+    keys = {*EXPECTED[task].get("overall", EXPECTED[task])} - {"caption_score"}
+    assert keys <= found.keys()
+    # The question of SVG gives the time: strictly there is nothing to measure.
+    no_times = task == "svg" and protocol == "strict"
+    untimed = {key for key in keys if no_times and key.startswith(("mtiou", "tiou"))}
+    assert {key: found[key] for key in keys} == {
+        key: None if key in untimed else 0.0 for key in keys
+    }
 
 
 def test_captions_that_cannot_be_scored(

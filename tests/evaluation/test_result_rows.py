@@ -119,7 +119,6 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "holds no rows"),
         (lines(GOOD)[:-5], "Line 1 of .* is not a JSON object"),
         (lines(GOOD) + '{"gt": [0', "Line 2 of .* start the run again"),
         (lines(GOOD) + "[]\n", "Line 2"),
@@ -136,6 +135,11 @@ def test_a_file_that_cannot_be_scored(path: Path, content: str, message: str) ->
     path.write_text(content)
     with pytest.raises(InputError, match=message):
         read_result_rows(path, "tvg")
+
+
+def test_an_empty_file_can_be_scored(path: Path) -> None:
+    path.write_text("")
+    assert read_result_rows(path, "stvg") == []
 
 
 @pytest.mark.parametrize(
