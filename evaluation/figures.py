@@ -43,6 +43,13 @@ _STYLE: Any = {
 }
 
 
+def breakdown_figures(breakdown: Breakdown) -> dict[str, bytes]:
+    """PNG files by name: ``scatter`` and ``tiou``; none where there are no times."""
+    if np.isnan(breakdown.tiou).any() or not breakdown.tiou.size:
+        return {}
+    return {"scatter": scatter_png(breakdown), "tiou": histogram_png(breakdown)}
+
+
 def scatter_png(breakdown: Breakdown) -> bytes:
     """tIoU against sIoU, with their correlation and the field of joint success."""
     with _figure(5.0, 4.4) as figure:

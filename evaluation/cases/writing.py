@@ -19,8 +19,7 @@ def write_cases(
     cases: Sequence[Case],
     videos: Path,
     folder: Path,
-    tags: Mapping[str, int],
-    num_rows: int,
+    summary: Mapping[str, Any],
     with_video: bool,
 ) -> list[str]:
     """Draw cases, and write down what they are.
@@ -29,8 +28,7 @@ def write_cases(
         cases: What to draw.
         videos: The folder of videos.
         folder: Where ``row_00012.jpg``, ``row_00012.mp4`` and ``cases.json`` go.
-        tags: How many of all rows have each tag.
-        num_rows: How many all rows are.
+        summary: What ``cases.json`` says about all rows of the run.
         with_video: Whether videos are made as well as contact sheets.
 
     Returns:
@@ -54,8 +52,7 @@ def write_cases(
             drawn.append(_facts(case))
         except InputError as error:  # the video is gone, or is none
             skipped.append(f"row {case.row.index}: {' '.join(str(error).split())}")
-    data = {"num_rows": num_rows, "tags": dict(tags), "cases": drawn}
-    write_json(folder / CASES_FILE, data)
+    write_json(folder / CASES_FILE, {**summary, "cases": drawn})
     return skipped
 
 

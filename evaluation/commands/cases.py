@@ -58,8 +58,9 @@ def call(args: argparse.Namespace) -> str:
         raise InputError("--best and --worst must be 0 or more.")
     cases = make_cases(read_result_rows(args.rows, args.task), args.task)
     chosen = choose_cases(cases, args.row, best, worst)
-    skipped = write_cases(
-        chosen, args.videos, args.out, count_tags(cases), len(cases), not args.no_video
-    )
+    summary = {
+        "rows": args.rows.name, "num_rows": len(cases), "tags": count_tags(cases)
+    }  # fmt: skip
+    skipped = write_cases(chosen, args.videos, args.out, summary, not args.no_video)
     told = "".join(f"\n{reason}" for reason in skipped)
     return f"{args.out}: {len(chosen) - len(skipped)} of {len(cases)} rows drawn{told}"

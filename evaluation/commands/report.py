@@ -26,7 +26,14 @@ def add_to(commands: Commands) -> None:
         help="a run to tell of; give it again to compare several",
     )
     add("--title", default="StableChat evaluation", help="default: %(default)s")
-    add("--cases", metavar="DIR", type=Path, help="what cases wrote")
+    add(
+        "--cases",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="what cases wrote; again for cases of another run",
+    )
     add("--sensitivity", metavar="DIR", type=Path, help="what sensitivity wrote")
     add(
         "--bootstrap",

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from evaluation.breakdown import break_down
 from evaluation.datasets.values import NOT_IN_FORMAT, read_object
-from evaluation.figures import histogram_png, scatter_png
+from evaluation.figures import breakdown_figures
 from evaluation.files import write_file
 from evaluation.predictions import TUBE_TASKS
 from evaluation.report import tables
@@ -32,13 +30,19 @@ _PROTOCOLS = (
     "another benchmark they say nothing about this one."
 )
 
+#: What the figures of a breakdown show.
+_SHOWS = {
+    "scatter": "time against place, one dot a row.",
+    "tiou": "how often each tIoU is reached.",
+}
+
 
 def build(
     title: str,
     runs: Sequence[RunResult],
     resamples: int,
     *,
-    cases: Path | None = None,
+    cases: Sequence[Path] = (),
     sensitivity: Path | None = None,
     out: Path | None = None,
 ) -> Report:
@@ -48,7 +52,7 @@ def build(
         title: Its title.
         runs: At least one, their names different.
         resamples: For confidence intervals.
-        cases: A folder that ``cases`` has written.
+        cases: Folders that ``cases`` has written.
         sensitivity: A folder that ``sensitivity`` has written.
         out: The folder of the report, for links to the cases' videos.
 
@@ -64,8 +68,9 @@ def build(
         sections.append(Section("Breakdown", broken))
     if sensitivity is not None:
         sections.append(Section("Sensitivity", _sensitivity(sensitivity)))
-    if cases is not None:
-        sections.append(Section("Cases", _cases(cases, out)))
+    if cases:
+        drawn = [block for folder in cases for block in _cases(folder, out)]
+        sections.append(Section("Cases", drawn))
     sections.append(Section("How it was made", _settings(runs)))
     return Report(title, sections)
 
@@ -113,24 +118,12 @@ def _breakdown(run: RunResult) -> list[Block]:
     if run.task not in TUBE_TASKS:
         return []
     breakdown = break_down(run.rows, run.task)
-    blocks: list[Block] = [tables.breakdown_table(run, breakdown)]
-    if not np.isnan(breakdown.tiou).any():
-        name = "".join(c if c.isalnum() else "_" for c in run.name)
-        blocks += [
-            Picture(
-                f"scatter_{name}",
-                "png",
-                scatter_png(breakdown),
-                f"{run.name}: time against place, one dot a row.",
-            ),
-            Picture(
-                f"tiou_{name}",
-                "png",
-                histogram_png(breakdown),
-                f"{run.name}: how often each tIoU is reached.",
-            ),
-        ]
-    return blocks
+    run_name = "".join(c if c.isalnum() else "_" for c in run.name)
+    pictures = [
+        Picture(f"{name}_{run_name}", "png", content, f"{run.name}: {_SHOWS[name]}")
+        for name, content in breakdown_figures(breakdown).items()
+    ]
+    return [tables.breakdown_table(run, breakdown), *pictures]
 
 
 def _sensitivity(folder: Path) -> list[Block]:
@@ -171,7 +164,9 @@ def _case(case: Mapping[str, Any], folder: Path, out: Path | None) -> Picture:
         f"Row {int(case['index'])}: {case['query']} ({tiou}sIoU {case['siou']:.2f}; "
         f"{tags}). Truth green, answer red."
     )
-    return Picture(name, "jpg", _read(folder / f"{name}.jpg"), caption, link)
+    sheet = _read(folder / f"{name}.jpg")
+    # Another folder may have the same row of another run.
+    return Picture(f"{folder.name}_{name}", "jpg", sheet, caption, link)
 
 
 def _read(path: Path) -> bytes:

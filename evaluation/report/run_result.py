@@ -49,6 +49,19 @@ class RunResult:
         """Answers that the length limit cut."""
         return sum(row.finish_reason == "length" for row in self.rows)
 
+    @property
+    def tokens_an_answer(self) -> float | None:
+        """Mean length of an answer; None where the rows do not say."""
+        lengths = [row.num_tokens for row in self.rows if row.num_tokens]
+        return sum(lengths) / len(lengths) if lengths else None
+
+    @property
+    def tokens_a_pass(self) -> float | None:
+        """Tokens that a forward pass wrote; None where the rows do not say."""
+        num_passes = sum(row.num_passes for row in self.rows)
+        num_tokens = sum(row.num_tokens for row in self.rows)
+        return num_tokens / num_passes if num_passes else None
+
 
 def read_run(name: str, path: Path, *, captions: bool = True) -> RunResult:
     """Read and score a result file.

@@ -21,6 +21,7 @@ def rows_table(runs: Sequence[RunResult]) -> Table:
     header = (
         *("run", "task", "benchmark", "rows", "no usable video", "unparsed"),
         *("cut at the limit", "unusable annotations"),
+        *("tokens an answer", "tokens a pass"),
     )
     rows = [
         (
@@ -32,6 +33,8 @@ def rows_table(runs: Sequence[RunResult]) -> Table:
             str(run.strict.num_unparsed),
             str(run.num_cut),
             str(run.info.get("num_bad_rows", "unknown")),
+            _number(run.tokens_an_answer, 0),
+            _number(run.tokens_a_pass, 1),
         )
         for run in runs
     ]
@@ -116,7 +119,8 @@ def sensitivity_table(data: Mapping[str, Any]) -> Table:
 def tags_table(data: Mapping[str, Any]) -> Table:
     """How often each thing went wrong."""
     rows = [(tag, str(count)) for tag, count in data["tags"].items()]
-    return Table(f"What went wrong in {data['num_rows']} rows.", ("tag", "rows"), rows)
+    caption = f"What went wrong in the {data['num_rows']} rows of {data['rows']}."
+    return Table(caption, ("tag", "rows"), rows)
 
 
 def settings_table(runs: Sequence[RunResult]) -> Table:

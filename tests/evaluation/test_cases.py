@@ -160,7 +160,7 @@ def test_a_video(videos: Path, tmp_path: Path) -> None:
 
 def test_files_and_what_could_not_be_drawn(videos: Path, tmp_path: Path) -> None:
     chosen = [cases()[3], cases()[7]]
-    told = write_cases(chosen, videos, tmp_path / "new", {"drift": 1}, 8, False)
+    told = write_cases(chosen, videos, tmp_path / "new", {"num_rows": 8}, False)
     assert len(told) == 1 and told[0].startswith("row 7: There is no file gone.mp4")
     names = sorted(path.name for path in (tmp_path / "new").iterdir())
     assert names == ["cases.json", "row_00003.jpg"]

@@ -1,4 +1,8 @@
-"""Everything with the demo model on a small synthetic set, killed and gone on with."""
+"""Everything with the demo model on a small synthetic set.
+
+A run that is killed and gone on with, and one that two processes share, give what one
+process gives that nobody disturbs.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from launching import launch
 
 from evaluation import __main__ as cli
 from evaluation.rows import read_json_lines
@@ -42,30 +47,61 @@ def without_seconds(path: Path) -> list[dict[str, Any]]:
     return [{**row, "seconds": None} for row in read_json_lines(path)]
 
 
-def test_the_whole_chain(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def call(*words: object) -> str:
-        assert cli.main([str(word) for word in words]) == 0, capsys.readouterr().err
-        return capsys.readouterr().out
+@pytest.fixture(scope="module")
+def rows(world: Path) -> Path:
+    """What one process writes that nobody disturbs."""
+    path = world / "rows.jsonl"
+    assert cli.main(run_arguments(world, path)) == 0
+    return path
 
-    rows, out = world / "rows.jsonl", world / "out"
-    command = [sys.executable, "-m", "evaluation", *run_arguments(world, rows)]
+
+def test_answers_come_by_the_fast_path(rows: Path) -> None:
+    answered = [row for row in read_json_lines(rows) if not row["missing"]]
+    num_tokens, num_passes = (
+        sum(row[f"num_{what}"] for row in answered) for what in ("tokens", "passes")
+    )
+    assert 0 < 3 * num_passes < num_tokens
+
+
+def test_a_killed_run_goes_on_to_the_same_result(
+    world: Path, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = world / "killed.jsonl"
+    command = [sys.executable, "-m", "evaluation", *run_arguments(world, out)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as running:
-        while not (rows.exists() and rows.read_bytes().count(b"\n")):
+        while not (out.exists() and out.read_bytes().count(b"\n")):
             assert running.poll() is None
             time.sleep(0.05)
         os.kill(running.pid, signal.SIGKILL)
     assert running.returncode == -signal.SIGKILL
-    kept = rows.read_bytes()
+    kept = out.read_bytes()
     kept = kept[: kept.rfind(b"\n") + 1]
     num_kept = kept.count(b"\n")
     assert 1 <= num_kept < COUNT
 
-    told = call(*run_arguments(world, rows))
+    assert cli.main(run_arguments(world, out)) == 0
+    told = capsys.readouterr().out
     assert f"{COUNT} rows, {COUNT - num_kept} of them new; 1 without a usable" in told
-    assert rows.read_bytes().startswith(kept)
-    call(*run_arguments(world, world / "again.jsonl", "--limit", 1))
-    assert without_seconds(world / "again.jsonl") == without_seconds(rows)[:1]
+    assert out.read_bytes().startswith(kept)
+    assert without_seconds(out) == without_seconds(rows)
 
+
+def test_two_processes_give_the_same_result(world: Path, rows: Path) -> None:
+    out = world / "shared.jsonl"
+    done = launch("-m", "evaluation", *run_arguments(world, out))
+    assert done.returncode == 0, done.stderr
+    assert without_seconds(out) == without_seconds(rows)
+    assert json.loads((world / "shared.run.json").read_text())["processes"] == 2
+
+
+def test_the_whole_chain(
+    world: Path, rows: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def call(*words: object) -> str:
+        assert cli.main([str(word) for word in words]) == 0, capsys.readouterr().err
+        return capsys.readouterr().out
+
+    out = world / "out"
     score = ("score", rows, "--task", "stvg", "--protocol")
     strict = json.loads(call(*score, "strict", "--bootstrap", 200))
     assert (strict["num_rows"], strict["num_missing"]) == (COUNT, 1)

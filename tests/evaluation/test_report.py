@@ -99,7 +99,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
     (path / "videos").mkdir()
     golden_files.write_clip(path / "videos" / "square.mp4")
-    write_rows(path / "first.jsonl", mixed_rows())
+    told = [
+        {"num_tokens": 80 - row["index"] * 10, "num_passes": 5} for row in mixed_rows()
+    ]
+    first = [{**row, **more} for row, more in zip(mixed_rows(), told, strict=True)]
+    write_rows(path / "first.jsonl", first)
     better = [
         square_row(row["index"], video=f"{row['index']}.mp4") for row in mixed_rows()
     ]
@@ -139,8 +143,8 @@ def test_the_whole_report_by_commands(
         "cases/row_00005.mp4", "cases/row_00006.mp4", "cases/row_00002.mp4",
     ]  # fmt: skip
     rows = cells(page)
-    assert ["one", "stvg", "st-align", "8", "1", "1", "1", "3"] in rows
-    assert ["two", "stvg", "unknown", "8", "0", "0", "0", "unknown"] in rows
+    assert ["one", "stvg", "st-align", "8", "1", "1", "1", "3", "45", "9.0"] in rows
+    assert ["two", "stvg", "unknown", "8", "0", "0", "0", "unknown", "-", "-"] in rows
     (tiou,) = [row for row in rows if row[0] == "tIoU@0.5"]
     assert tiou[1].startswith("62.5") and tiou[2].startswith("71.4")
     assert tiou[3] == "100.0 [100.0, 100.0]" and tiou[5:] == ["44.6", "44.5"]
@@ -187,14 +191,21 @@ def test_a_study_of_temperatures_in_a_report(folder: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("sensitivity", "{}"), ("sensitivity", '{"settings": []}'), ("cases", "{}"),
-     ("cases", '{"tags": {}, "num_rows": 1, "cases": [{"index": "../../x"}]}')],
-)  # fmt: skip
+    [
+        ("sensitivity", "{}"),
+        ("sensitivity", '{"settings": []}'),
+        ("cases", "{}"),
+        (
+            "cases",
+            '{"rows": "a", "num_rows": 1, "tags": {}, "cases": [{"index": "/"}]}',
+        ),
+    ],
+)
 def test_another_folder(folder: Path, tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / f"{name}.json").write_text(content)
     run = read_run("one", folder / "first.jsonl")
     with pytest.raises(InputError, match="not what this program writes"):
-        build("x", [run], 20, **{name: tmp_path})
+        build("x", [run], 20, **{name: [tmp_path] if name == "cases" else tmp_path})
 
 
 @pytest.mark.parametrize(

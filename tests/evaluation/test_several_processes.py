@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +10,14 @@ import golden_files
 import pytest
 import share_a_run
 from eval_samples import annotation, write_annotations
+from launching import launch
 
 from evaluation import __main__ as cli
 from evaluation.processes import part_files
 from evaluation.row_file import RowFile
 from evaluation.rows import read_json_lines
 
-ROOT = Path(__file__).resolve().parents[2]
 SHARE_A_RUN = str(Path(share_a_run.__file__))
-
-
-def launch(*program: str) -> subprocess.CompletedProcess[str]:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port = server.getsockname()[1]
-    command = [
-        *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"),
-        *("--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"),
-        *("--dynamo_backend", "no", "--main_process_port", str(port), *program),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True
-    )
 
 
 def without_seconds(path: Path) -> list[dict[str, Any]]:
