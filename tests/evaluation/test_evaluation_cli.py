@@ -284,6 +284,8 @@ def test_a_run_is_gone_on_with_in_the_same_way_only(
     for more, says in (
         (("--temperature", 0.5), "another decoding ({'temperature': 0.0}, now"),
         (("--max-new-tokens", 5), "'max_new_tokens': 4"),
+        (("--no-speculation",), "({'speculation': True}, now {'speculation': False})"),
+        (("--grammar",), "({'grammar': False}, now {'grammar': True})"),
     ):
         assert call(*run_arguments(world, *more)) == cli.EXIT_BAD_INPUT
         assert says in capsys.readouterr().err

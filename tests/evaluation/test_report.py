@@ -158,6 +158,42 @@ def test_the_whole_report_by_commands(
         assert base64.b64encode((out / name).read_bytes()).decode() in page
 
 
+def test_a_breakdown_in_files(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its figures, where there are times to draw."""
+    svg = GOLDEN_METRICS / "svg.jsonl"
+    for task, rows, names in (
+        ("stvg", folder / "first.jsonl", ["breakdown.json", "scatter.png", "tiou.png"]),
+        ("svg", svg, ["breakdown.json"]),
+    ):
+        words = ["breakdown", str(rows), "--task", task]
+        assert cli.main(words) == 0
+        printed = json.loads(capsys.readouterr().out)
+        out = tmp_path / "new" / task
+        assert cli.main([*words, "--out", str(out)]) == 0
+        told = capsys.readouterr().out.split()
+        assert told == [str(out / name) for name in names]
+        assert sorted(out.iterdir()) == [out / name for name in names]
+        assert json.loads((out / "breakdown.json").read_text()) == printed
+        assert all(Path(path).read_bytes()[1:4] == b"PNG" for path in told[1:])
+
+
+def test_cases_of_two_runs_with_the_same_row(folder: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(("one", "two")):
+        (tmp_path / name).mkdir()
+        case = {"index": 3, "query": "it", "tiou": None, "siou": number, "tags": []}
+        data = {"rows": f"{name}.jsonl", "num_rows": 9, "tags": {}, "cases": [case]}
+        (tmp_path / name / "cases.json").write_text(json.dumps(data))
+        (tmp_path / name / "row_00003.jpg").write_bytes(name.encode())
+    run = read_run("one", folder / "first.jsonl")
+    report = build("x", [run], 20, cases=[tmp_path / "one", tmp_path / "two"])
+    text, pictures = to_markdown(report)
+    for name in ("one", "two"):
+        assert pictures[f"figures/{name}_row_00003.jpg"] == name.encode()
+        assert f"What went wrong in the 9 rows of {name}.jsonl." in text
+
+
 def test_captions_that_cannot_be_scored_are_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
