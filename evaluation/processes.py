@@ -49,11 +49,7 @@ class Processes:
             _state().wait_for_everyone()
 
     def part_of(self, items: Sequence[T]) -> Sequence[T]:
-        """This process's share, a run of neighbours.
-
-        The shares follow from all items and not from those that are left, so that no
-        process needs to know what the others have done.
-        """
+        """This process's share, a run of neighbours: one video's rows stay together."""
         start, end = (
             len(items) * rank // self.count for rank in (self.rank, self.rank + 1)
         )

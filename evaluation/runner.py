@@ -183,8 +183,9 @@ class _Work:
             progress = self.progress(
                 self._samples, done, lambda: count_lines(part_files(path))
             )
+        share = processes.part_of(pending(self._samples, done))
         with RowFile(processes.part_file(path)) as part:
-            self.answer_all(processes.part_of(self._samples), part, done, progress)
+            self.answer_all(share, part, done, progress)
 
     def answer_all(
         self,

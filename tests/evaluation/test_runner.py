@@ -285,6 +285,23 @@ def test_the_shares_are_everything_once(count: int) -> None:
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
+def test_processes_share_what_is_left(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Processes, "wait_for_all", lambda _: None)
+    asked = samples(*"abcdef")
+    go(asked[:2], out)
+    second, second_file = FakeAsker(), RowFile(out, check_lock=False)
+    config, videos = GenerationConfig(), Path("/videos")
+    there = Processes(rank=1, count=2)
+    assert run(asked, videos, second, second_file, config, processes=there) is None
+    assert second.asked == ["e.mp4", "f.mp4"]
+    first = FakeAsker()
+    run(asked, videos, first, RowFile(out), config, processes=Processes(0, 2))
+    assert first.asked == ["c.mp4"]
+    assert [row["index"] for row in read_json_lines(out)] == [0, 1, 2, 4, 5]
+
+
 def test_the_launcher_says_who_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
