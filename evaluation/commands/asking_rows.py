@@ -18,6 +18,7 @@ from evaluation.run_info import (
     digest,
     hardware,
     now,
+    read_info,
     versions,
     write_info,
 )
@@ -88,8 +89,9 @@ class Benchmark:
         }
         check_agreement(out, info)
         file = RowFile(out, check_lock=processes.is_main)
-        if processes.is_main:
-            write_info(out, info)
+        if processes.is_main and pending(self.samples, file.rows):
+            before = (read_info(out) if file.rows else None) or {}
+            write_info(out, {**info, "started": before.get("started", info["started"])})
         return run(
             self.samples, self._args.videos, chat, file, config, processes=processes
         )

@@ -308,6 +308,19 @@ def test_how_it_was_made_is_written_down(
     assert {"torch", "transformers", "python"} <= set(info["versions"])
 
 
+def test_when_it_was_begun_stays_written_down(world: Path) -> None:
+    path = world / "rows.run.json"
+    assert call(*run_arguments(world, "--limit", 1)) == 0
+    begun = {**json.loads(path.read_text()), "started": "long ago"}
+    path.write_text(json.dumps(begun))
+    assert call(*run_arguments(world)) == 0
+    told = path.read_bytes()
+    assert json.loads(told)["started"] == "long ago"
+    assert json.loads(told)["num_questions"] == 3
+    assert call(*run_arguments(world, "--limit", 2)) == 0  # nothing is left to ask
+    assert path.read_bytes() == told
+
+
 def test_prepare_says_what_goes_where(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
