@@ -10,6 +10,10 @@ _MEANS: Mapping[str, str] = {
     "mstiou": "mstIoU",
     "miou": "mIoU",
 }
+_SPELLINGS = (
+    *(("iou@", "IoU@"), ("r@", "R@")),
+    *(("Bleu_", "BLEU-"), ("ROUGE_", "ROUGE-")),
+)
 _PERCENT_PREFIXES = ("tiou@", "siou@", "viou@", "r@")
 
 
@@ -17,7 +21,9 @@ def metric_title(name: str) -> str:
     """For example ``tIoU@0.5`` for ``tiou@0.5``."""
     if name in _MEANS:
         return _MEANS[name]
-    return name.replace("iou@", "IoU@").replace("r@", "R@").replace("Bleu_", "BLEU-")
+    for ours, written in _SPELLINGS:
+        name = name.replace(ours, written)
+    return name
 
 
 def is_percent(name: str) -> bool:

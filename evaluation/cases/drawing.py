@@ -127,7 +127,7 @@ def _title(scene: CaseScene, width: int) -> FrameArray:
     """The question, and what went wrong."""
     case = scene.case
     band = _blank(_TITLE_HEIGHT, width)
-    tags = ", ".join(case.tags) or "right"
+    tags = ", ".join(case.tags) or "no fault"
     text = f"{case.row.query}  ({tags})"
     label = render_label(text, _TITLE_SIZE, width - 2 * _GAP, _BACKGROUND)
     if label is not None and label.height <= _TITLE_HEIGHT:

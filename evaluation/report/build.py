@@ -159,7 +159,7 @@ def _case(case: Mapping[str, Any], folder: Path, out: Path | None) -> Picture:
     if out is not None and video.is_file():
         link = Path(os.path.relpath(video, out)).as_posix()
     tiou = "" if case["tiou"] is None else f"tIoU {case['tiou']:.2f}, "
-    tags = ", ".join(case["tags"]) or "right"
+    tags = ", ".join(case["tags"]) or "no fault"
     caption = (
         f"Row {int(case['index'])}: {case['query']} ({tiou}sIoU {case['siou']:.2f}; "
         f"{tags}). Truth green, answer red."

@@ -33,8 +33,8 @@ p { max-width: 48rem; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .caption { color: var(--soft); margin: 1rem 0 .35rem; }
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { font-weight: 600; white-space: nowrap; }
+  border-bottom: 1px solid var(--line); overflow-wrap: break-word; max-width: 24rem; }
+th { font-weight: 600; vertical-align: bottom; }
 .marked { background: var(--mark); font-style: italic; padding-left: .8rem; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1.25rem; align-items: flex-start; }
 figure { margin: 0; flex: 0 1 auto; max-width: 100%; }

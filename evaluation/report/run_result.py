@@ -40,9 +40,11 @@ class RunResult:
     notes: tuple[str, ...] = ()
 
     @property
-    def dataset(self) -> str:
-        """The benchmark, as far as it is known."""
-        return str(self.info.get("dataset", "unknown"))
+    def annotations(self) -> str:
+        """What was asked, as far as it is known: the file, and whose format it has."""
+        if "annotations" not in self.info:
+            return "unknown"
+        return f"{self.info['annotations']} ({self.info.get('dataset')} format)"
 
     @property
     def num_cut(self) -> int:

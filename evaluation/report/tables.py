@@ -19,7 +19,7 @@ _NOTHING = "-"
 def rows_table(runs: Sequence[RunResult]) -> Table:
     """How many rows each run has, and how many of them say nothing."""
     header = (
-        *("run", "task", "benchmark", "rows", "no usable video", "unparsed"),
+        *("run", "task", "annotations", "rows", "no usable video", "unparsed"),
         *("cut at the limit", "unusable annotations"),
         *("tokens an answer", "tokens a pass"),
     )
@@ -27,7 +27,7 @@ def rows_table(runs: Sequence[RunResult]) -> Table:
         (
             run.name,
             run.task,
-            run.dataset,
+            run.annotations,
             str(run.strict.num_rows),
             str(run.strict.num_missing),
             str(run.strict.num_unparsed),

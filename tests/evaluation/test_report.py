@@ -108,7 +108,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         square_row(row["index"], video=f"{row['index']}.mp4") for row in mixed_rows()
     ]
     write_rows(path / "second.jsonl", better)
-    info = {"dataset": "st-align", "num_bad_rows": 3, "decoding": {"temperature": 0.1}}
+    info = {"dataset": "st-align", "annotations": "a.json", "num_bad_rows": 3}
+    info["decoding"] = {"temperature": 0.1}
     write_info(path / "first.jsonl", info)
     return path
 
@@ -143,7 +144,18 @@ def test_the_whole_report_by_commands(
         "cases/row_00005.mp4", "cases/row_00006.mp4", "cases/row_00002.mp4",
     ]  # fmt: skip
     rows = cells(page)
-    assert ["one", "stvg", "st-align", "8", "1", "1", "1", "3", "45", "9.0"] in rows
+    assert [
+        "one",
+        "stvg",
+        "a.json (st-align format)",
+        "8",
+        "1",
+        "1",
+        "1",
+        "3",
+        "45",
+        "9.0",
+    ] in rows
     assert ["two", "stvg", "unknown", "8", "0", "0", "0", "unknown", "-", "-"] in rows
     (tiou,) = [row for row in rows if row[0] == "tIoU@0.5"]
     assert tiou[1].startswith("62.5") and tiou[2].startswith("71.4")
