@@ -52,13 +52,16 @@ mkdir -p "$out/sensitivity"
 cp "$work"/sensitivity/sensitivity.{json,png} "$out/sensitivity"
 
 # Pictures of single answers.
-evaluate cases "$out/stvg.jsonl" --task stvg --videos "$work/videos" --best 2 --worst 2 \
-    --out "$out/cases/stvg"
-evaluate cases "$out/stvg_256.jsonl" --task stvg --videos "$work/videos" --best 0 --worst 2 \
-    --out "$out/cases/stvg_256"
+draw() { # TASK NAME BEST WORST
+    evaluate cases "$out/$2.jsonl" --task "$1" --videos "$work/videos" --best "$3" \
+        --worst "$4" --out "$out/cases/$2"
+}
+draw stvg stvg 2 2
+draw stvg stvg_256 0 2
+draw elc elc 0 3
 
 evaluate report --title "The demo model on 64 synthetic videos" \
     --run "stvg=$out/stvg.jsonl" --run "stvg, 256 tokens=$out/stvg_256.jsonl" \
     --run "svg=$out/svg.jsonl" --run "elc=$out/elc.jsonl" \
-    --cases "$out/cases/stvg" --cases "$out/cases/stvg_256" \
+    --cases "$out/cases/stvg" --cases "$out/cases/stvg_256" --cases "$out/cases/elc" \
     --sensitivity "$out/sensitivity" --out "$out"
