@@ -56,9 +56,9 @@ draw() { # TASK NAME BEST WORST
     evaluate cases "$out/$2.jsonl" --task "$1" --videos "$work/videos" --best "$3" \
         --worst "$4" --out "$out/cases/$2"
 }
-draw stvg stvg 2 2
-draw stvg stvg_256 0 2
-draw elc elc 0 3
+draw stvg stvg 1 1
+draw stvg stvg_256 0 1
+draw elc elc 0 2
 
 evaluate report --title "The demo model on 64 synthetic videos" \
     --run "stvg=$out/stvg.jsonl" --run "stvg, 256 tokens=$out/stvg_256.jsonl" \

@@ -39,8 +39,11 @@ class Case:
 
     @property
     def quality(self) -> float:
-        """What cases are ranked by: how far time and place are right together."""
-        return (1.0 if self.score.tiou is None else self.score.tiou) * self.score.siou
+        """What cases are ranked by: stIoU, for which time and place must be right.
+
+        Boxes that a cut answer lacks count in it, as they do not in sIoU.
+        """
+        return self.score.stiou
 
 
 def make_cases(rows: Sequence[ResultRow], task: Task) -> list[Case]:

@@ -15,7 +15,14 @@ from evaluation.metrics import Box
 from evaluation.predictions import true_span
 from render.boxes import BoxStyle, draw_box
 from render.labels import ColorRGB
-from stablechat.types import FloatArray, FrameArray, TimeSpan, Tube, VideoInfo
+from stablechat.types import (
+    NUM_BINS,
+    FloatArray,
+    FrameArray,
+    TimeSpan,
+    Tube,
+    VideoInfo,
+)
 from stablechat.video import frames_at, probe, read_timeline
 
 TRUTH_RGB: ColorRGB = (46, 204, 113)
@@ -115,13 +122,15 @@ class CaseScene:
         return frame
 
     def _box_at(self, tube: Tube, time: float) -> FloatArray | None:
-        """The box at a moment; for a picture beyond its ends it is held.
+        """The box at a moment; it is held for a bin, or a picture, beyond its ends.
 
-        A span in bins begins and ends between two pictures.
+        A span in bins begins and ends between two pictures, and there are boxes on the
+        pictures that the model sees only.
         """
         first, last = tube.times_seconds[[0, -1]]
         nearest = min(max(time, first), last)
-        slack = float(1 / self.video.fps)
+        a_bin = self.clip.duration_seconds / (NUM_BINS - 1)
+        slack = max(float(1 / self.video.fps), a_bin)
         return tube.at(nearest) if abs(nearest - time) <= slack else None
 
     def _tube(self, boxes: Mapping[int, Box]) -> Tube | None:

@@ -40,6 +40,7 @@ class Picture:
         content: The file.
         caption: What it shows.
         video: Where its video lies, relative to the report; empty for none.
+        place: Where the file itself lies in the report's folder; empty if it does not.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Picture:
     content: bytes
     caption: str
     video: str = ""
+    place: str = ""
 
 
 Block = Text | Table | Picture

@@ -54,7 +54,7 @@ def build(
         resamples: For confidence intervals.
         cases: Folders that ``cases`` has written.
         sensitivity: A folder that ``sensitivity`` has written.
-        out: The folder of the report, for links to the cases' videos.
+        out: The folder of the report, for links to what lies in it or near it.
 
     Raises:
         InputError: A folder holds something else, or matplotlib is missing.
@@ -67,7 +67,7 @@ def build(
     if broken:
         sections.append(Section("Breakdown", broken))
     if sensitivity is not None:
-        sections.append(Section("Sensitivity", _sensitivity(sensitivity)))
+        sections.append(Section("Sensitivity", _sensitivity(sensitivity, out)))
     if cases:
         drawn = [block for folder in cases for block in _cases(folder, out)]
         sections.append(Section("Cases", drawn))
@@ -126,7 +126,7 @@ def _breakdown(run: RunResult) -> list[Block]:
     return [tables.breakdown_table(run, breakdown), *pictures]
 
 
-def _sensitivity(folder: Path) -> list[Block]:
+def _sensitivity(folder: Path, out: Path | None) -> list[Block]:
     data = read_object(folder / SENSITIVITY_FILE)
     try:
         table = tables.sensitivity_table(data)
@@ -138,6 +138,7 @@ def _sensitivity(folder: Path) -> list[Block]:
         "png",
         _read(folder / SENSITIVITY_FIGURE),
         f"What the temperature does, on {count} rows.",
+        place=_inside(folder / SENSITIVITY_FIGURE, out),
     )
     return [figure, table]
 
@@ -161,12 +162,25 @@ def _case(case: Mapping[str, Any], folder: Path, out: Path | None) -> Picture:
     tiou = "" if case["tiou"] is None else f"tIoU {case['tiou']:.2f}, "
     tags = ", ".join(case["tags"]) or "no fault"
     caption = (
-        f"Row {int(case['index'])}: {case['query']} ({tiou}sIoU {case['siou']:.2f}; "
-        f"{tags}). Truth green, answer red."
+        f"Row {int(case['index'])}: {case['query']} ({tiou}sIoU {case['siou']:.2f}, "
+        f"stIoU {case['stiou']:.2f}; {tags}). Truth green, answer red."
     )
-    sheet = _read(folder / f"{name}.jpg")
-    # Another folder may have the same row of another run.
-    return Picture(f"{folder.name}_{name}", "jpg", sheet, caption, link)
+    sheet = folder / f"{name}.jpg"
+    return Picture(
+        f"{folder.name}_{name}",  # another folder may have the same row of another run
+        "jpg",
+        _read(sheet),
+        caption,
+        link,
+        _inside(sheet, out),
+    )
+
+
+def _inside(path: Path, folder: Path | None) -> str:
+    """A file's place in a folder; empty if it lies elsewhere."""
+    if folder is None or not path.resolve().is_relative_to(folder.resolve()):
+        return ""
+    return path.resolve().relative_to(folder.resolve()).as_posix()
 
 
 def _read(path: Path) -> bytes:

@@ -35,11 +35,12 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); overflow-wrap: break-word; max-width: 24rem; }
 th { font-weight: 600; vertical-align: bottom; }
+tr > :first-child { white-space: nowrap; }
 .marked { background: var(--mark); font-style: italic; padding-left: .8rem; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1.25rem; align-items: flex-start; }
 figure { margin: 0; flex: 0 1 auto; max-width: 100%; }
 figure img { max-width: 100%; height: auto; display: block; border-radius: 4px; }
-figure.small img { width: 32rem; }
+figure.small { max-width: min(32rem, 100%); }
 figure.large img { width: 30rem; background: #fff; }
 figure.whole img { width: 62rem; background: #fff; }
 figcaption { color: var(--soft); font-size: .87rem; margin: .35rem 0 0;

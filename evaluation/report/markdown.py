@@ -18,14 +18,14 @@ def to_markdown(report: Report) -> tuple[str, Mapping[str, bytes]]:
     """The whole file.
 
     Returns:
-        The text, and the pictures by their paths relative to it.
+        The text, and by their paths relative to it the pictures that are not there.
     """
     parts = [f"# {_escaped(report.title)}", *map(_section, report.sections)]
     pictures = {
         _path(block): block.content
         for section in report.sections
         for block in section.blocks
-        if isinstance(block, Picture)
+        if isinstance(block, Picture) and not block.place
     }
     return "\n\n".join(parts) + "\n", pictures
 
@@ -62,7 +62,7 @@ def _line(cells: tuple[str, ...], marked: frozenset[int]) -> str:
 
 
 def _path(picture: Picture) -> str:
-    return f"{FIGURES}/{picture.name}.{picture.ending}"
+    return picture.place or f"{FIGURES}/{picture.name}.{picture.ending}"
 
 
 def _escaped(text: str) -> str:

@@ -14,6 +14,8 @@ from evaluation.report.run_result import RunResult
 from stablechat.types import Task
 
 _NOTHING = "-"
+#: Enough to tell files apart; all of them are beside the rows.
+_DIGEST_CHARACTERS = 12
 
 
 def rows_table(runs: Sequence[RunResult]) -> Table:
@@ -142,7 +144,7 @@ def _with_intervals(run: RunResult, resamples: int) -> dict[str, str]:
         text, interval = _written(name, value), intervals[name]
         if interval is not None:
             low, high = (_written(name, end) for end in interval)
-            text += f" [{low}, {high}]"
+            text += f" [{low},\N{NO-BREAK SPACE}{high}]"
         found[name] = text
     return {**found, **_captions(run, "strict")}
 
@@ -183,5 +185,7 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield from _flat(value, f"{key}: ")
         elif isinstance(value, list):
             yield key, "; ".join(map(str, value)) or "none"
+        elif name.endswith("sha256"):
+            yield key, str(value)[:_DIGEST_CHARACTERS]
         else:
             yield key, "none" if value is None else str(value)

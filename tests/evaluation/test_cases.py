@@ -19,6 +19,7 @@ from evaluation.cases.tags import TAGS, _tags_of_boxes
 from evaluation.cases.writing import write_cases
 from evaluation.rows import check_row
 from stablechat.errors import InputError
+from stablechat.types import TimeSpan
 
 Picture = npt.NDArray[np.uint8]
 
@@ -77,7 +78,7 @@ def test_tags_of_boxes(ious: list[float], tags: list[str]) -> None:
 def test_the_best_and_the_worst() -> None:
     chosen = choose_cases(cases(), [4], best=2, worst=2)
     # Row 7 has no video to draw on; rows that are equally bad keep their order.
-    assert [case.row.index for case in chosen] == [4, 6, 0, 5, 2]
+    assert [case.row.index for case in chosen] == [4, 0, 6, 5, 2]
     assert len(choose_cases(cases(), [], best=99, worst=99)) == 7
 
 
@@ -120,6 +121,18 @@ def test_a_picture_has_both_boxes(videos: Path) -> None:
 def test_before_the_event_there_is_none(videos: Path) -> None:
     (picture,) = scene(videos, 2).pictures([0.2], 96)
     assert near(picture, TRUTH_RGB) == 0
+
+
+def test_an_event_that_begins_between_two_boxes(videos: Path) -> None:
+    """Boxes stand on the pictures that the model sees; here on every third one."""
+    raw = square_row(0, span=(7, 22))
+    boxes = raw["gt"]["svg"]
+    raw["gt"]["svg"] = {f: box for f, box in boxes.items() if int(f) % 3 == 0}
+    (case,) = make_cases([check_row(raw, "stvg")], "stvg")
+    drawn = CaseScene(case, videos)
+    drawn.clip = TimeSpan(0.0, 29.7)  # a bin lasts 0.3 seconds, as in a longer video
+    (picture,) = drawn.pictures([0.7], 96)
+    assert near(picture, TRUTH_RGB) > 20
 
 
 def test_times(videos: Path) -> None:

@@ -141,7 +141,7 @@ def test_the_whole_report_by_commands(
     found = Structure(page)
     assert not {"script", "b"} & set(found.tags)
     assert [link for link in found.links if not link.startswith("data:")] == [
-        "cases/row_00005.mp4", "cases/row_00006.mp4", "cases/row_00002.mp4",
+        "cases/row_00005.mp4", "cases/row_00000.mp4", "cases/row_00002.mp4",
     ]  # fmt: skip
     rows = cells(page)
     assert [
@@ -159,14 +159,22 @@ def test_the_whole_report_by_commands(
     assert ["two", "stvg", "unknown", "8", "0", "0", "0", "unknown", "-", "-"] in rows
     (tiou,) = [row for row in rows if row[0] == "tIoU@0.5"]
     assert tiou[1].startswith("62.5") and tiou[2].startswith("71.4")
-    assert tiou[3] == "100.0 [100.0, 100.0]" and tiou[5:] == ["44.6", "44.5"]
+    assert tiou[3] == "100.0 [100.0,\N{NO-BREAK SPACE}100.0]" and tiou[5:] == [
+        "44.6",
+        "44.5",
+    ]
     (header,) = [row for row in rows if row[0] == "metric"]
     assert header[5] == "LLaVA-ST, paper (published, st-align)"
     assert ["identity switch", "1"] in rows
     assert ["decoding: temperature", "0.1"] in rows
     assert "How two was made is not written down" in page
     assert text.count("\n## ") == page.count("<h2>") == 5
-    for name in re.findall(r"\]\((figures/[^)]+)\)", text):
+    places = re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
+    assert places.count("cases/row_00005.jpg") == 1  # where it is, not copied
+    assert sorted(path.name for path in (out / "figures").iterdir()) == [
+        *("scatter_one.png", "scatter_two.png", "tiou_one.png", "tiou_two.png")
+    ]
+    for name in places:
         assert base64.b64encode((out / name).read_bytes()).decode() in page
 
 
@@ -194,7 +202,8 @@ def test_a_breakdown_in_files(
 def test_cases_of_two_runs_with_the_same_row(folder: Path, tmp_path: Path) -> None:
     for number, name in enumerate(("one", "two")):
         (tmp_path / name).mkdir()
-        case = {"index": 3, "query": "it", "tiou": None, "siou": number, "tags": []}
+        case = {"index": 3, "query": "it", "tags": []}
+        case |= {"tiou": None, "siou": number, "stiou": number}
         data = {"rows": f"{name}.jsonl", "num_rows": 9, "tags": {}, "cases": [case]}
         (tmp_path / name / "cases.json").write_text(json.dumps(data))
         (tmp_path / name / "row_00003.jpg").write_bytes(name.encode())
