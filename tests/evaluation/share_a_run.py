@@ -35,7 +35,8 @@ def main(out: Path, num_rows: int, rank_to_kill: int = -1) -> None:
     ]
     file = RowFile(out, check_lock=processes.is_main)
     config = GenerationConfig()
-    done = run(samples, Path("/"), FakeAsker(answer), file, config, processes=processes)
+    asker = FakeAsker(answer)
+    done = run(samples, out.parent, asker, file, config, processes=processes)
     if done is not None:
         print(done)
 
