@@ -26,11 +26,15 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "imageio_ffmpeg": "imageio-ffmpeg",
+    "yaml": "pyyaml",
 }
-#: In requirements-eval.txt: imported by the commands that need them.
-EXTRAS = ("matplotlib", "pycocoevalcap")
-#: Used only where it can be imported; see requirements.txt.
-OPTIONAL = {"flash_attn", "bitsandbytes"}
+#: In requirements files of their own: imported by the one package that needs them.
+EXTRAS = {
+    "evaluation": ("requirements-eval.txt", {"matplotlib", "pycocoevalcap"}),
+    "training": ("requirements-train.txt", {"peft", "pyyaml"}),
+}
+#: Used only where it can be imported; see requirements.txt. PyTorch brings Triton.
+OPTIONAL = {"flash_attn", "bitsandbytes", "triton"}
 
 
 def required(name: str) -> dict[str, str]:
@@ -66,16 +70,21 @@ def third_party(*folders: str) -> set[str]:
 def test_every_import_of_the_product_is_required() -> None:
     imports = third_party("app.py", *sorted(OURS - {"app"}))
     needed = {DISTRIBUTIONS.get(name, name) for name in imports}
-    assert needed <= set(required("requirements.txt")) | set(EXTRAS)
+    extras = set().union(*(names for _, names in EXTRAS.values()))
+    assert needed <= set(required("requirements.txt")) | extras
 
 
-def test_only_the_evaluation_needs_its_extras() -> None:
-    imports = third_party("app.py", *sorted(OURS - {"app", "evaluation"}))
-    assert not imports & set(EXTRAS)
-    assert set(EXTRAS) <= set(required("requirements-eval.txt"))
+@pytest.mark.parametrize("package", sorted(EXTRAS))
+def test_only_their_package_needs_its_extras(package: str) -> None:
+    file, extras = EXTRAS[package]
+    imports = third_party("app.py", *sorted(OURS - {"app", package}))
+    assert not {DISTRIBUTIONS.get(name, name) for name in imports} & extras
+    assert extras <= set(required(file))
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-eval.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", *(file for file, _ in EXTRAS.values())]
+)
 def test_every_requirement_has_a_floor_a_ceiling_and_a_reason(name: str) -> None:
     lines = [
         line
