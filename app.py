@@ -44,6 +44,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--quantization",
         help="8bit or 4bit: less memory; needs requirements-quantized.txt",
     )
+    model.add_argument(
+        "--adapter", metavar="DIR", help="what was trained on top of the model"
+    )
     server = parser.add_argument_group("server")
     server.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     server.add_argument("--port", type=int, help="default: first free from 7860")
@@ -153,7 +156,8 @@ def load_chat(arguments: argparse.Namespace) -> StableChat:
     """Load the model the command line asks for."""
     from stablechat import StableChat
 
-    options = {"attn": arguments.attn, "quantization": arguments.quantization}
+    names = ("attn", "quantization", "adapter")
+    options = {name: getattr(arguments, name) for name in names}
     extra = {name: value for name, value in options.items() if value is not None}
     return StableChat.from_pretrained(
         arguments.model, device=arguments.device, dtype=arguments.dtype, **extra

@@ -217,6 +217,7 @@ def _load(args: argparse.Namespace) -> StableChat:
         revision=args.revision,
         attn=args.attn,
         quantization=args.quantization,
+        adapter=args.adapter,
     )
 
 

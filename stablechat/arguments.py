@@ -139,6 +139,7 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--model", help="folder or hub id; default: the demo model")
     add("--revision", help="branch, tag or commit of a hub model")
+    add("--adapter", metavar="DIR", help="what was trained on top of the model")
     add("--device", help="cpu, cuda, cuda:1 or mps; default: the best there is")
     add("--dtype", help="float32, float16 or bfloat16; default: by device")
     add("--attn", help="sdpa, flash_attention_2 or eager; default: the fastest")

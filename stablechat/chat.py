@@ -73,6 +73,7 @@ class StableChat:
         revision: str | None = None,
         attn: str | None = None,
         quantization: str | None = None,
+        adapter: str | Path | None = None,
     ) -> StableChat:
         """Load a model; the arguments are those of ``loader.load_model``.
 
@@ -83,6 +84,7 @@ class StableChat:
             load_model(
                 model, device, dtype,
                 revision=revision, attn=attn, quantization=quantization,
+                adapter=adapter,
             )
         )  # fmt: skip
 

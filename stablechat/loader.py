@@ -19,6 +19,7 @@ import torch
 from tokenizers import Tokenizer
 
 from stablechat import hub
+from stablechat.adapters import apply_adapter
 from stablechat.errors import CheckpointError
 from stablechat.model.checkpoint import PACKER_WIDTH_KEY, TOWER_PREFIX
 from stablechat.model.config import LlavaSTConfig, build_config
@@ -112,6 +113,7 @@ def load_model(
     offline: bool | None = None,
     device_map: str | Mapping[str, Any] | None = None,
     quantization: str | None = None,
+    adapter: str | Path | None = None,
 ) -> LoadedModel:
     """Load a checkpoint in the published layout.
 
@@ -128,6 +130,8 @@ def load_model(
             None does so only where one card is too small.
         quantization: ``"8bit"`` or ``"4bit"`` stores the language model's linear
             layers so (on CUDA or the CPU, all on one device); None does not.
+        adapter: Folder of what was trained on top of the model
+            (:mod:`stablechat.adapters`).
 
     Raises:
         InputError: An argument has no such value, or this machine lacks the device
@@ -151,6 +155,8 @@ def load_model(
     placement = place(llava, target, number_type, attention, device_map)
     allocate(llava, placement)
     fill(llava, fillings)
+    if adapter is not None:
+        apply_adapter(llava, Path(adapter))
     dispatch(llava, placement)
     _log_choice(source, placement, scheme)
     return LoadedModel(
@@ -175,8 +181,8 @@ def _checkpoint_tensors(folder: Path) -> dict[str, StoredTensor]:
         for name in ("adapter_config.json", "non_lora_trainables.bin")
     ):
         raise CheckpointError(
-            f"{folder} is a LoRA adapter, not a whole model; merge it into its base "
-            "model first."
+            f"{folder} is a LoRA adapter, not a whole model; name its base model, and "
+            "this folder as the adapter."
         )
     if not os.path.exists(folder / "config.json"):
         raise CheckpointError(f"{folder} holds no model: config.json is missing.")

@@ -28,7 +28,7 @@ PRODUCT = {"stablechat", "render"}
 LOADING = (
     *("stablechat.hub", "stablechat.placement", "stablechat.quantization"),
     "stablechat.memory",
-    *("stablechat.weights", "stablechat.loader"),
+    *("stablechat.weights", "stablechat.adapters", "stablechat.loader"),
 )
 
 # How annotations are read and counted is one thing for testing and for training.

@@ -1,0 +1,229 @@
+"""transformers' Trainer with a rate for each part, and checkpoints that stay whole."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import Sampler
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+from stablechat.errors import InputError, StableChatError
+from training.finetune.conversations import Batch, Conversations, collate
+from training.finetune.model import TrainedModel
+from training.finetune.parts import parameter_groups, trained_tensors
+from training.finetune.settings import Settings
+
+#: What was trained, in float32: what a run goes on with.
+STATE_FILE = "trained.safetensors"
+#: Written last: a checkpoint without it was cut.
+COMPLETE_FILE = "complete"
+_CHECKPOINT = "checkpoint-"
+
+
+class TrainingError(StableChatError):
+    """Training can't go on."""
+
+
+def arguments_of(settings: Settings, *, use_cpu: bool) -> TrainingArguments:
+    """Settings as transformers wants them."""
+    return TrainingArguments(
+        output_dir=str(settings.out),
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps,
+        warmup_steps=settings.warmup_share,  # below 1 it is a share of all steps
+        lr_scheduler_type="cosine",
+        max_grad_norm=settings.max_grad_norm,
+        bf16=settings.precision == "bfloat16" and not use_cpu,
+        fp16=settings.precision == "float16" and not use_cpu,
+        save_steps=settings.save_steps,
+        save_total_limit=settings.keep_checkpoints,
+        logging_steps=settings.log_steps,
+        logging_nan_inf_filter=False,
+        report_to=list(settings.report_to),
+        dataloader_num_workers=settings.num_workers,
+        remove_unused_columns=False,
+        label_names=[],
+        seed=settings.seed,
+        data_seed=settings.seed,
+        use_cpu=use_cpu,
+        ddp_find_unused_parameters=False,
+    )
+
+
+class ByLength(Sampler[int]):
+    """Random order in which answers of like lengths stand together.
+
+    The order of an epoch follows from its number, so that a run can be resumed.
+
+    Args:
+        lengths: Of all answers.
+        batch_size: How many stand together.
+        seed: Of the order.
+    """
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int) -> None:
+        self._lengths = lengths
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called before each epoch."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._seed + self._epoch)
+        yield from get_length_grouped_indices(
+            self._lengths, self._batch_size, generator=generator
+        )
+
+
+class FinetuneTrainer(Trainer):
+    """Trains the parts that the settings name.
+
+    Args:
+        model: In training mode or not.
+        settings: Of the run.
+        data: What it is trained on.
+    """
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        settings: Settings,
+        data: Conversations,
+        **options: Any,
+    ) -> None:
+        use_cpu = model.llava.device.type == "cpu"
+        super().__init__(
+            model=model,
+            args=arguments_of(settings, use_cpu=use_cpu),
+            train_dataset=data,
+            data_collator=collate,
+            **options,
+        )
+        self.settings = settings
+        self.problems: dict[str, str] = {}
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW with a group for each part."""
+        if self.optimizer is None:
+            trained: TrainedModel = self.model  # type: ignore[assignment]
+            groups = parameter_groups(
+                trained.llava, self.settings.learning_rates, self.settings.weight_decay
+            )
+            self.optimizer = torch.optim.AdamW(groups)
+        return self.optimizer
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Batch],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The mean loss of a batch.
+
+        Raises:
+            TrainingError: A conversation can't be used and none may be left out, or
+                the loss is no number.
+        """
+        batch = inputs["batch"]
+        self._check(batch)
+        output = model(batch)
+        loss = output["loss"].to(self.args.device)
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"The loss is {loss.item()} at step {self.state.global_step} on "
+                f"{', '.join(batch.ids)}. The last checkpoint is as it was; try a "
+                "lower learning rate or bfloat16."
+            )
+        return (loss, output) if return_outputs else loss
+
+    def _check(self, batch: Batch) -> None:
+        for name, problem in batch.problems:
+            if not self.settings.skip_bad:
+                raise TrainingError(f"{name}: {problem} (--skip-bad leaves it out)")
+            if name not in self.problems:
+                self.problems[name] = problem
+                self.log({"num_bad": float(len(self.problems))})
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
+        data: Conversations = self.train_dataset  # type: ignore[assignment]
+        return ByLength(data.lengths, self.settings.batch_size, self.settings.seed)
+
+    # --- checkpoints ------------------------------------------------------------
+
+    def _save(
+        self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None
+    ) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        trained: TrainedModel = self.accelerator.unwrap_model(self.model)
+        tensors = state_dict or trained_tensors(trained.llava)
+        plain = {
+            name.removeprefix("llava."): value.detach().cpu().contiguous().clone()
+            for name, value in tensors.items()
+            if state_dict is None or self._learns(name)
+        }
+        save_file(plain, folder / STATE_FILE)
+
+    def _learns(self, name: str) -> bool:
+        trained: TrainedModel = self.accelerator.unwrap_model(self.model)
+        names = trained_tensors(trained.llava)
+        return name.removeprefix("llava.") in names
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        folder = self.settings.out / f"{_CHECKPOINT}{self.state.global_step}"
+        if self.args.should_save:
+            # A cut one of an earlier run, which this one was not resumed from.
+            shutil.rmtree(folder, ignore_errors=True)
+        super()._save_checkpoint(model, trial)
+        if self.args.should_save:
+            (folder / COMPLETE_FILE).touch()
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: nn.Module | None = None
+    ) -> None:
+        trained: TrainedModel = self.accelerator.unwrap_model(model or self.model)
+        path = Path(resume_from_checkpoint) / STATE_FILE
+        places = trained_tensors(trained.llava)
+        saved = load_file(path)
+        if saved.keys() != places.keys():
+            raise InputError(
+                f"{path} is of a run that trained other parts; start a new one in "
+                "another folder."
+            )
+        with torch.no_grad():
+            for name, value in saved.items():
+                places[name].copy_(value)
+
+
+def last_checkpoint(out: Path) -> Path | None:
+    """The newest checkpoint of a run that is whole."""
+    found = [
+        path for path in out.glob(f"{_CHECKPOINT}*") if (path / COMPLETE_FILE).is_file()
+    ]
+    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def write_problems(problems: dict[str, str], out: Path) -> None:
+    """List what was left out, beside the checkpoints."""
+    part = out / "left_out.json.part"
+    part.write_text(json.dumps(problems, indent=1, ensure_ascii=False) + "\n")
+    os.replace(part, out / "left_out.json")
