@@ -167,7 +167,9 @@ class LlavaST(nn.Module):
             ``(1, L, hidden)``, what the language model reads.
         """
         device = self._input_table().device
-        embedded = self.embed_tokens(prompt.input_ids.to(device))
+        # A copy: while adapters train, transformers makes a leaf of the embedding's own
+        # output, which may not be written into.
+        embedded = self.embed_tokens(prompt.input_ids.to(device)).clone()
         embedded[prompt.visual] = visual.to(embedded)
         places = prompt.coordinate_positions.to(device)
         embedded[places] = self.embed_coordinates(prompt.coordinate_rows)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -17,7 +16,8 @@ from stablechat.loader import LoadedModel
 from stablechat.model.preprocess import preprocess
 from stablechat.types import TimeSpan
 from stablechat.video import sample_frames
-from training.finetune.examples import Example, encode_example
+from training.finetune.batches import Item
+from training.finetune.examples import encode_example
 from training.finetune.features import FeatureCache
 
 
@@ -73,23 +73,6 @@ def _read_line(raw: dict[str, Any]) -> Conversation:
     if ".." in Path(texts["video"]).parts or Path(texts["video"]).is_absolute():
         raise InputError(f"the video {texts['video']!r} must stay in its folder")
     return Conversation(segment=TimeSpan(*segment) if segment else None, **texts)
-
-
-@dataclass(frozen=True, eq=False)
-class Item:
-    """One conversation, ready for the model, or why it is not.
-
-    Attributes:
-        id: Of the conversation.
-        example: None if it can't be used.
-        seen: ``(N, 3, S, S)`` pixels, or what the cache has of the video.
-        problem: What is wrong with it.
-    """
-
-    id: str
-    example: Example | None = None
-    seen: Tensor | None = None
-    problem: str = ""
 
 
 class Conversations(Dataset[Item]):
@@ -152,34 +135,3 @@ class Conversations(Dataset[Item]):
     def lengths(self) -> list[int]:
         """How long the answers are: what batches of like lengths are made by."""
         return [len(row.answer) for row in self.rows]
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Items side by side.
-
-    Attributes:
-        ids: Of those that can be used.
-        examples: Likewise.
-        seen: Likewise, ``(B, ...)``.
-        problems: ``(id, what is wrong)`` of the others.
-    """
-
-    ids: tuple[str, ...]
-    examples: tuple[Example, ...]
-    seen: Tensor | None
-    problems: tuple[tuple[str, str], ...]
-
-
-def collate(items: Sequence[Item]) -> dict[str, Batch]:
-    """A batch, under the name that the model takes it by."""
-    good = [i for i in items if i.example is not None and i.seen is not None]
-    seen = torch.stack([i.seen for i in good if i.seen is not None]) if good else None
-    return {
-        "batch": Batch(
-            tuple(i.id for i in good),
-            tuple(i.example for i in good if i.example is not None),
-            seen,
-            tuple((i.id, i.problem) for i in items if i.example is None),
-        )
-    }

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from stablechat.loader import LoadedModel
 from stablechat.model.modeling import LlavaST
-from training.finetune.conversations import Batch
+from training.finetune.batches import Batch
 from training.finetune.features import FeatureCache, Stage
 from training.finetune.objective import example_losses
 from training.finetune.settings import Settings

@@ -18,7 +18,8 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from stablechat.errors import InputError, StableChatError
-from training.finetune.conversations import Batch, Conversations, collate
+from training.finetune.batches import Batch, collate
+from training.finetune.conversations import Conversations
 from training.finetune.model import TrainedModel
 from training.finetune.parts import parameter_groups, trained_tensors
 from training.finetune.settings import Settings
