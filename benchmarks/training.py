@@ -36,8 +36,9 @@ from training.finetune.model import TrainedModel
 from training.finetune.parts import add_lora, choose_parts, parameter_groups
 from training.finetune.settings import Lora, Settings
 
-#: Tokens of a conversation besides the visual ones: the question, and the answer.
-QUESTION_TOKENS, ANSWER_TOKENS = 91, 800
+#: Tokens of a conversation besides the 2,520 of the video: before it, the question,
+#: and the answer.
+HEAD_TOKENS, QUESTION_TOKENS, ANSWER_TOKENS = 20, 71, 800
 _BURN_IN = 2
 _GIB = 2**30
 _SMALL = {
@@ -96,16 +97,18 @@ def build(device: torch.device, seed: int) -> tuple[LlavaST, str]:
 def make_example(model: LlavaST, answer_tokens: int = ANSWER_TOKENS) -> Example:
     """A conversation of random words and coordinates, of the usual length."""
     config = model.config
-    head = 20
-    count = head + config.num_slow_tokens + QUESTION_TOKENS + answer_tokens
+    # Only the slow half of the video's block is filled.
+    first = HEAD_TOKENS + config.num_fast_tokens
+    after = first + config.num_slow_tokens
+    count = after + QUESTION_TOKENS + answer_tokens
     ids = torch.randint(0, config.base_vocab_size, (count,))
     targets = torch.full((count,), IGNORED, dtype=torch.float64)
     targets[-answer_tokens:] = ids[-answer_tokens:].double()
     places = torch.arange(count - answer_tokens, count, 2)
     rows = config.base_vocab_size + 299 * torch.rand(len(places), dtype=torch.float64)
     ids[places], targets[places] = rows.round().long(), rows
-    visual = slice(head, head + config.num_slow_tokens)
-    return Example(EncodedPrompt(ids, visual, places, rows), targets)
+    prompt = EncodedPrompt(ids, slice(first, after), places, rows)
+    return Example(prompt, targets)
 
 
 def make_batch(model: LlavaST, setup: Setup, answer_tokens: int) -> Batch:
