@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -67,8 +68,12 @@ class Inspection:
     header: Header
 
 
-#: How many arrays :func:`inspection_message` sends.
+#: How many arrays :func:`inspection_message` sends, and of what kind.
 NUM_ARRAYS = 4
+_ARRAY_KINDS = "ifii"
+
+MAX_RATIO_DIGITS = 20  # of either number
+MAX_TEXT_LENGTH = 600  # characters of a name or sentence that a child sends
 
 
 def inspection_message(found: Inspection) -> Message:
@@ -114,34 +119,76 @@ def inspection_from(message: Message) -> Inspection:
 
 def _checked_inspection(message: Message) -> Inspection:
     data = message.data
-    width, height = (int(side) for side in data["stored_size"])
+    width, height = (_positive(side) for side in data["stored_size"])
     look = Look(
         stored_size=(width, height),
-        aspect=Fraction(str(data["aspect"])),
-        orientation=Orientation(int(data["rotation"]), bool(data["mirrored"])),
-        pixel_format=str(data["pixel_format"]),
+        aspect=_ratio(data["aspect"]),
+        orientation=Orientation(_turn(data["rotation"]), bool(data["mirrored"])),
+        pixel_format=_line(data["pixel_format"]),
         trial_ticks=tuple(None if t is None else int(t) for t in data["trial_ticks"]),
-        warnings=tuple(str(text) for text in data["look_warnings"]),
+        warnings=tuple(_line(text) for text in data["look_warnings"]),
     )
     header = Header(
-        rates=tuple(Fraction(str(rate)) for rate in data["rates"]),
+        rates=tuple(_ratio(rate) for rate in data["rates"]),
         has_audio=bool(data["has_audio"]),
-        codec=str(data["codec"]),
-        container=str(data["container"]),
-        size_bytes=int(data["size_bytes"]),
+        codec=_line(data["codec"]),
+        container=_line(data["container"]),
+        size_bytes=_positive(data["size_bytes"]),
     )
-    ticks, seconds, key_ticks, key_bytes = message.arrays[:NUM_ARRAYS]
-    if not (len(ticks) == len(seconds) > 0 and len(key_ticks) == len(key_bytes)):
-        raise ValueError("the decoder's answer makes no sense (lengths)")
-    timeline = Timeline(
-        ticks=ticks.astype(np.int64),
-        seconds=seconds.astype(np.float64),
-        end_seconds=float(data["end_seconds"]),
-        tick_seconds=float(data["tick_seconds"]),
+    return Inspection(look, _checked_timeline(message), header)
+
+
+def _checked_timeline(message: Message) -> Timeline:
+    data, arrays = message.data, message.arrays[:NUM_ARRAYS]
+    kinds = "".join(array.dtype.kind for array in arrays if array.ndim == 1)
+    if kinds != _ARRAY_KINDS:
+        raise ValueError(f"the decoder's answer makes no sense (arrays {kinds})")
+    ticks, key_ticks, key_bytes = (arrays[k].astype(np.int64) for k in (0, 2, 3))
+    seconds = arrays[1].astype(np.float64)
+    end_seconds, tick_seconds = float(data["end_seconds"]), float(data["tick_seconds"])
+    is_sane = (
+        len(ticks) == len(seconds) > 0
+        and len(key_ticks) == len(key_bytes)
+        and bool(np.all(np.diff(ticks) >= 0) and np.all(np.diff(key_ticks) > 0))
+        and bool(np.all(np.diff(seconds) >= 0))
+        and 0 <= seconds[0] <= seconds[-1] <= end_seconds < math.inf
+        and 0 < tick_seconds < math.inf
+    )
+    if not is_sane:  # no comparison with NaN is true
+        raise ValueError("the decoder's answer makes no sense (times)")
+    return Timeline(
+        ticks=ticks,
+        seconds=seconds,
+        end_seconds=end_seconds,
+        tick_seconds=tick_seconds,
         by_time=bool(data["by_time"]),
-        key_ticks=key_ticks.astype(np.int64),
-        key_bytes=key_bytes.astype(np.int64),
+        key_ticks=key_ticks,
+        key_bytes=key_bytes,
         jumps=tuple(ClockJump(int(at), float(by)) for at, by in data["jumps"]),
-        warnings=tuple(str(text) for text in data["timeline_warnings"]),
+        warnings=tuple(_line(text) for text in data["timeline_warnings"]),
     )
-    return Inspection(look, timeline, header)
+
+
+def _turn(value: object) -> int:
+    if type(value) is not int or value not in (0, 90, 180, 270):
+        raise ValueError(f"the decoder's answer makes no sense ({value!r:.40})")
+    return value
+
+
+def _positive(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"the decoder's answer makes no sense ({value!r:.40})")
+    return value
+
+
+def _ratio(text: object) -> Fraction:
+    """``"30000/1001"``; not all that a Fraction takes: ``"1e999999999"`` would hang."""
+    above, _, below = str(text).partition("/")
+    if max(len(above), len(below)) > MAX_RATIO_DIGITS:
+        raise ValueError("the decoder's answer makes no sense (a ratio)")
+    return Fraction(_positive(int(above)), _positive(int(below or 1)))
+
+
+def _line(text: object) -> str:
+    """A text as one line that can be shown."""
+    return "".join(c for c in str(text) if c.isprintable())[:MAX_TEXT_LENGTH]

@@ -25,6 +25,7 @@ from stablechat.video.probe import probe
 
 DEFAULT_NUM_FRAMES = 100  # what the model was trained with
 MAX_SAMPLE_BYTES = 4 << 30  # of one sample's pictures
+_MAX_NUMBER = int(np.iinfo(np.int64).max)  # that an array of numbers can hold
 
 Progress = Callable[[float], None]
 
@@ -198,7 +199,8 @@ class _Tray:
         row, number = message.data["row"], message.data.get("number")
         if type(row) is not int or type(number) is not int:
             raise self._nonsense()
-        if not 0 <= row < len(self.pictures):  # a negative one would count backwards
+        # A negative row would count backwards.
+        if not (0 <= row < len(self.pictures) and 0 <= number <= _MAX_NUMBER):
             raise self._nonsense()
         if not self._is_shared:
             self.pictures[row] = self._checked_picture(message)

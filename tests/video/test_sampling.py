@@ -288,6 +288,8 @@ def test_without_shared_memory_pictures_come_through_the_pipe(
         {"row": "0", "number": 0},
         {"row": 0},
         {"row": 0, "number": "0"},
+        {"row": 0, "number": -1},
+        {"row": 0, "number": 1 << 70},  # more than an array can hold
     ],
 )
 def test_a_child_that_lies_about_its_pictures_is_not_believed(
