@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import moviepy.video.io.ffmpeg_writer as moviepy_writer
 from moviepy.tools import cross_platform_popen_params
@@ -130,10 +131,16 @@ def _cut_in_child(
 ) -> ClipFacts:
     """As :func:`cut_here`, in a process that a broken video may take down."""
 
+    told = 0.0
+
     def listen(message: Message) -> None:
+        nonlocal told
         fraction = message.data.get("progress")
-        if on_progress is not None and isinstance(fraction, float):
-            on_progress(fraction)
+        # What makes no sense (NaN too) is no progress.
+        if isinstance(fraction, float) and told <= fraction <= 1:
+            told = fraction
+            if on_progress is not None:
+                on_progress(fraction)
 
     data = {
         "task": "cut",
@@ -152,14 +159,17 @@ def _cut_in_child(
         on_message=listen,
         cancelled=cancelled,
     )
-    return _checked_facts(answer)
+    return _checked_facts(answer, plan)
 
 
-def _checked_facts(answer: Message) -> ClipFacts:
-    """What the child says of the clip, if that is what it says."""
-    match [answer.data.get(field.name) for field in fields(ClipFacts)]:
-        case [int() as width, int() as height, int() as num_frames, bool() as sound]:
-            return ClipFacts(width, height, num_frames, sound)
+def _checked_facts(answer: Message, plan: CutPlan) -> ClipFacts:
+    """What the child says of the clip, if it can be true."""
+    values: list[Any] = [answer.data.get(field.name) for field in fields(ClipFacts)]
+    # Not isinstance: True is an int too.
+    if [type(value) for value in values] == [int, int, int, bool]:
+        facts = ClipFacts(*values)
+        if min(facts.width, facts.height) > 0 and facts.num_frames == plan.num_frames:
+            return facts
     raise RenderError("The clip can't be written: the encoder's answer is odd.")
 
 

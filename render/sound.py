@@ -41,6 +41,9 @@ _PREROLLS = (1.0, 10.0, float("inf"))
 #: Timestamps this close to the running count are rounding, not a gap.
 _GAP_SECONDS = 0.02
 
+#: So many frames in a row behind the span are its end; fewer are damaged timestamps.
+_FRAMES_BEHIND = 8
+
 
 @dataclass(frozen=True)
 class SoundFormat:
@@ -111,12 +114,15 @@ def stream_sound(
         VideoError: If the file can no longer be opened.
     """
     track = _Track(write, form, round(span.duration_seconds * form.rate))
+    num_behind = 0
     for piece in _pieces(video, timeline, span.start_seconds):
         if stopped():
             return
-        if piece.time_seconds >= span.end_seconds:
+        if piece.time_seconds < span.end_seconds:
+            num_behind = 0
+            track.add(piece.frame, piece.time_seconds - span.start_seconds)
+        elif (num_behind := num_behind + 1) == _FRAMES_BEHIND:
             break
-        track.add(piece.frame, piece.time_seconds - span.start_seconds)
     track.finish()
 
 

@@ -270,12 +270,79 @@ def test_bad_options(change: dict[str, object]) -> None:
         ClipOptions(**change)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("width", [None, "64", 64.0, True])
+FACTS = {"width": 160, "height": 120, "num_frames": 14, "has_audio": True}
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has the child say something, and write something."""
+
+    def answer(facts: dict[str, object], *told: object, content: bytes = b"x") -> None:
+        def read_in_child(
+            module: str,
+            request: Message,
+            path: Path,
+            *,
+            on_message: Callable[[Message], None],
+            **_: object,
+        ) -> Message:
+            if content:
+                Path(request.data["written"]).write_bytes(content)
+            for fraction in told:
+                on_message(Message({"progress": fraction}))
+            return Message(facts)
+
+        monkeypatch.setattr("render.clipper.read_in_child", read_in_child)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"width": None},
+        {"width": "160"},
+        {"width": 160.0},
+        {"width": True},
+        {"height": 0},
+        {"height": -120},
+        {"num_frames": 13},
+        {"num_frames": 0},
+        {"has_audio": 1},
+        {"has_audio": None},
+    ],
+    ids=str,
+)
 def test_a_child_that_lies_about_the_clip_is_not_believed(
-    tmp_path: Path, plain: VideoInfo, monkeypatch: pytest.MonkeyPatch, width: object
+    tmp_path: Path,
+    plain: VideoInfo,
+    answering: Callable[..., None],
+    lie: dict[str, object],
 ) -> None:
-    answer = Message({"width": width, "height": 4, "num_frames": 5})
-    monkeypatch.setattr("render.clipper.read_in_child", lambda *_, **__: answer)
+    answering({**FACTS, **lie})
     with pytest.raises(RenderError, match="answer is odd"):
         cut_clip(grounding(plain, (0.5, 1.0)), tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []
+    answering(FACTS)
+    clip = cut_clip(grounding(plain, (0.5, 1.0)), tmp_path / "out.mp4")
+    assert (clip.width, clip.height, clip.num_frames) == (160, 120, 14)
+
+
+def test_a_child_that_wrote_nothing_is_not_believed(
+    tmp_path: Path, plain: VideoInfo, answering: Callable[..., None]
+) -> None:
+    answering(FACTS, content=b"")
+    with pytest.raises(RenderError, match="can't be written: No such file"):
+        cut_clip(grounding(plain, (0.5, 1.0)), tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_that_makes_no_sense_is_not_passed_on(
+    tmp_path: Path, plain: VideoInfo, answering: Callable[..., None]
+) -> None:
+    answering(FACTS, 0.25, float("nan"), -1.0, 0.125, 7.0, "0.5", True, None, 0.5)
+    told: list[float] = []
+    cut_clip(
+        grounding(plain, (0.5, 1.0)), tmp_path / "out.mp4", on_progress=told.append
+    )
+    assert told == [0.25, 0.5, 1.0]

@@ -9,13 +9,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 from render_clips import read_clip, regular, write_source
 from test_clipper import OPTIONS, grounding
 
+from render import sound as sound_module
 from render.clipper import cut_clip
-from render.sound import _frames
+from render.sound import SoundFormat, _frames, _Piece, stream_sound
 from render.sound_clock import SoundClock
+from stablechat.types import TimeSpan
 from stablechat.video import probe
 from stablechat.video.clock import ClockJump
 
@@ -181,3 +184,67 @@ def test_sound_goes_on_behind_what_can_not_be_read_or_decoded() -> None:
     clock = SoundClock([], Fraction(1, 1000))
     found = [frame.pts for frame in _frames(container, stream, clock, 10)]
     assert found == [20, 60, 80, 100]
+
+
+@pytest.mark.parametrize("ending", ["mp4", "ts"])
+def test_sound_behind_damage_is_heard_in_its_place(tmp_path: Path, ending: str) -> None:
+    path = write_source(
+        tmp_path / f"x.{ending}",
+        regular(30, 3),
+        flash_at=2.0,
+        sound=(0, 3),
+        beep=2.0,
+    )
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(audio=0) if p.pos and p.pts is not None]
+        wiped = [p for p in packets if 0.8 < float(p.pts * p.time_base) < 1.6]
+        start, end = wiped[0].pos, wiped[-1].pos
+    data = bytearray(path.read_bytes())
+    if ending == "ts":  # whole packets of the transport stream
+        start, end = start // 188 * 188, end // 188 * 188
+    data[start:end] = bytes(end - start)
+    path.write_bytes(data)
+    clip = cut_clip(
+        grounding(probe(path), (0.5, 2.8)), tmp_path / "out.mp4", options=OPTIONS
+    )
+    made = read_clip(clip.path)
+    assert made.sound is not None
+    # Noise of half decoded packets is not the beep.
+    behind = made.sound[round((1.2 - made.sound_start) * 48000) :]
+    onset = 1.2 + np.flatnonzero(np.abs(behind) > 0.3)[0] / 48000
+    assert onset == pytest.approx(made.flash(), abs=1 / 30)
+
+
+def tones(times: list[float]) -> Iterator[_Piece]:
+    """40 ms of a value each: the k-th has ``1000 * (k + 1)``."""
+    for k, time in enumerate(times):
+        samples = np.full((1, 320), 1000 * (k + 1), np.int16)
+        frame = av.AudioFrame.from_ndarray(samples, "s16", "mono")
+        frame.sample_rate = 8000
+        yield _Piece(time, frame)
+
+
+@pytest.mark.parametrize(
+    ("times", "heard"),
+    [
+        ([0.0, 0.04, 0.08, 0.12, 0.16], "12345"),
+        ([0.0, 0.04, 500.0, 0.12, 0.16], "12.45"),  # one damaged timestamp
+        ([0.0, 0.04, 500.0, 501.0, 0.16], "12..5"),
+        ([0.0, -70.0, 0.08, 0.12], "1.34."),
+        ([0.08, 0.12], "..12."),
+        ([0.0, 0.04, *(500.0 + k for k in range(8)), 0.16], "12..."),  # the end
+        ([], "....."),
+    ],
+)
+def test_a_damaged_timestamp_does_not_end_the_sound(
+    monkeypatch: pytest.MonkeyPatch, times: list[float], heard: str
+) -> None:
+    monkeypatch.setattr(sound_module, "_pieces", lambda *_: tones(times))
+    written = bytearray()
+    nothing: Any = None
+    form = SoundFormat(8000, 1)
+    stream_sound(nothing, nothing, TimeSpan(0, 0.2), form, written.extend)
+    samples = np.frombuffer(written, "<i2")
+    assert len(samples) == 1600
+    found = [int(value) // 1000 for value in samples[160::320]]
+    assert "".join(str(value or ".") for value in found) == heard
