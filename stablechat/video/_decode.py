@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 from stablechat.types import FrameArray
 from stablechat.video._open import PathLike, foreign_errors, printable_name
-from stablechat.video._pictures import Numbered, PictureStream, Playhead
+from stablechat.video._pictures import (
+    MOST_KEYS_BACK,
+    Numbered,
+    PictureStream,
+    Playhead,
+)
 from stablechat.video._timeline import Timeline
 from stablechat.video.isolation import heartbeat
 from stablechat.video.limits import VideoLimits
 from stablechat.video.orient import PictureConverter
+
+#: Where a picture does not come after a seek, files of at most so many pixels are
+#: decoded whole: two minutes of 1080p at 30 a second.
+WHOLE_BUDGET_PIXELS = 3600 * 1920 * 1080
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,9 @@ def decode_pictures(
     limits: VideoLimits,
 ) -> Iterator[Decoded]:
     """Decode pictures by number; all over again without seeks if one misses.
+
+    A long video is not decoded whole for a damaged picture: it is looked for once more
+    from further back, and if it is not there either, the one before stands for it.
 
     Args:
         path: The file.
@@ -82,14 +94,30 @@ def _by_seeking(
     stream: PictureStream, timeline: Timeline, wanted: list[int]
 ) -> Iterator[Numbered]:
     ticks = frozenset(timeline.ticks[wanted].tolist())
+    last = -1
     for group in _groups(stream, wanted):
         pictures = stream.pictures(group[0], ticks.__contains__)
         playhead = Playhead(_watched(pictures))
         for target in group:
             found = playhead.go_to(target)
             if found[0] != target:
+                playhead = _from_further_back(stream, target)
+                found = playhead.go_to(target)
+            if not last <= found[0] <= target:
                 raise _SeekMissed
+            last = found[0]
             yield found
+
+
+def _from_further_back(stream: PictureStream, target: int) -> Playhead:
+    """A second look for a picture that did not come.
+
+    Raises:
+        _SeekMissed: If the video is short enough to be decoded whole.
+    """
+    if stream.num_pixels <= WHOLE_BUDGET_PIXELS:
+        raise _SeekMissed
+    return Playhead(_watched(stream.pictures(target, keys_back=MOST_KEYS_BACK)))
 
 
 def _groups(stream: PictureStream, wanted: list[int]) -> Iterator[list[int]]:

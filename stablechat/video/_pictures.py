@@ -31,7 +31,8 @@ SEEK_COST_PICTURES = 24
 #: Packets looked through for the key picture that a seek asked for.
 MAX_PACKETS_TO_KEY = 2000
 #: How many key pictures further back to try when a seek fails, one after the other.
-_STEPS_BACK = (0, 1, 3)
+MOST_KEYS_BACK = 3
+_STEPS_BACK = (0, 1, MOST_KEYS_BACK)
 
 Numbered = tuple[int, av.VideoFrame]
 Needed = Callable[[int], bool]
@@ -109,20 +110,31 @@ class PictureStream:
         start = int(self._timeline.key_indices[key])
         return target <= current or start - current > SEEK_COST_PICTURES
 
-    def pictures(self, start: int, needed: Needed | None = None) -> Iterator[Numbered]:
+    @property
+    def num_pixels(self) -> int:
+        """Of all pictures together, as they are stored; 0 while no file is open."""
+        if self._source is None:
+            return 0
+        stream = self._source.stream
+        return len(self._timeline) * stream.width * stream.height
+
+    def pictures(
+        self, start: int, needed: Needed | None = None, *, keys_back: int = 0
+    ) -> Iterator[Numbered]:
         """Pictures from ``start`` or somewhat before it to the end of the video.
 
         Args:
             start: Number of the first picture that is wanted.
             needed: Whether the picture with this time, in ticks, is wanted; others
                 may be left out, where that saves time.
+            keys_back: At least so many key pictures before the nearest to begin at.
 
         Yields:
             ``(number, picture)``, numbers increasing. The first number is at most
             ``start`` unless that picture can't be decoded.
         """
         if self.worth_seeking(-1, start):
-            for back in _STEPS_BACK:
+            for back in (step for step in _STEPS_BACK if step >= keys_back):
                 key = self._key_at_or_before(start) - back
                 found = self._pictures_from_key(key, needed or _everything)
                 first = next(found, None)

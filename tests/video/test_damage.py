@@ -9,11 +9,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from video_clips import ffmpeg, write_clip
+from video_clips import ffmpeg, read_number, write_clip
 
+from stablechat.video import _decode, _pictures, probe, read_timeline, sample_frames
 from stablechat.video import _timeline as timeline_module
-from stablechat.video import probe, sample_frames
 from stablechat.video._damage import _clock_seconds, signs_of_a_hole, signs_of_damage
+from stablechat.video._decode import decode_pictures
+from stablechat.video.limits import default_limits
+from stablechat.video.orient import Orientation, PictureConverter
 
 
 def warnings(path: Path) -> str:
@@ -94,19 +97,23 @@ def test_clocks_are_read() -> None:
     assert _clock_seconds("a:b:c") is None
 
 
-@pytest.fixture(scope="module")
-def late_damage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Too large to be decoded whole by ``probe``; pictures 50 to 52 are wiped."""
-    path = tmp_path_factory.mktemp("late") / "x.mp4"
+def write_damaged(path: Path, first: int) -> Path:
+    """Too large to be decoded whole by ``probe``; three pictures are wiped."""
     write_clip(path, 220, size=(640, 384), options={"g": "20", "bf": "0"})
     with av.open(str(path)) as container:
         packets = [p for p in container.demux(video=0) if p.size]
         places = [(p.pos, p.size) for p in packets if p.pos is not None]
     data = bytearray(path.read_bytes())
-    for start, size in places[50:53]:
+    for start, size in places[first : first + 3]:
         data[start : start + size] = bytes(size)
     path.write_bytes(data)
     return path
+
+
+@pytest.fixture(scope="module")
+def late_damage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures 50 to 52 are wiped."""
+    return write_damaged(tmp_path_factory.mktemp("late") / "x.mp4", 50)
 
 
 def test_what_only_sampling_sees_is_told(late_damage: Path) -> None:
@@ -125,6 +132,35 @@ def test_what_only_sampling_sees_is_told(late_damage: Path) -> None:
 
 def test_a_sample_beside_the_damage_is_not_suspected(late_damage: Path) -> None:
     assert sample_frames(late_damage, 3).video.warnings == ()
+
+
+@pytest.mark.parametrize("first", [150, 160])  # inside a group, and its key picture
+@pytest.mark.parametrize("is_long", [True, False])
+def test_a_long_video_is_not_decoded_whole_for_a_damaged_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int, is_long: bool
+) -> None:
+    path = write_damaged(tmp_path / "x.mp4", first)
+    started: list[str] = []
+    real = _pictures.decode_from_start
+    monkeypatch.setattr(
+        _pictures,
+        "decode_from_start",
+        lambda *a, **k: started.append("start") or real(*a, **k),
+    )
+    if is_long:
+        monkeypatch.setattr(_decode, "WHOLE_BUDGET_PIXELS", 0)
+    wanted = [100, first - 3, first + 1, first + 2, 219]
+    decoded = decode_pictures(
+        path,
+        read_timeline(path),
+        wanted,
+        PictureConverter(Orientation(), (640, 384)),
+        default_limits(),
+    )
+    found = {d.row: (d.number, read_number(np.array(d.picture))) for d in decoded}
+    shown = [100, first - 3, first - 1, first - 1, 219]
+    assert [found[row] for row in range(5)] == [(number, number) for number in shown]
+    assert bool(started) is not is_long
 
 
 @pytest.mark.parametrize(
