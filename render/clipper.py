@@ -33,7 +33,7 @@ from render.encoding import (
 )
 from render.output import ClipFacts, check_result, checked_output
 from render.plan import CutPlan, plan_cut
-from render.scene import Scene, read_ahead, scaled_size
+from render.scene import Scene, scaled_size
 from render.sound import sound_format, stream_sound
 from render.sound_feed import SoundFeed
 from stablechat.errors import CancelledError, RenderError
@@ -51,6 +51,7 @@ from stablechat.video import (
     read_in_child,
     read_timeline,
 )
+from stablechat.video.ahead import read_ahead
 from stablechat.video.isolation import Message, heartbeat
 
 __all__ = ["DEFAULT_OPTIONS", "ClipFacts", "ClipOptions", "cut_clip", "cut_here"]
@@ -238,7 +239,7 @@ def cut_here(
         if feed is not None:
             feed.start()
         moments = (plan.shown_at(index) for index in range(plan.num_frames))
-        pictures = stack.enter_context(closing(read_ahead(reader.at, moments)))
+        pictures = stack.enter_context(closing(read_ahead(map(reader.at, moments))))
         for index, picture in enumerate(pictures):
             watch()
             scene.draw(index, picture)

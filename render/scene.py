@@ -1,11 +1,6 @@
-"""The pictures of a clip, one after the other: read ahead, then drawn on."""
+"""The pictures of a clip, one after the other, and what is drawn on them."""
 
 from __future__ import annotations
-
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
 import numpy as np
 
@@ -16,12 +11,6 @@ from render.plan import CutPlan, box_on_screen
 from stablechat.types import FloatArray, FrameArray, Grounding, VideoInfo
 from stablechat.video import Timeline
 from stablechat.video.color import ColorSpace
-
-#: Pictures decoded ahead of the one that is drawn on.
-PICTURES_AHEAD = 3
-
-Key = TypeVar("Key")
-Item = TypeVar("Item")
 
 
 def scaled_size(video: VideoInfo, max_side: int) -> tuple[int, int]:
@@ -36,33 +25,6 @@ def scaled_size(video: VideoInfo, max_side: int) -> tuple[int, int]:
     """
     scale = min(1.0, max_side / max(video.width, video.height))
     return max(1, round(video.width * scale)), max(1, round(video.height * scale))
-
-
-def read_ahead(
-    read: Callable[[Key], Item], keys: Iterable[Key]
-) -> Generator[Item, None, None]:
-    """Items in order, the next ones read by another thread while one is used.
-
-    Args:
-        read: Called by one thread, for one key after the other; what it raises comes
-            out of the generator.
-        keys: What to read.
-
-    Yields:
-        What was read. Once the generator is closed, the thread has ended.
-    """
-    waiting: deque[Future[Item]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="clip pictures") as reader:
-        try:
-            for key in keys:
-                waiting.append(reader.submit(read, key))
-                if len(waiting) > PICTURES_AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for item in waiting:
-                item.cancel()
 
 
 class Scene:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from stablechat.types import FrameArray
@@ -14,6 +15,7 @@ from stablechat.video._pictures import (
     Playhead,
 )
 from stablechat.video._timeline import Timeline
+from stablechat.video.ahead import read_ahead
 from stablechat.video.isolation import heartbeat
 from stablechat.video.limits import VideoLimits
 from stablechat.video.orient import PictureConverter
@@ -86,8 +88,9 @@ def decode_pictures(
 def _converted(
     found: Iterator[Numbered], converter: PictureConverter
 ) -> Iterator[Decoded]:
-    for row, (number, frame) in enumerate(found):
-        yield Decoded(row, number, frame.is_corrupt, converter.view(frame))
+    with closing(read_ahead(found)) as pictures:
+        for row, (number, frame) in enumerate(pictures):
+            yield Decoded(row, number, frame.is_corrupt, converter.view(frame))
 
 
 def _by_seeking(
