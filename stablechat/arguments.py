@@ -177,13 +177,18 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="makes sampling repeatable (default: %(default)s)",
     )
-    add(
+    add_decoding_switches(command)
+
+
+def add_decoding_switches(parser: argparse.ArgumentParser) -> None:
+    """Add ``--no-speculation`` and ``--grammar``: switches of ``GenerationConfig``."""
+    parser.add_argument(
         "--no-speculation",
         action="store_false",
         dest="speculation",
         help="one token a pass: the same answers, later",
     )
-    add(
+    parser.add_argument(
         "--grammar",
         action="store_true",
         help="let the model write nothing but whole answers of the task's form",

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
+from stablechat.arguments import add_decoding_switches
 from stablechat.types import GenerationConfig
 
 EXIT_BAD_INPUT = 2
@@ -102,17 +103,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="longest answer (default: %(default)s)",
     )
-    add(
-        "--no-speculation",
-        action="store_false",
-        dest="speculation",
-        help="one token a pass: the same answers, later",
-    )
-    add(
-        "--grammar",
-        action="store_true",
-        help="let the model write nothing but whole answers of the task's form",
-    )
+    add_decoding_switches(parser)
 
 
 def decoding(

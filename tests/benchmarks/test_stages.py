@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
 
 from benchmarks import stages
@@ -14,7 +15,12 @@ ROW = [520, 220, 660, 509, 860, 760, 900, 800]
 ANSWER = [t for step in range(5) for t in [*ROW[:2], ROW[2] + step, *ROW[3:]]]
 
 
-def test_every_stage_is_measured(tmp_path: Path) -> None:
+def test_every_stage_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "TOKENS", 3)
+    monkeypatch.setattr(stages, "BASELINE_TOKENS", 3)
+    monkeypatch.setattr(stages, "PROMPT_TOKENS", 300)
     recorded = tmp_path / "speculation.json"
     answer = {"task": "stvg", "token_ids": ANSWER}
     recorded.write_text(json.dumps({"answers": [answer]}))
