@@ -41,6 +41,8 @@ ARROWS: dict[str, set[str]] = {
     "render": {*BASE, "stablechat.video", "stablechat.grounding"},
     "evaluation": PRODUCT,
     "training": {*PRODUCT, "evaluation.metrics", *ANNOTATIONS},
+    # Evaluates while it trains.
+    "training.finetune.evaluating": {*PRODUCT, "evaluation", "training"},
     "benchmarks": {"training", "evaluation", *PRODUCT},
     "stablechat.errors": set(),
     "stablechat.types": {"stablechat.errors"},

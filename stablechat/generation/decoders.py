@@ -12,6 +12,11 @@ from stablechat.generation.plain_decoder import PlainDecoder
 from stablechat.generation.static_decoder import StaticDecoder
 from stablechat.model.modeling import LlavaST
 
+# The projections of a layer; quantised, or wrapped by an adapter, they are no plain
+# linear layers.
+_ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+_MLP = ("gate_proj", "up_proj", "down_proj")
+
 _decoders: WeakKeyDictionary[LlavaST, Decoder] = WeakKeyDictionary()
 
 
@@ -40,7 +45,12 @@ def fits_kernels(model: LlavaST) -> bool:
     config = model.config.language
     width = int(config.hidden_size) // int(config.num_attention_heads)
     layers = model.language_model.model.layers
-    linears = (m for m in layers.modules() if isinstance(m, nn.Linear))
+    linears = (
+        getattr(part, name)
+        for layer in layers
+        for part, names in ((layer.self_attn, _ATTENTION), (layer.mlp, _MLP))
+        for name in names
+    )
     return (
         model.language_model.lm_head.weight.device.type == "cuda"
         and importlib.util.find_spec("triton") is not None

@@ -22,6 +22,7 @@ import yaml
 from stablechat.errors import InputError, StableChatError
 from stablechat.loader import LoadedModel, load_model
 from training.finetune.conversations import Conversations, read_conversations
+from training.finetune.evaluating import Evaluate
 from training.finetune.features import FeatureCache
 from training.finetune.model import TrainedModel, cache_for, features_of, stage_of
 from training.finetune.parts import add_lora, choose_parts
@@ -61,6 +62,8 @@ def train(settings: Settings, device: str | None = None) -> FinetuneTrainer:
     stage = stage_of(settings) if cache is not None else None
     settings.out.mkdir(parents=True, exist_ok=True)
     trainer = FinetuneTrainer(TrainedModel(loaded.model, stage), settings, data)
+    if settings.eval_rows is not None:
+        trainer.add_callback(Evaluate(loaded, settings))
     checkpoint = last_checkpoint(settings.out)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.args.should_save:

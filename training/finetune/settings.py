@@ -55,6 +55,10 @@ class Settings:
         max_grad_norm: Longer gradients are shortened.
         gradient_checkpointing: Less memory, a third more time.
         save_steps, keep_checkpoints, log_steps: How often, how many, how often.
+        eval_rows: Annotations in ST-Align's STVG format to evaluate on; None for none.
+        eval_videos: The folder that those videos are in.
+        eval_steps: How often; at the end as well.
+        eval_limit: How many of them; None for all.
         feature_cache: A folder for what frozen parts make of each video.
         num_workers: Processes that read videos.
         seed: Of the order, of dropout and of adapters.
@@ -80,6 +84,10 @@ class Settings:
     save_steps: int = 500
     keep_checkpoints: int = 2
     log_steps: int = 10
+    eval_rows: Path | None = None
+    eval_videos: Path | None = None
+    eval_steps: int = 500
+    eval_limit: int | None = None
     feature_cache: Path | None = None
     num_workers: int = 0
     seed: int = 0
@@ -96,7 +104,12 @@ class Settings:
         )
         _require(self.precision in PRECISIONS, f"precision is one of {PRECISIONS}")
         _require(set(self.report_to) <= set(LOGS), f"report_to is any of {LOGS}")
-        for name in ("batch_size", "accumulation", "save_steps", "log_steps"):
+        _require(
+            (self.eval_rows is None) == (self.eval_videos is None),
+            "eval_rows and eval_videos go together",
+        )
+        steps = ("save_steps", "log_steps", "eval_steps")
+        for name in ("batch_size", "accumulation", *steps):
             _require(getattr(self, name) >= 1, f"{name} must be at least 1")
 
 
@@ -140,7 +153,7 @@ def _value(name: str, value: Any) -> Any:
         return None
     if name == "rows":
         return tuple(Path(each) for each in ([value] if _is_text(value) else value))
-    if name in ("videos", "out", "feature_cache"):
+    if name in ("videos", "out", "eval_rows", "eval_videos", "feature_cache"):
         return Path(value)
     if name == "learning_rates":
         return {str(part): float(rate) for part, rate in value.items()}

@@ -28,6 +28,7 @@ BAD = [
     ({"lora": {"rank": 4}}, "rank"),
     ({"precision": "int8"}, "precision is one of"),
     ({"report_to": "paper"}, "report_to is any of"),
+    ({"eval_rows": "e.json"}, "go together"),
     ({"batch_size": 0}, "batch_size must be at least 1"),
 ]
 
@@ -48,7 +49,7 @@ def test_a_wrong_setting(
     [
         ("- a", "names and values"),
         ("a: [", "not a YAML"),
-        ("a: !!python/name:os.x", ""),
+        ("a: !!python/name:os.x", "not a YAML"),
     ],
 )
 def test_a_file_that_holds_no_settings(tmp_path: Path, text: str, message: str) -> None:
