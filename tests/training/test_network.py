@@ -138,7 +138,8 @@ def test_an_exported_model_loads_back_the_same(model: LlavaST, tmp_path: Path) -
             copy.parent.mkdir(exist_ok=True)
             copy.write_bytes(path.read_bytes())
     config = read_config(tmp_path)
-    write_shards(published_tensors(model.state_dict(), config), tmp_path)
+    tensors = published_tensors(model.state_dict(), config)
+    write_shards(tensors, tmp_path, shard_bytes=2**20)
     again = load_model(tmp_path, "cpu", "float32").model.state_dict()
     for name, value in model.state_dict().items():
         assert torch.equal(again[name], value), name
