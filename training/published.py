@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from stablechat.model.checkpoint import TOWER_PREFIX
 from stablechat.model.config import AXES, LlavaSTConfig
 from stablechat.types import NUM_BINS
+from stablechat.weights import published_name
 
 _INDEX = "model.safetensors.index.json"
 # Of the model that the weights come from; they say nothing of other weights.
@@ -32,7 +32,7 @@ def published_tensors(
         elif name == "language_model.lm_head.weight":
             found |= _tables(value, config, "lm_head", "output")
         else:
-            found[_published_name(name)] = value
+            found[published_name(name)] = value
     return found
 
 
@@ -46,19 +46,6 @@ def _tables(
         for axis, table in zip(AXES, tables, strict=True)
     }
     return {f"{name}.weight": rows[:first], **named}
-
-
-def _published_name(name: str) -> str:
-    part, rest = name.split(".", 1)
-    if part == "packer":
-        module, rest = rest.split(".", 1)
-        return f"model.vision_resampler.{module}.devide_attention.{rest}"
-    prefix = {
-        "vision_tower": TOWER_PREFIX,
-        "projector": "model.mm_projector.",
-        "language_model": "",
-    }[part]
-    return prefix + rest
 
 
 def write_shards(

@@ -61,6 +61,16 @@ def read_object(path: Path) -> dict[str, Any]:
     return content
 
 
+def corner_box(bbox: Mapping[str, Any]) -> Box:
+    """VidOR's ``{"xmin", "ymin", "xmax", "ymax"}``, in pixels."""
+    x1, y1, x2, y2 = (
+        finite(bbox[name], name) for name in ("xmin", "ymin", "xmax", "ymax")
+    )
+    if x1 > x2 or y1 > y2:
+        raise ValueError(f"a box must have its corners in order, got {dict(bbox)}")
+    return x1, y1, x2, y2
+
+
 def xywh_box(value: Any) -> Box:
     """``[x, y, w, h]`` as corners."""
     x, y, width, height = (float(number) for number in value)

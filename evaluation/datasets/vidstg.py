@@ -26,6 +26,7 @@ from evaluation.datasets.values import (
     checked_size,
     checked_split,
     checked_text,
+    corner_box,
     finite,
     read_list,
     read_object,
@@ -104,7 +105,7 @@ class VidOR:
                 f"{len(frames)} frames"
             )
         found = {
-            frame: _corner_box(entry["bbox"])
+            frame: corner_box(entry["bbox"])
             for frame in range(start, end + 1)
             for entry in frames[frame]
             if entry["tid"] == target
@@ -152,12 +153,3 @@ def _sentences(raw: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         sentences = raw.get(name) if isinstance(raw, Mapping) else None
         for sentence in sentences if isinstance(sentences, list) else ():
             yield kind, sentence
-
-
-def _corner_box(bbox: Mapping[str, Any]) -> Box:
-    x1, y1, x2, y2 = (
-        finite(bbox[name], name) for name in ("xmin", "ymin", "xmax", "ymax")
-    )
-    if x1 > x2 or y1 > y2:
-        raise ValueError(f"a box must have its corners in order, got {dict(bbox)}")
-    return x1, y1, x2, y2

@@ -52,7 +52,7 @@ def train(settings: Settings, device: str | None = None) -> FinetuneTrainer:
         StableChatError: The settings, the data or the model do not allow it.
     """
     torch.manual_seed(settings.seed)
-    loaded = load_model(settings.model, device, _stored_type(settings))
+    loaded = load_model(settings.model, device, settings.precision)
     rows = read_conversations(settings.rows)
     cache = cache_for(settings, loaded)
     data = Conversations(rows, settings.videos, loaded, cache)
@@ -101,11 +101,6 @@ def fill_cache(cache: FeatureCache, data: Conversations, loaded: LoadedModel) ->
         cache.write(video, segment, features_of(loaded.model, pixels, cache.stage))
     if todo:
         print(file=sys.stderr)
-
-
-def _stored_type(settings: Settings) -> str:
-    """Type of frozen weights; what learns is kept in float32 anyway."""
-    return settings.precision
 
 
 def _changes(texts: list[str]) -> dict[str, Any]:

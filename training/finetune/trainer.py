@@ -176,18 +176,13 @@ class FinetuneTrainer(Trainer):
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         trained: TrainedModel = self.accelerator.unwrap_model(self.model)
-        tensors = state_dict or trained_tensors(trained.llava)
+        # FSDP hands over the whole state, gathered; here what learns is enough.
+        whole = {n.removeprefix("llava."): v for n, v in (state_dict or {}).items()}
         plain = {
-            name.removeprefix("llava."): value.detach().cpu().contiguous().clone()
-            for name, value in tensors.items()
-            if state_dict is None or self._learns(name)
+            name: whole.get(name, value).detach().cpu().contiguous().clone()
+            for name, value in trained_tensors(trained.llava).items()
         }
         save_file(plain, folder / STATE_FILE)
-
-    def _learns(self, name: str) -> bool:
-        trained: TrainedModel = self.accelerator.unwrap_model(self.model)
-        names = trained_tensors(trained.llava)
-        return name.removeprefix("llava.") in names
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = self.settings.out / f"{_CHECKPOINT}{self.state.global_step}"

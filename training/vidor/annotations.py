@@ -20,6 +20,7 @@ from evaluation.datasets.values import (
     checked_path,
     checked_size,
     checked_text,
+    corner_box,
     finite,
     read_object,
     whole,
@@ -125,15 +126,8 @@ def _tracks(frames: Any, categories: Mapping[int, str]) -> dict[int, dict[int, B
                 raise ValueError(
                     f"frame {frame} has a box of {tid}, which is no object"
                 )
-            tracks[tid][frame] = _box(entry["bbox"])
+            tracks[tid][frame] = corner_box(entry["bbox"])
     return tracks
-
-
-def _box(bbox: Mapping[str, Any]) -> Box:
-    x1, y1, x2, y2 = (finite(bbox[k], k) for k in ("xmin", "ymin", "xmax", "ymax"))
-    if x1 > x2 or y1 > y2:
-        raise ValueError(f"a box must have its corners in order, got {dict(bbox)}")
-    return x1, y1, x2, y2
 
 
 def _relation(
