@@ -11,6 +11,7 @@ from stablechat.types import Grounding, TimeSpan, VideoInfo
 from ui.i18n import Language, text
 from ui.jobs import Progress
 from ui.pipeline import Mode
+from ui.times import format_time
 
 Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
 
@@ -37,26 +38,6 @@ _LOGO = (
     '<path class="sc-corners" d="M3 10V3h7M22 3h7v7M29 22v7h-7M10 29H3v-7"/>'
     '<path class="sc-play" d="M12 10v12l10-6z"/></svg>'
 )
-
-
-def format_time(seconds: float, *, hours: bool = False) -> str:
-    """Write a time to the millisecond.
-
-    Args:
-        seconds: 0 or more.
-        hours: Always show the hours.
-
-    Returns:
-        ``"0:02.133"``, or ``"0:00:02.133"`` with hours.
-    """
-    # Rounded once, as a whole: 59.9996 is 1:00.000 and not 0:60.000.
-    milliseconds = round(max(seconds, 0.0) * 1000)
-    whole, thousandths = divmod(milliseconds, 1000)
-    minutes, second = divmod(whole, 60)
-    hour, minute = divmod(minutes, 60)
-    if hours or hour:
-        return f"{hour}:{minute:02d}:{second:02d}.{thousandths:03d}"
-    return f"{minute}:{second:02d}.{thousandths:03d}"
 
 
 def header(language: Language, name: str, device: str, dtype: str) -> str:

@@ -36,26 +36,6 @@ def answer(span: TimeSpan | None, tube: Tube | None) -> Grounding:
     return Grounding(VIDEO, "x", "stvg", span, tube, "", None, generation)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "short", "long"),
-    [
-        (0.0, "0:00.000", "0:00:00.000"),
-        (2.133, "0:02.133", "0:00:02.133"),
-        (59.9994, "0:59.999", "0:00:59.999"),
-        (59.9996, "1:00.000", "0:01:00.000"),  # rounds as a whole
-        (61.5, "1:01.500", "0:01:01.500"),
-        (3599.9999, "1:00:00.000", "1:00:00.000"),  # into the next hour
-        (36000.25, "10:00:00.250", "10:00:00.250"),
-        (-0.0001, "0:00.000", "0:00:00.000"),  # never a minus sign
-    ],
-)
-def test_times_are_written_to_the_millisecond(
-    seconds: float, short: str, long: str
-) -> None:
-    assert view.format_time(seconds) == short
-    assert view.format_time(seconds, hours=True) == long
-
-
 def test_table_has_start_end_and_duration() -> None:
     table = view.span_table("en", TimeSpan(2.133, 5.4), None)
     assert "<td>0:00:02.133</td><td>0:00:05.400</td><td>0:00:03.267</td>" in table
