@@ -183,7 +183,7 @@ def launch_arguments(options: ServerOptions) -> dict[str, Any]:
         "mcp_server": False,
         "show_error": False,
         "ssr_mode": False,
-        "pwa": False,
+        "pwa": True,
         "footer_links": ["api"],
         "app_kwargs": {"middleware": [hosts]},
         "i18n": browser_tables(),

@@ -180,3 +180,13 @@ def test_a_taken_port_is_one_plain_line(url: str, sessions: Sessions) -> None:
     app = build_app(FakeChat(), sessions)
     with pytest.raises(InputError, match="--port"):
         launch(app, ServerOptions(port=port, open_browser=False))
+
+
+def test_the_page_can_be_installed(web: httpx.Client) -> None:
+    assert 'rel="manifest"' in web.get("/").text
+    manifest = web.get("/manifest.json").json()
+    assert (manifest["name"], manifest["display"]) == ("StableChat", "standalone")
+    for icon in manifest["icons"]:
+        answer = web.get(icon["src"])
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "image/png"
