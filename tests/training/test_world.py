@@ -153,7 +153,7 @@ def test_the_bulk_painter_draws_what_the_file_painter_draws() -> None:
     scene = sample_scenes(24, generator)
     square = (scene.aspect == 1.0).nonzero()
     scene = without_noise(scene[int(square[0]) : int(square[0]) + 1])
-    bulk = draw_frames(scene, states_at(scene, frame_times(7)), 108, generator)[0]
+    bulk = draw_frames(scene, frame_times(7), 108, generator)[0]
     files = np.stack(list(paint_video(scene, 7, 108, 108, seed=0)))
     difference = np.abs(bulk.permute(0, 2, 3, 1).numpy() * 255 - files)
     assert difference.mean() < 0.6
@@ -239,7 +239,7 @@ def test_bad_arguments_are_one_plain_line(
 def test_a_stopped_run_leaves_no_half_video(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(path: Path, *_: object) -> None:
+    def fail(path: Path, *_: object, **__: object) -> None:
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 

@@ -27,7 +27,14 @@ from training.synthetic.annotations import (
 )
 from training.synthetic.painter import paint_video
 from training.synthetic.video import Format, write_video
-from training.synthetic.world import ACTIONS, COLORS, SHAPES, Scenes, sample_scenes
+from training.synthetic.world import (
+    ACTIONS,
+    COLORS,
+    OF_THE_PICTURE,
+    SHAPES,
+    Scenes,
+    sample_scenes,
+)
 
 World = Literal["clean", "low_bitrate", "strange_aspect", "crowded"]
 WORLDS: tuple[World, ...] = get_args(World)
@@ -48,8 +55,6 @@ _FRAMES = (60, 240)
 _MOST_QUESTIONS = 3
 # How often a video is asked for something that is not there as well.
 _SHARE_IN_VAIN = 0.5
-# Which fields of a scene belong to the picture and not to an object.
-_OF_THE_PICTURE = ("aspect", "backdrop", "tilt", "texture", "noise")
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def _together(scene: Scenes, other: Scenes) -> Scenes:
             [getattr(scene, field.name), getattr(other, field.name)], dim=1
         )
         for field in fields(scene)
-        if field.name not in _OF_THE_PICTURE
+        if field.name not in OF_THE_PICTURE
     }
     return replace(scene, **objects)
 

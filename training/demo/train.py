@@ -10,7 +10,6 @@ seconds trained, so several short runs make one long one. Several GPUs: start it
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import time
 from dataclasses import dataclass
@@ -21,10 +20,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from stablechat.loader import load_model
 from stablechat.model.config import LlavaSTConfig
 from stablechat.model.modeling import LlavaST
 from stablechat.model.tokens import PromptTokenizer
 from training.demo import losses
+from training.demo.arguments import parse_arguments
 from training.demo.heads import DenseHead, Readout
 from training.demo.network import (
     embed_batch,
@@ -44,6 +45,7 @@ from training.demo.schedule import (
     stage_of,
 )
 from training.demo.skeleton import read_config, write_skeleton
+from training.demo.spoiling import spoil
 from training.demo.state import load_state, resume_from, save_state
 from training.demo.targets import choose_targets
 from training.synthetic import raster
@@ -54,10 +56,13 @@ from training.synthetic.world import (
     sample_scenes,
     states_at,
 )
+from training.synthetic.worlds import WORLDS
 
 _TAP_LAYER = 3
 _IMAGE_QUESTIONS = 6
 _IMAGE_LENGTH = 40
+# Of the videos of a step; the rest are of the plain world.
+_SHARES = {"varied": 0.35, "crowded": 0.2, "small": 0.1}
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Segments:
     svg: int = 128
     tvg: int = 56
     elc: int = 160
-    describe: int = 40
+    describe: int = 64
     stvg_count: int = 2
     svg_count: int = 2
     tvg_count: int = 6
@@ -96,7 +101,10 @@ class Trainer:
         self.config: LlavaSTConfig = read_config(skeleton)
         torch.manual_seed(args.seed)
         model = LlavaST(self.config)
-        _initialise(model)
+        if args.init is None:
+            _initialise(model)
+        else:
+            model.load_state_dict(_weights_of(args.init))
         width = int(self.config.language.hidden_size)
         group = self.config.num_frames // self.config.num_slow_frames
         self.modules = nn.ModuleDict(
@@ -144,7 +152,7 @@ class Trainer:
 
     def image_losses(self, count: int, *, ask: bool) -> dict[str, Tensor]:
         """Dense targets on the tower and, if asked, REC questions."""
-        scenes = sample_scenes(count, self.generator, self.device)
+        scenes = self._scenes(count)
         times = torch.rand(count, 1, device=self.device)
         states, boxes, pixels = self._picture(scenes, times)
         features = self._tower(pixels.flatten(0, 1))
@@ -170,7 +178,7 @@ class Trainer:
 
     def video_losses(self, count: int, step: int) -> dict[str, Tensor]:
         """Every task on whole videos; the tower learns from images only."""
-        scenes = sample_scenes(count, self.generator, self.device)
+        scenes = self._scenes(count)
         times = self._frame_times(count)
         states, boxes, pixels = self._picture(scenes, times)
         with torch.no_grad():
@@ -225,10 +233,29 @@ class Trainer:
 
     # -- shared ---------------------------------------------------------------------
 
+    def _scenes(self, count: int) -> Scenes:
+        """Scenes of every world, in the shares of ``_SHARES``."""
+        left = count
+        batches = []
+        for name, share in _SHARES.items():
+            number = round(count * share)
+            left -= number
+            batches.append((name, number))
+        batches.append(("plain", left))
+        return Scenes.together(
+            [
+                sample_scenes(number, self.generator, self.device, WORLDS[name])
+                for name, number in batches
+                if number
+            ]
+        )
+
     def _picture(self, scenes: Scenes, times: Tensor) -> tuple[States, Tensor, Tensor]:
         states = states_at(scenes, times)
-        with torch.no_grad():
-            frames = self._draw(scenes, states, self.config.image_size, self.generator)
+        # In full precision: pixels rounded to bfloat16 are not what a file shows.
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
+            frames = self._draw(scenes, times, self.config.image_size, self.generator)
+            frames = spoil(frames)
         return states, boxes_of(scenes, states), (frames - 0.5) / 0.5
 
     def _run(self, head: Tensor, visual: Tensor, read: Tensor, layout: Any) -> Any:
@@ -254,6 +281,13 @@ class Trainer:
             if index >= losses.TIME:
                 found[f"~{prefix}{name}_bins"] = off[index]
         return found
+
+
+def _weights_of(folder: Path) -> dict[str, Tensor]:
+    weights: dict[str, Tensor] = load_model(
+        str(folder), "cpu", "float32"
+    ).model.state_dict()
+    return weights
 
 
 def _initialise(model: LlavaST) -> None:
@@ -339,22 +373,6 @@ def _agree(trained: float, stop: bool, device: torch.device) -> tuple[float, boo
     dist.all_reduce(values, op=dist.ReduceOp.MAX)
     agreed, anyone = values.tolist()
     return agreed, bool(anyone)
-
-
-def parse_arguments() -> argparse.Namespace:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", required=True, help="folder of the run; resumed")
-    parser.add_argument("--skeleton", default="assets/demo")
-    parser.add_argument("--total-seconds", type=float, default=1200)
-    parser.add_argument("--stop-after", type=float, default=math.inf)
-    parser.add_argument("--videos", type=int, default=48, help="a step and process")
-    parser.add_argument("--images", type=int, default=192, help="a step and process")
-    parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--optimizer", choices=("adamw", "muon"), default="muon")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--no-compile", action="store_true")
-    return parser.parse_args()
 
 
 def main() -> None:

@@ -3,7 +3,9 @@
     python -m training.synthetic --seed 7 --count 200 --out DIR
 
 makes ``DIR/videos/*.mp4``, the ST-Align-format annotations ``stvg.json``, ``svg.json``
-and ``elc.json``, and ``descriptions.json``. The same seed gives the same content.
+and ``elc.json``, ``descriptions.json``, and the same in VidOR's format
+(``DIR/vidor/*.json``) with sentences in VidSTG's (``vidstg.json``). The same seed gives
+the same content.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,22 @@ import torch
 from training.synthetic.annotations import Event, describe_video, events_of, make_rows
 from training.synthetic.painter import paint_video
 from training.synthetic.video import Format, write_video
+from training.synthetic.vidor import vidor_annotation, vidstg_rows
 from training.synthetic.world import Scenes, sample_scenes
+from training.synthetic.worlds import PLAIN, WORLDS, World
 
-_RATES = (
-    Fraction(12),
-    Fraction(15),
-    Fraction(24),
-    Fraction(25),
-    Fraction(30000, 1001),
-    Fraction(30),
-)
+_FILES = ("stvg", "svg", "elc", "descriptions", "vidstg")
 _SHORTER_SIDES = (240, 288, 360, 480)
 _SECONDS = (2.0, 20.0)
 _LOWEST_HERTZ = 330.0
 
 
-def choose_format(scene: Scenes, rng: random.Random) -> Format:
+def choose_format(scene: Scenes, rng: random.Random, world: World = PLAIN) -> Format:
     """A format that suits the scene's aspect."""
-    aspect, side = float(scene.aspect[0]), rng.choice(_SHORTER_SIDES)
+    aspect, side = float(scene.frame_aspect[0]), rng.choice(_SHORTER_SIDES)
     width = side * max(aspect, 1.0)
     height = side * max(1 / aspect, 1.0)
-    fps = rng.choice(_RATES)
+    fps = rng.choice(world.rates)
     return Format(
         width=2 * round(width / 2),
         height=2 * round(height / 2),
@@ -54,7 +50,9 @@ def choose_format(scene: Scenes, rng: random.Random) -> Format:
     )
 
 
-def write_one(path: Path, scene: Scenes, layout: Format, seed: int) -> list[Event]:
+def write_one(
+    path: Path, scene: Scenes, layout: Format, seed: int, crf: int = PLAIN.crf[0]
+) -> list[Event]:
     """Write one video; each event sounds a tone of its own."""
     events = events_of(scene, layout)
     tones = [
@@ -67,7 +65,7 @@ def write_one(path: Path, scene: Scenes, layout: Format, seed: int) -> list[Even
     ]
     frames = paint_video(scene, layout.num_frames, layout.width, layout.height, seed)
     with half_done(path) as unfinished:
-        write_video(unfinished, layout, frames, tones)
+        write_video(unfinished, layout, frames, tones, crf=crf)
     return events
 
 
@@ -82,39 +80,47 @@ def half_done(path: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def generate(seed: int, count: int, out: Path) -> None:
+def generate(seed: int, count: int, out: Path, world: World = PLAIN) -> None:
     """Write ``count`` videos and their annotations."""
     videos = out / "videos"
     videos.mkdir(parents=True, exist_ok=True)
-    rows: dict[str, list[Any]] = {"stvg": [], "svg": [], "elc": [], "descriptions": []}
+    (out / "vidor").mkdir(exist_ok=True)
+    rows: dict[str, list[Any]] = {name: [] for name in _FILES}
     for index in range(count):
         # A generator a video: the first ten of two hundred are the same as of ten.
-        source = f"{seed}:{index}"
-        rng = random.Random(source)
+        rng = random.Random(f"{seed}:{index}")
         generator = torch.Generator().manual_seed(rng.getrandbits(60))
-        scene, layout = _askable_scene(generator, rng)
+        scene, layout = _askable_scene(generator, rng, world)
         path = videos / f"{index:05d}.mp4"
-        events = write_one(path, scene, layout, rng.getrandbits(60))
+        crf = rng.randint(*world.crf) if world.crf != PLAIN.crf else PLAIN.crf[0]
+        events = write_one(path, scene, layout, rng.getrandbits(60), crf)
         for task, row in make_rows(path.name, events, layout, rng).items():
             rows[task].append(row)
         rows["descriptions"].append(
             {"video_path": path.name, "text": describe_video(events)}
         )
+        rows["vidstg"] += vidstg_rows(path.stem, events, layout, rng)
+        boxes = vidor_annotation(path, scene, events, layout)
+        _write_json(out / "vidor" / f"{path.stem}.json", json.dumps(boxes))
         print(f"\r{index + 1}/{count}", end="", file=sys.stderr)
     print(file=sys.stderr)
     for name, values in rows.items():
         lines = ",\n".join(json.dumps(value) for value in values)
-        with half_done(out / f"{name}.json") as path:
-            path.write_text(f"[\n{lines}\n]\n")
+        _write_json(out / f"{name}.json", f"[\n{lines}\n]\n")
+
+
+def _write_json(path: Path, text: str) -> None:
+    with half_done(path) as unfinished:
+        unfinished.write_text(text)
 
 
 def _askable_scene(
-    generator: torch.Generator, rng: random.Random
+    generator: torch.Generator, rng: random.Random, world: World
 ) -> tuple[Scenes, Format]:
     """A scene in which some object can be told from all others."""
     while True:
-        scene = sample_scenes(1, generator)
-        layout = choose_format(scene, rng)
+        scene = sample_scenes(1, generator, world=world)
+        layout = choose_format(scene, rng, world)
         if make_rows("", events_of(scene, layout), layout, random.Random(0)):
             return scene, layout
 
@@ -128,11 +134,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--world",
+        choices=tuple(WORLDS),
+        default="plain",
+        help="what the scenes are like (default: %(default)s)",
+    )
     args = parser.parse_args()
     if args.count < 1:
         parser.exit(2, f"error: --count must be at least 1, got {args.count}.\n")
     try:
-        generate(args.seed, args.count, args.out)
+        generate(args.seed, args.count, args.out, WORLDS[args.world])
     except OSError as error:
         reason = error.strerror or str(error)
         parser.exit(2, f"error: {args.out} can't be written: {reason}.\n")

@@ -37,11 +37,13 @@ class Event:
     """One object's event in a written video.
 
     Attributes:
+        index: Of the object in its scene.
         kinds: Colour, shape and action.
         first_frame, last_frame: Of the event, inclusive.
         boxes: ``{frame: [x, y, w, h]}`` in pixels.
     """
 
+    index: int
     kinds: tuple[int, int, int]
     first_frame: int
     last_frame: int
@@ -64,7 +66,7 @@ def events_of(scene: Scenes, layout: Format) -> list[Event]:
             for frame in range(first_frame, last_frame + 1)
         }
         kinds = tuple(int(t[0, k]) for t in (scene.color, scene.shape, scene.action))
-        found.append(Event(kinds, first_frame, last_frame, tracks))  # type: ignore[arg-type]
+        found.append(Event(k, kinds, first_frame, last_frame, tracks))  # type: ignore[arg-type]
     return sorted(found, key=lambda event: event.first_frame)
 
 

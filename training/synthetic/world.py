@@ -8,10 +8,14 @@ the displayed frame; a radius is a share of the frame's shorter side.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+
+from training.synthetic.draws import Drawer
+from training.synthetic.worlds import PLAIN, World
 
 COLORS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "white")
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
@@ -25,7 +29,6 @@ ACTIONS = (
     "blink",
     "shake",
 )
-MAX_OBJECTS = 4
 
 COLOR_RGB = (
     (0.86, 0.13, 0.13),
@@ -41,16 +44,23 @@ COLOR_RGB = (
 _MOVE_LEFT, _MOVE_RIGHT, _MOVE_UP, _MOVE_DOWN, _GROW, _SHRINK, _BLINK, _SHAKE = range(8)
 _DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1), (0, 0), (0, 0), (0, 0), (0, 0))
 
-_RADIUS = (0.085, 0.15)
-_DURATION = (0.12, 0.60)
 _TRAVEL = (0.22, 0.60)
 _GROWTH = (1.6, 2.2)
 _SHRINKAGE = (0.50, 0.70)
 _PERIOD = (0.06, 0.11)
 _SHAKE_AMPLITUDE = (0.035, 0.06)
 _MARGIN = 0.01
-# Layouts tried for each scene; the one with the widest gaps is kept.
-_LAYOUTS = 12
+#: Fields of a scene that belong to the picture and not to an object.
+OF_THE_PICTURE = (
+    "aspect",
+    "backdrop",
+    "tilt",
+    "texture",
+    "noise",
+    "camera",
+    "exposure",
+    "window",
+)
 
 
 @dataclass(frozen=True)
@@ -68,11 +78,16 @@ class Scenes:
         period: ``(B, K)``, unit time of one blink or shake.
         amplitude: ``(B, K)``, of a shake, share of the shorter side.
         tint: ``(B, K, 3)``, small change of the colour.
-        aspect: ``(B,)``, width over height.
+        aspect: ``(B,)``, width over height of the picture without bars.
         backdrop: ``(B, 2, 3)``, colours between which the background runs.
         tilt: ``(B, 2)``, direction of that run.
         texture: ``(B, 1, 8, 8)``, coarse pattern laid over it.
         noise: ``(B,)``, deviation of the noise of each pixel.
+        camera: ``(B, waves, 2, 3)``: amplitude (share of the shorter side), swings in
+            the video and phase of each wave of the camera's shaking in x and y.
+        exposure: ``(B,)``, unit time for which a picture is exposed.
+        window: ``(B, 4)``: x, y, width and height of the picture in the frame, unit;
+            around it are black bars.
     """
 
     color: Tensor
@@ -93,6 +108,14 @@ class Scenes:
     tilt: Tensor
     texture: Tensor
     noise: Tensor
+    camera: Tensor
+    exposure: Tensor
+    window: Tensor
+
+    @property
+    def frame_aspect(self) -> Tensor:
+        """``(B,)``, width over height of the frame with its bars."""
+        return self.aspect * self.window[:, 3] / self.window[:, 2]
 
     def __len__(self) -> int:
         return self.color.shape[0]
@@ -102,6 +125,28 @@ class Scenes:
         return Scenes(
             **{f.name: getattr(self, f.name).to(device) for f in fields(self)}
         )
+
+    def with_room_for(self, objects: int) -> Scenes:
+        """The same scenes with objects that do not exist at the end."""
+        more = objects - self.color.shape[1]
+
+        def padded(name: str, value: Tensor) -> Tensor:
+            if name in OF_THE_PICTURE or more == 0:
+                return value
+            return torch.cat(
+                [value, value[:, :1].expand(-1, more, *value.shape[2:])], 1
+            )
+
+        wider = Scenes(**{k: padded(k, v) for k, v in vars(self).items()})
+        wider.exists[:, objects - more :] = False
+        return wider
+
+    @staticmethod
+    def together(batches: Sequence[Scenes]) -> Scenes:
+        """Batches of scenes as one, with room for the most objects of any."""
+        most = max(batch.color.shape[1] for batch in batches)
+        wide = [vars(batch.with_room_for(most)) for batch in batches]
+        return Scenes(**{k: torch.cat([each[k] for each in wide]) for k in wide[0]})
 
     def __getitem__(self, index: slice) -> Scenes:
         return Scenes(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
@@ -116,16 +161,21 @@ class States:
         half: ``(B, T, K, 2)``, half width and half height of the shape's square, unit.
         shown: bool ``(B, T, K)``; False in the dark half of a blink.
         acting: bool ``(B, T, K)``.
+        shift: ``(B, T, 2)``, how far the camera has moved everything, unit.
     """
 
     center: Tensor
     half: Tensor
     shown: Tensor
     acting: Tensor
+    shift: Tensor
 
 
 def sample_scenes(
-    count: int, generator: torch.Generator, device: torch.device | str = "cpu"
+    count: int,
+    generator: torch.Generator,
+    device: torch.device | str = "cpu",
+    world: World = PLAIN,
 ) -> Scenes:
     """Draw scenes at random.
 
@@ -133,21 +183,23 @@ def sample_scenes(
         count: How many.
         generator: Source of all randomness, on ``device``.
         device: Where the tensors live.
+        world: What they are like.
     """
-    draw = _Drawer(count, generator, torch.device(device))
-    shape = (count, MAX_OBJECTS)
+    draw = Drawer(count, generator, torch.device(device), world)
+    fewest, most = world.objects
+    shape = (count, most)
     # Some scenes use few colours or few shapes, so that neither alone tells the
     # objects apart.
     color = draw.from_palette(len(COLORS))
     form = draw.from_palette(len(SHAPES))
     action = draw.from_palette(len(ACTIONS))
     color = _tell_apart(draw, color, form, action)
-    number = draw.integers(MAX_OBJECTS - 1, (count, 1)) + 2
-    exists = torch.arange(MAX_OBJECTS, device=device) < number
-    duration = draw.uniform(shape, _DURATION)
+    number = draw.integers(most - fewest + 1, (count, 1)) + fewest
+    exists = torch.arange(most, device=device) < number
+    duration = draw.uniform(shape, world.duration)
     start = draw.uniform(shape, (0.0, 1.0)) * (0.98 - duration) + 0.01
-    aspect = draw.choice((16 / 9, 16 / 9, 4 / 3, 1.0, 3 / 4, 9 / 16), count)
-    radius = draw.uniform(shape, _RADIUS)
+    aspect = draw.choice(world.aspects, count)
+    radius = draw.uniform(shape, world.radius)
     growth = _growth(draw, action)
     center, travel = _layout(draw, action, radius * growth.clamp(min=1), exists, aspect)
     luminance = draw.uniform((count, 2, 1), (0.12, 0.62))
@@ -171,6 +223,9 @@ def sample_scenes(
         texture=draw.uniform((count, 1, 8, 8), (-1.0, 1.0))
         * draw.uniform((count, 1, 1, 1), (0.0, 0.12)),
         noise=draw.uniform((count,), (0.0, 0.05)),
+        camera=draw.camera(),
+        exposure=draw.if_any((count,), world.exposure),
+        window=draw.window(aspect),
     )
 
 
@@ -190,23 +245,32 @@ def states_at(scenes: Scenes, times: Tensor) -> States:
     shaking = acting & (scenes.action == _SHAKE).unsqueeze(1)
     swing = torch.sin(phase * math.tau) * scenes.amplitude.unsqueeze(1) * shaking
     side = _shorter_side(scenes.aspect)[:, None, None]
-    center = scenes.center.unsqueeze(1) + scenes.travel.unsqueeze(
-        1
-    ) * progress.unsqueeze(-1)
     offset = torch.stack([swing, torch.zeros_like(swing)], dim=-1) * side
+    travel = scenes.travel.unsqueeze(1) * progress.unsqueeze(-1)
+    center = scenes.center.unsqueeze(1) + travel + offset
     radius = scenes.radius.unsqueeze(1) * (
         1 + (scenes.growth.unsqueeze(1) - 1) * progress
     )
+    corner, scale = scenes.window[:, None, None].split(2, dim=-1)
+    shift = _camera_path(scenes, times) * side[:, :, 0] * scale[:, :, 0]
     return States(
-        center=center + offset,
-        half=radius.unsqueeze(-1) * side,
+        center=corner + center * scale + shift.unsqueeze(2),
+        half=radius.unsqueeze(-1) * side * scale,
         shown=scenes.exists.unsqueeze(1) & ~(blinking & (phase > 0.5)),
         acting=acting & scenes.exists.unsqueeze(1),
+        shift=shift,
     )
 
 
+def _camera_path(scenes: Scenes, times: Tensor) -> Tensor:
+    """How far the camera has moved everything: ``(B, T, 2)``, of the shorter side."""
+    amplitude, swings, phase = scenes.camera.unsqueeze(1).unbind(-1)
+    angle = (times[:, :, None, None] * swings + phase) * math.tau
+    return (amplitude * angle.sin()).sum(2)
+
+
 def boxes_of(scenes: Scenes, states: States) -> Tensor:
-    """Tight boxes ``(B, T, K, 4)``: x1, y1, x2, y2, unit, clipped to the frame.
+    """Tight boxes ``(B, T, K, 4)``: x1, y1, x2, y2, unit, clipped to the picture.
 
     A blinking object keeps its box while it is dark: it is still there.
     """
@@ -216,7 +280,11 @@ def boxes_of(scenes: Scenes, states: States) -> Tensor:
     left_top, right_bottom = extents.unsqueeze(1).split(2, dim=-1)
     low = states.center + left_top * states.half
     high = states.center + right_bottom * states.half
-    return torch.cat([low, high], dim=-1).clamp(0, 1)
+    first, size = scenes.window[:, None, None].split(2, dim=-1)
+    # Bars hide what the camera moves out of the picture.
+    low = torch.minimum(torch.maximum(low, first), first + size)
+    high = torch.minimum(torch.maximum(high, first), first + size)
+    return torch.cat([low, high], dim=-1)
 
 
 def _shorter_side(aspect: Tensor) -> Tensor:
@@ -224,7 +292,7 @@ def _shorter_side(aspect: Tensor) -> Tensor:
     return torch.stack([(1 / aspect).clamp(max=1), aspect.clamp(max=1)], dim=-1)
 
 
-def _tell_apart(draw: _Drawer, color: Tensor, form: Tensor, action: Tensor) -> Tensor:
+def _tell_apart(draw: Drawer, color: Tensor, form: Tensor, action: Tensor) -> Tensor:
     """Recolour objects that look the same as an earlier one.
 
     Twins that do different things are rare; twins in everything, rarer still (a
@@ -242,7 +310,7 @@ def _tell_apart(draw: _Drawer, color: Tensor, form: Tensor, action: Tensor) -> T
     return color
 
 
-def _growth(draw: _Drawer, action: Tensor) -> Tensor:
+def _growth(draw: Drawer, action: Tensor) -> Tensor:
     grown = draw.uniform(tuple(action.shape), _GROWTH)
     shrunk = draw.uniform(tuple(action.shape), _SHRINKAGE)
     still = torch.ones_like(grown)
@@ -252,11 +320,11 @@ def _growth(draw: _Drawer, action: Tensor) -> Tensor:
 
 
 def _layout(
-    draw: _Drawer, action: Tensor, reach: Tensor, exists: Tensor, aspect: Tensor
+    draw: Drawer, action: Tensor, reach: Tensor, exists: Tensor, aspect: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Places and ways of the objects, inside the frame and apart from each other."""
     count, objects = action.shape
-    shape = (_LAYOUTS, count, objects)
+    shape = (draw.world.layouts, count, objects)
     direction = torch.tensor(_DIRECTIONS, device=action.device, dtype=reach.dtype)
     travel = direction[action] * draw.uniform(shape, _TRAVEL).unsqueeze(-1)
     reach_unit = reach.unsqueeze(-1) * _shorter_side(aspect)[:, None]
@@ -286,34 +354,3 @@ def _gap(center: Tensor, travel: Tensor, reach: Tensor, exists: Tensor) -> Tenso
         present.unsqueeze(1) & present.unsqueeze(2)
     )
     return distance.masked_fill(~counts, torch.inf).flatten(2).amin(-1)
-
-
-class _Drawer:
-    """Random numbers of one batch, from one generator."""
-
-    def __init__(
-        self, count: int, generator: torch.Generator, device: torch.device
-    ) -> None:
-        self._count = count
-        self._generator = generator
-        self._device = device
-
-    def uniform(self, shape: tuple[int, ...], bounds: tuple[float, float]) -> Tensor:
-        values = torch.rand(shape, generator=self._generator, device=self._device)
-        return values * (bounds[1] - bounds[0]) + bounds[0]
-
-    def integers(self, limit: int, shape: tuple[int, ...]) -> Tensor:
-        return torch.randint(
-            limit, shape, generator=self._generator, device=self._device
-        )
-
-    def choice(self, values: tuple[float, ...], count: int) -> Tensor:
-        table = torch.tensor(values, device=self._device)
-        return table[self.integers(len(values), (count,))]
-
-    def from_palette(self, size: int) -> Tensor:
-        """Kinds ``(B, K)``: of only 2 kinds in some of the scenes."""
-        palette = self.integers(size, (self._count, 2))
-        few = palette.gather(1, self.integers(2, (self._count, MAX_OBJECTS)))
-        free = self.integers(size, (self._count, MAX_OBJECTS))
-        return torch.where(self.uniform((self._count, 1), (0, 1)) < 0.3, few, free)
