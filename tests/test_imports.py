@@ -38,7 +38,10 @@ ANNOTATIONS = {"evaluation.datasets.values", "evaluation.frames"}
 ARROWS: dict[str, set[str]] = {
     "app": {"ui", *PRODUCT},
     "ui": PRODUCT,
-    "render": {*BASE, "stablechat.video", "stablechat.grounding"},
+    "render": {
+        *BASE,
+        *("stablechat.video", "stablechat.grounding", "stablechat.prompts"),
+    },
     "evaluation": PRODUCT,
     "training": {*PRODUCT, "evaluation.metrics", *ANNOTATIONS},
     # Evaluates while it trains.
