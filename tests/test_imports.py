@@ -63,7 +63,8 @@ ARROWS: dict[str, set[str]] = {
     "stablechat.last_row": BASE,
     **{stage: {*BASE, *LOADING, "stablechat.model"} for stage in LOADING},
     # The command line draws and cuts as well: it is a program, not the library.
-    "stablechat.__main__": PRODUCT,
+    "stablechat.cli": PRODUCT,
+    "stablechat.__main__": {"stablechat.cli"},
     # All else is a stage of chat.py, which puts the library together.
     "stablechat": LIBRARY,
 }
