@@ -103,6 +103,7 @@ def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="DIR",
         help="write the clip and grounding.json there, named after the video",
     )
+    _add_export(command)
     _add_model_options(command)
 
 
@@ -123,6 +124,16 @@ def _add_clip(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = _add(commands, "clip", "Draw and cut from a saved grounding; no model.")
     command.add_argument("grounding", metavar="GROUNDING.json", help="a saved answer")
     command.add_argument("--out", metavar="DIR", required=True, help="where to write")
+    _add_export(command)
+
+
+def _add_export(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--export",
+        metavar="NAMES",
+        help="write more into --out, separated by commas: srt, vtt, csv, boxes, coco, "
+        "vidor, st-align, otio, edl, png, mp4, json, zip (all in one file), or all",
+    )
 
 
 def _add_segment(command: argparse.ArgumentParser) -> None:

@@ -22,6 +22,8 @@ from PIL import Image
 
 from stablechat import __main__ as cli
 from stablechat import turn as turn_module
+from stablechat.cli.texts import clock
+from stablechat.errors import RenderError
 from stablechat.types import Generation
 from stablechat.video import probe
 
@@ -280,7 +282,7 @@ def test_clip_needs_no_model(
     ],
 )
 def test_clock(seconds: float, expected: str) -> None:
-    assert cli.clock(seconds) == expected
+    assert clock(seconds) == expected
 
 
 # --- when it goes wrong ----------------------------------------------------------
@@ -293,13 +295,13 @@ def test_a_failed_clip_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from render import exports
+    from render.exports import registry
 
     def fail(*_: Any) -> None:
-        raise exports.RenderError("square_grounding.json can't be written: full.")
+        raise RenderError("square_grounding.json can't be written: full.")
 
     answer(ANSWER)
-    monkeypatch.setattr(exports, "write_json", fail)
+    monkeypatch.setattr(registry, "json_bytes", fail)
     out = tmp_path / "a" / "b"
     assert run("ground", clip, "it", "--model", MODEL, "--out", out) == 2
     assert "full" in capsys.readouterr().err

@@ -38,7 +38,10 @@ ANNOTATIONS = {"evaluation.datasets.values", "evaluation.frames"}
 ARROWS: dict[str, set[str]] = {
     "app": {"ui", *PRODUCT},
     "ui": PRODUCT,
-    "render": {*BASE, "stablechat.video", "stablechat.grounding"},
+    "render": {
+        *BASE,
+        *("stablechat.video", "stablechat.grounding", "stablechat.prompts"),
+    },
     "evaluation": PRODUCT,
     "training": {*PRODUCT, "evaluation.metrics", *ANNOTATIONS},
     # Evaluates while it trains.
@@ -60,7 +63,8 @@ ARROWS: dict[str, set[str]] = {
     "stablechat.last_row": BASE,
     **{stage: {*BASE, *LOADING, "stablechat.model"} for stage in LOADING},
     # The command line draws and cuts as well: it is a program, not the library.
-    "stablechat.__main__": PRODUCT,
+    "stablechat.cli": PRODUCT,
+    "stablechat.__main__": {"stablechat.cli"},
     # All else is a stage of chat.py, which puts the library together.
     "stablechat": LIBRARY,
 }

@@ -10,7 +10,7 @@ import pytest
 import render
 from stablechat import video
 
-FILES = sorted(Path(render.__file__).parent.glob("*.py"))
+FILES = sorted(Path(render.__file__).parent.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

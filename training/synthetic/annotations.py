@@ -1,26 +1,18 @@
-"""Rows in ST-Align's annotation format, with exact truth.
-
-A row is about one event of one video: ``meta.split`` are its first and last frame
-number, ``time_token`` the event's, ``spatial_token["<bboxes>"]`` a box ``[x, y, w, h]``
-in pixels for each frame of the event. Frame numbers are inclusive. ``query`` is the
-bare question, as a person would type it.
-"""
+"""Rows in ST-Align's annotation format, with exact truth."""
 
 from __future__ import annotations
 
 import math
 import random
 from dataclasses import dataclass
-from typing import Any
 
-from stablechat import prompts
+from render.exports.st_align import Annotation, Row, st_align_row
 from training.synthetic import language
 from training.synthetic.language import UNSAID_ACTION, UNSAID_COLOR, UNSAID_SHAPE
 from training.synthetic.painter import frame_times
 from training.synthetic.video import Format
 from training.synthetic.world import Scenes, boxes_of, states_at
 
-Row = dict[str, Any]
 _TASKS = ("stvg", "svg", "elc")
 # How often a question leaves out the colour, the shape or the action.
 _FORMS = (
@@ -129,44 +121,20 @@ def count_fitting(said: tuple[int, ...], events: list[Event]) -> int:
 
 
 def _row(task: str, video_path: str, event: Event, query: str, layout: Format) -> Row:
-    caption = language.caption(*event.kinds)
-    span = {"<s>": event.first_frame, "<e>": event.last_frame}
-    row: Row = {
-        "video_path": video_path,
-        "query": query,
-        "caption": caption,
-        "meta": {
-            "width": layout.width,
-            "height": layout.height,
-            "split": [0, layout.num_frames - 1],
-            "time_token": span,
-            "spatial_token": {"<bboxes>": event.boxes},
-        },
-    }
-    boxes = "Object bounding box: <bboxes>."
-    if task == "stvg":
-        question = prompts.stvg_prompt(query)
-        answer = f"During the span of {{<s>,<e>}}. {boxes}"
-    elif task == "svg":
-        question = _with_keys(prompts.svg_prompt(query, (0.0, 1.0)), "<s>", "<e>")
-        answer = boxes
-    else:
-        first = event.boxes[str(event.first_frame)]
-        row["meta"]["spatial_token"]["<region>"] = {str(event.first_frame): first}
-        question = _region_question()
-        answer = f"Ends in <e>, {caption}. {boxes}"
-    row["conversations"] = [{"value": f"<video>\n{question}"}, {"value": answer}]
-    return row
-
-
-def _with_keys(prompt: str, start: str, end: str) -> str:
-    return prompt.replace("<t0.000>", start).replace("<t1.000>", end)
-
-
-def _region_question() -> str:
-    prompt = prompts.elc_prompt(0.0, (0.0, 0.0, 1.0, 1.0))
-    region = "[<w0.000>, <h0.000>, <w1.000>, <h1.000>]"
-    return prompt.replace("<t0.000>", "<s>").replace(region, "<region>")
+    return st_align_row(
+        task,
+        video_path,
+        Annotation(
+            query=query,
+            caption=language.caption(*event.kinds),
+            width=layout.width,
+            height=layout.height,
+            num_frames=layout.num_frames,
+            first_frame=event.first_frame,
+            last_frame=event.last_frame,
+            boxes=event.boxes,
+        ),
+    )
 
 
 def _pixel_box(unit: list[float], layout: Format) -> list[float]:

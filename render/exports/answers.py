@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -28,7 +27,7 @@ from render.fields import (
     one_of,
     string,
 )
-from stablechat.errors import InputError, RenderError
+from stablechat.errors import InputError
 from stablechat.types import (
     Description,
     FinishReason,
@@ -265,33 +264,6 @@ def load_grounding(path: Path, video_path: Path) -> Grounding:
             f"video ends at {video.duration_seconds:.2f} s; give the same video."
         )
     return replace(grounding, video=video)
-
-
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write strict JSON (UTF-8, no NaN) under its name only when it is complete.
-
-    Args:
-        path: The file; an older one is replaced.
-        data: Plain values.
-
-    Raises:
-        RenderError: If the values are not JSON or the file can't be written.
-    """
-    path = Path(path)
-    try:
-        text = json.dumps(data, allow_nan=False, ensure_ascii=False, indent=2)
-    except (TypeError, ValueError) as error:
-        raise RenderError(f"{path.name} can't be written: {error}.") from error
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        # A lone surrogate (a damaged name) has no UTF-8 form.
-        temporary.write_bytes((text + "\n").encode("utf-8", "replace"))
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RenderError(
-            f"{path.name} can't be written: {error.strerror or error}."
-        ) from error
 
 
 def _read_json(path: Path) -> object:

@@ -1,0 +1,31 @@
+"""Answers as files: our own JSON and back, and the formats of other programs."""
+
+from __future__ import annotations
+
+from render.exports.answers import (
+    MAX_JSON_BYTES,
+    description_to_dict,
+    grounding_from_dict,
+    grounding_to_dict,
+    load_grounding,
+    video_to_dict,
+)
+from render.exports.files import write_json
+from render.exports.registry import FORMATS, ExportFormat, formats_named
+from render.exports.saving import Exported, export_answers, without_folders
+
+__all__ = [
+    "FORMATS",
+    "MAX_JSON_BYTES",
+    "ExportFormat",
+    "Exported",
+    "description_to_dict",
+    "export_answers",
+    "formats_named",
+    "grounding_from_dict",
+    "grounding_to_dict",
+    "load_grounding",
+    "video_to_dict",
+    "without_folders",
+    "write_json",
+]

@@ -1,0 +1,77 @@
+"""Answers as subtitles of the whole video: SubRip and WebVTT.
+
+Each moment is a cue with the question as its text, in the order of the video.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from render.exports.frames import is_image
+from render.exports.words import title_of
+from stablechat.grounding import shown_span
+from stablechat.types import Grounding
+
+#: SubRip has no escapes: what players take for a tag or an override is set apart.
+_MARKUP = re.compile(r"(?<=[<{])(?=[\w/\\])")
+
+
+@dataclass(frozen=True, order=True)
+class _Cue:
+    start_milliseconds: int
+    end_milliseconds: int
+    text: str
+
+
+def srt(answers: Sequence[Grounding]) -> str:
+    """SubRip (``.srt``): a numbered cue for each moment; nothing if there is none."""
+    return "".join(
+        f"{number}\n{_clock(cue.start_milliseconds, ',')} --> "
+        f"{_clock(cue.end_milliseconds, ',')}\n{_srt_text(cue.text)}\n\n"
+        for number, cue in enumerate(_cues(answers), 1)
+    )
+
+
+def vtt(answers: Sequence[Grounding]) -> str:
+    """WebVTT (``.vtt``): a cue for each moment behind the header."""
+    cues = "".join(
+        f"\n{_clock(cue.start_milliseconds, '.')} --> "
+        f"{_clock(cue.end_milliseconds, '.')}\n{_vtt_text(cue.text)}\n"
+        for cue in _cues(answers)
+    )
+    return f"WEBVTT\n{cues}"
+
+
+def _cues(answers: Sequence[Grounding]) -> list[_Cue]:
+    return sorted(_unsorted_cues(answers))
+
+
+def _unsorted_cues(answers: Sequence[Grounding]) -> Iterator[_Cue]:
+    for answer in answers:
+        span = shown_span(answer)
+        if span is None or is_image(answer):
+            continue
+        start = round(span.start_seconds * 1000)
+        # A single picture is on screen until the next one.
+        shortest = max(1, round(1000 / answer.video.fps))
+        end = max(round(span.end_seconds * 1000), start + shortest)
+        yield _Cue(start, end, title_of(answer))
+
+
+def _clock(milliseconds: int, separator: str) -> str:
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{separator}{milliseconds:03d}"
+
+
+def _srt_text(text: str) -> str:
+    return _MARKUP.sub(" ", text.replace("-->", "->"))
+
+
+def _vtt_text(text: str) -> str:
+    for char, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(char, escaped)
+    return text

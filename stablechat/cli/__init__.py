@@ -1,0 +1,74 @@
+"""The command line: ``python -m stablechat ground|describe|probe|clip``.
+
+It composes the library with ``render``, which nothing else in ``stablechat`` may
+import. Heavy imports stand where they are used, so that ``--help`` and ``probe`` load
+neither torch nor MoviePy, and bad input is refused before a model is loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+
+from stablechat.arguments import parse_arguments
+from stablechat.cli import commands
+from stablechat.cli.inputs import set_limits
+from stablechat.cli.texts import one_line
+from stablechat.errors import CancelledError, StableChatError
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+_EXIT_BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments without the program's name; None takes the process's own.
+
+    Returns:
+        The exit code: 0, 2 for bad input, 130 when interrupted.
+    """
+    args = parse_arguments(argv)
+    _set_up_output(args.verbose)
+    run: dict[str, Callable[[argparse.Namespace], str]] = {
+        "ground": commands.ground,
+        "describe": commands.describe,
+        "probe": commands.probe,
+        "clip": commands.clip,
+    }
+    try:
+        set_limits(args.limit)
+        # Libraries that print must not end up in the JSON.
+        with redirect_stdout(sys.stderr):
+            text = run[args.command](args)
+        print(text, flush=True)
+    except (KeyboardInterrupt, CancelledError):
+        return EXIT_INTERRUPTED
+    except StableChatError as error:
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except BrokenPipeError:
+        # Python would complain again when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _EXIT_BROKEN_PIPE
+    return 0
+
+
+def _set_up_output(verbose: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    logging.captureWarnings(True)
+    for stream in (sys.stdout, sys.stderr):
+        # File names and models may hold what a terminal's encoding does not.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")

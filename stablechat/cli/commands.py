@@ -1,0 +1,108 @@
+"""The commands: each takes its arguments and returns what goes to stdout."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from stablechat.cli.inputs import (
+    check_video,
+    config_of,
+    export_formats,
+    load_chat,
+    span_of,
+)
+from stablechat.cli.running import interruptible, shown_progress
+from stablechat.cli.saving import NOTHING, print_notes, save, save_exports
+from stablechat.cli.texts import summary, to_json, video_fields
+from stablechat.errors import InputError
+from stablechat.folders import checked_folder
+
+
+def ground(args: argparse.Namespace) -> str:
+    """Find when something happens, and where."""
+    from stablechat.candidates import check_candidates
+    from stablechat.questions import Question
+
+    config, span, segment = config_of(args), span_of(args.span), span_of(args.segment)
+    Question(args.query, args.task, span, args.region, args.start)
+    check_candidates(args.candidates)
+    path = check_video(args.video, allow_image=args.task == "rec")
+    out = None if args.out is None else checked_folder(args.out)
+    formats = export_formats(args.export, args.out)
+    chat = load_chat(args)
+    with interruptible() as cancelled, shown_progress() as report:
+        grounding = chat.ground(
+            path,
+            args.query,
+            args.task,
+            span=span,
+            region=args.region,
+            start_seconds=args.start,
+            segment=segment,
+            at_seconds=args.at,
+            candidates=args.candidates,
+            config=config,
+            on_progress=report,
+            cancelled=cancelled,
+        )
+        saved = NOTHING
+        if out is not None:
+            saved = save(grounding, out, formats, report, cancelled)
+    if args.json:
+        from render.exports import grounding_to_dict
+
+        print_notes(saved)
+        return to_json(grounding_to_dict(grounding, saved.files))
+    return summary(grounding, saved.files, saved.left_out)
+
+
+def describe(args: argparse.Namespace) -> str:
+    """Say what happens, or answer a question."""
+    from stablechat.prompts import describe_prompt
+
+    config, segment = config_of(args), span_of(args.segment)
+    describe_prompt(args.question)
+    path = check_video(args.video)
+    chat = load_chat(args)
+    with interruptible() as cancelled, shown_progress() as report:
+        description = chat.describe(
+            path,
+            args.question,
+            segment=segment,
+            config=config,
+            on_progress=report,
+            cancelled=cancelled,
+        )
+    if args.json:
+        from render.exports import description_to_dict
+
+        return to_json(description_to_dict(description))
+    for note in description.video.warnings:
+        print(f"note: {note}", file=sys.stderr)
+    return description.text or "The model gave no description."
+
+
+def probe(args: argparse.Namespace) -> str:
+    """Tell what a file holds."""
+    from stablechat import video
+
+    return to_json(video_fields(video.probe(Path(args.video))))
+
+
+def clip(args: argparse.Namespace) -> str:
+    """Draw and cut from a saved answer."""
+    from render.exports import load_grounding
+
+    formats = export_formats(args.export, args.out)
+    grounding = load_grounding(Path(args.grounding), Path(args.video))
+    out = checked_folder(args.out)
+    if not (grounding.found or formats):
+        raise InputError(
+            "There is nothing to cut: the answer holds no time and no box."
+        )
+    with interruptible() as cancelled, shown_progress() as report:
+        saved = save_exports(grounding, out, formats, report, cancelled)
+    print_notes(saved)
+    return "\n".join(f"{name}: {path}" for name, path in sorted(saved.files.items()))

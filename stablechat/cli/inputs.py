@@ -1,0 +1,84 @@
+"""Arguments as the library takes them; bad ones are refused before anything slow."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stablechat.errors import InputError
+from stablechat.types import GenerationConfig, TimeSpan
+
+if TYPE_CHECKING:
+    from render.exports import ExportFormat
+    from stablechat.chat import StableChat
+
+
+def set_limits(texts: Sequence[str]) -> None:
+    """Take over what ``--limit`` said."""
+    if texts:
+        from stablechat.video import limits_from_texts, set_default_limits
+
+        set_default_limits(limits_from_texts(texts))
+
+
+def config_of(args: argparse.Namespace) -> GenerationConfig:
+    """How to decode."""
+    return GenerationConfig(
+        max_new_tokens=args.max_new_tokens,
+        temperature=args.temperature,
+        top_p=args.top_p,
+        seed=args.seed,
+        speculation=args.speculation,
+        grammar=args.grammar,
+    )
+
+
+def span_of(seconds: Sequence[float] | None) -> TimeSpan | None:
+    """Two numbers as a stretch of time."""
+    return None if seconds is None else TimeSpan(*seconds)
+
+
+def check_video(name: str, *, allow_image: bool = False) -> Path:
+    """Refuse a bad file before the model is loaded."""
+    from stablechat.video import probe
+
+    path = Path(name)
+    if allow_image:
+        from stablechat.pictures import is_image
+
+        if is_image(path):
+            return path
+    probe(path)
+    return path
+
+
+def load_chat(args: argparse.Namespace) -> StableChat:
+    """The model."""
+    from stablechat.chat import StableChat
+
+    return StableChat.from_pretrained(
+        args.model,
+        args.device,
+        args.dtype,
+        revision=args.revision,
+        attn=args.attn,
+        quantization=args.quantization,
+        adapter=args.adapter,
+    )
+
+
+def export_formats(names: str | None, out: str | None) -> tuple[ExportFormat, ...]:
+    """What ``--export`` asks for besides the usual files.
+
+    Raises:
+        InputError: There is no such format, or no folder for it.
+    """
+    if names is None:
+        return ()
+    if out is None:
+        raise InputError("--export needs a folder to write to; give it with --out.")
+    from render.exports import formats_named
+
+    return formats_named(names)

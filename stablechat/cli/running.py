@@ -1,0 +1,66 @@
+"""While a command works: Ctrl-C and progress."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from stablechat.errors import CancelledError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C (or a polite kill) into a clean stop.
+
+    The second one is Python's own KeyboardInterrupt, for work that does not ask.
+    """
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped.is_set
+        return
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop) for number in handled]
+    try:
+        yield stopped.is_set
+        _raise_if(stopped)
+    except Exception:
+        # Ctrl-C reaches FFmpeg too, whose end may be reported as a failure.
+        _raise_if(stopped)
+        raise
+    finally:
+        for number, handler in zip(handled, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _raise_if(stopped: threading.Event) -> None:
+    if stopped.is_set():
+        raise CancelledError("Stopped.")
+
+
+@contextmanager
+def shown_progress() -> Iterator[Callable[[str, float], None]]:
+    """Show the stage on a terminal, and take it away again."""
+    if not sys.stderr.isatty():
+        yield lambda stage, fraction: None
+        return
+
+    def show(stage: str, fraction: float) -> None:
+        print(f"\r\033[K{stage} {fraction:4.0%}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)

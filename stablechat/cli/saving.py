@@ -1,0 +1,90 @@
+"""Writing what a command found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stablechat.cli.texts import left_out_notes
+from stablechat.folders import made_folder
+from stablechat.types import Grounding
+
+if TYPE_CHECKING:
+    from render.exports import ExportFormat
+
+Report = Callable[[str, float], None]
+Cancelled = Callable[[], bool]
+
+#: What ``ground`` always writes, as far as there is something to write.
+_USUAL = "mp4,json"
+_CLIP = "mp4"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was written.
+
+    Attributes:
+        files: By name.
+        left_out: What was asked for and can't be had, with the reason.
+    """
+
+    files: Mapping[str, Path] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING = Saved()
+
+
+def save(
+    grounding: Grounding,
+    folder: Path,
+    formats: Sequence[ExportFormat],
+    report: Report,
+    cancelled: Cancelled,
+) -> Saved:
+    """Write the clip, if there is one to cut, the JSON and what was asked for."""
+    return _save(grounding, folder, formats, _USUAL, report, cancelled)
+
+
+def save_exports(
+    grounding: Grounding,
+    folder: Path,
+    formats: Sequence[ExportFormat],
+    report: Report,
+    cancelled: Cancelled,
+) -> Saved:
+    """Write the clip and what was asked for."""
+    return _save(grounding, folder, formats, _CLIP, report, cancelled)
+
+
+def _save(
+    grounding: Grounding,
+    folder: Path,
+    formats: Sequence[ExportFormat],
+    always: str,
+    report: Report,
+    cancelled: Cancelled,
+) -> Saved:
+    from render.exports import export_answers, formats_named
+
+    with made_folder(folder):
+        done = export_answers(
+            grounding,
+            folder,
+            (*formats_named(always), *formats),
+            on_progress=lambda fraction: report("draw", fraction),
+            cancelled=cancelled,
+        )
+    asked = {each.name for each in formats}
+    left_out = {name: why for name, why in done.left_out.items() if name in asked}
+    return Saved(done.files, left_out)
+
+
+def print_notes(saved: Saved) -> None:
+    """Tell on stderr what could not be written."""
+    for note in left_out_notes(saved.left_out):
+        print(f"note: {note}", file=sys.stderr)

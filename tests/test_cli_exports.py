@@ -1,0 +1,91 @@
+"""``--export`` on the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import golden_files
+import pytest
+import torch
+
+from stablechat import __main__ as cli
+from stablechat import turn as turn_module
+from stablechat.types import Generation
+
+MODEL = str(golden_files.CHECKPOINT)
+BOX = "[<WIDTH-010><HEIGHT-010><WIDTH-050><HEIGHT-060>]"
+ANSWER = (
+    "During the span of {<TEMP-030><TEMP-060>}. Object bounding box: "
+    f"<TEMP-030>:{BOX}, <TEMP-060>:{BOX}"
+)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """3 seconds, 96x64."""
+    return golden_files.write_clip(tmp_path_factory.mktemp("clips") / "square.mp4")
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let the model say something."""
+
+    def install(text: str) -> None:
+        said = Generation(text, (1,), "stop", {"decode_seconds": 0.5})
+        visual = torch.zeros(1620, 64)
+        monkeypatch.setattr(turn_module, "encode_frames", lambda *_, **__: visual)
+        monkeypatch.setattr(turn_module, "generate", lambda *_, **__: said)
+
+    return install
+
+
+def run(*arguments: str | Path) -> int:
+    """Run a command in this process; returns the exit code."""
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as left:
+        return int(left.code or 0)
+
+
+def test_exports(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(ANSWER)
+    asked = ("ground", clip, "it", "--model", MODEL, "--out", tmp_path)
+    assert run(*asked, "--export", "srt, coco") == 0
+    printed = capsys.readouterr()
+    assert f"srt: {tmp_path / 'square_moments.srt'}" in printed.out
+    assert sorted(os.listdir(tmp_path)) == [
+        *("square_clip.mp4", "square_coco.json"),
+        *("square_grounding.json", "square_moments.srt"),
+    ]
+    saved, out = tmp_path / "square_grounding.json", tmp_path / "again"
+    assert set(json.loads(saved.read_text())["files"]) == {
+        *("clip", "coco", "grounding", "srt"),
+    }
+    assert run("clip", clip, saved, "--out", out, "--export", "zip") == 0
+    assert sorted(os.listdir(out)) == ["square_clip.mp4", "square_results.zip"]
+    everything = tmp_path / "everything"
+    assert run("clip", clip, saved, "--out", everything, "--export", "all") == 0
+    assert len(os.listdir(everything)) == 13
+
+
+def test_exports_of_nothing(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer("I see no zebra.")
+    asked = ("ground", clip, "a zebra", "--model", MODEL, "--out", tmp_path)
+    assert run(*asked, "--export", "png,srt") == 0
+    assert "note: There is no png: nothing was found." in capsys.readouterr().out
+    assert sorted(os.listdir(tmp_path)) == [
+        *("square_grounding.json", "square_moments.srt"),
+    ]
+    saved, out = tmp_path / "square_grounding.json", tmp_path / "again"
+    assert run("clip", clip, saved, "--out", out, "--export", "mp4,csv") == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"csv: {out / 'square_moments.csv'}\n"
+    assert printed.err == "note: There is no mp4: nothing was found.\n"
