@@ -74,9 +74,7 @@ def propagate_to_neighbours(model: LlavaST) -> list[RemovableHandle]:
     Returns:
         Remove them to stop it.
     """
-    language = model.language_model
     first = model.config.base_vocab_size
-    matrices = [language.get_input_embeddings().weight, language.lm_head.weight]
 
     def spread(gradient: Tensor) -> Tensor:
         tables = gradient[first:].unflatten(0, (-1, NUM_BINS))
@@ -84,7 +82,32 @@ def propagate_to_neighbours(model: LlavaST) -> list[RemovableHandle]:
         found[first:] = (_spreading(gradient) @ tables).flatten(0, 1)
         return found
 
-    return [m.register_hook(spread) for m in matrices if m.requires_grad]
+    return [m.register_hook(spread) for m in _matrices(model) if m.requires_grad]
+
+
+def keep_to_coordinates(model: LlavaST) -> list[RemovableHandle]:
+    """Let only the coordinates' rows of their two matrices learn.
+
+    Args:
+        model: The whole model; matrices that are not trained are left alone.
+
+    Returns:
+        Remove them to stop it.
+    """
+    first = model.config.base_vocab_size
+
+    def keep(gradient: Tensor) -> Tensor:
+        kept = torch.zeros_like(gradient)
+        kept[first:] = gradient[first:]
+        return kept
+
+    return [m.register_hook(keep) for m in _matrices(model) if m.requires_grad]
+
+
+def _matrices(model: LlavaST) -> list[Tensor]:
+    """The two whose last rows are the coordinates' tables."""
+    language = model.language_model
+    return [language.get_input_embeddings().weight, language.lm_head.weight]
 
 
 def _spreading(like: Tensor) -> Tensor:

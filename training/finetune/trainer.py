@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import save_fsdp_optimizer
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments
+from transformers.trainer import SCHEDULER_NAME
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from stablechat.errors import InputError, StableChatError
@@ -23,6 +25,7 @@ from training.finetune.conversations import Conversations
 from training.finetune.model import TrainedModel
 from training.finetune.parts import parameter_groups, trained_tensors
 from training.finetune.settings import Settings
+from training.finetune.sharding import copy_whole, gather_whole, set_up_fsdp
 
 #: What was trained, in float32: what a run goes on with.
 STATE_FILE = "trained.safetensors"
@@ -120,6 +123,8 @@ class FinetuneTrainer(Trainer):
         )
         self.settings = settings
         self.problems: dict[str, str] = {}
+        if self.is_fsdp_enabled:
+            set_up_fsdp(self.accelerator.state.fsdp_plugin)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with a group for each part."""
@@ -170,26 +175,52 @@ class FinetuneTrainer(Trainer):
 
     # --- checkpoints ------------------------------------------------------------
 
+    def save_model(
+        self, output_dir: str | None = None, _internal_call: bool = False
+    ) -> None:
+        """Write what learns; where it is spread over processes, all must come here."""
+        trained: TrainedModel = self.accelerator.unwrap_model(self.model)
+        named = trained_tensors(trained.llava).items()
+        whole = gather_whole(named, keep=self.args.should_save)
+        if self.args.should_save:
+            self._save(output_dir, whole)
+
     def _save(
         self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None
     ) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        trained: TrainedModel = self.accelerator.unwrap_model(self.model)
-        # FSDP hands over the whole state, gathered; here what learns is enough.
-        whole = {n.removeprefix("llava."): v for n, v in (state_dict or {}).items()}
         plain = {
-            name: whole.get(name, value).detach().cpu().contiguous().clone()
-            for name, value in trained_tensors(trained.llava).items()
+            name: value.cpu().contiguous().clone()
+            for name, value in (state_dict or {}).items()
         }
         save_file(plain, folder / STATE_FILE)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        # transformers would write all of the frozen model as well.
+        save_fsdp_optimizer(
+            self.accelerator.state.fsdp_plugin,
+            self.accelerator,
+            self.optimizer,
+            self.model,
+            output_dir,
+        )
+        if self.args.should_save:
+            schedule = self.lr_scheduler.state_dict()  # type: ignore[union-attr]
+            torch.save(schedule, Path(output_dir) / SCHEDULER_NAME)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = self.settings.out / f"{_CHECKPOINT}{self.state.global_step}"
         if self.args.should_save:
             # A cut one of an earlier run, which this one was not resumed from.
             shutil.rmtree(folder, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
         super()._save_checkpoint(model, trial)
+        # Each process has written its part of it.
+        self.accelerator.wait_for_everyone()
         if self.args.should_save:
             (folder / COMPLETE_FILE).touch()
 
@@ -205,9 +236,8 @@ class FinetuneTrainer(Trainer):
                 f"{path} is of a run that trained other parts; start a new one in "
                 "another folder."
             )
-        with torch.no_grad():
-            for name, value in saved.items():
-                places[name].copy_(value)
+        for name, place in places.items():
+            copy_whole(place, saved[name])
 
 
 def last_checkpoint(out: Path) -> Path | None:
