@@ -25,7 +25,7 @@ from accelerate.utils import gather_object
 from stablechat.errors import InputError, StableChatError
 from stablechat.loader import LoadedModel, load_model
 from training.finetune.conversations import Conversations, read_conversations
-from training.finetune.evaluating import Evaluate
+from training.finetune.evaluating import Evaluation
 from training.finetune.features import FeatureCache
 from training.finetune.model import TrainedModel, cache_for, features_of, stage_of
 from training.finetune.parts import add_lora, choose_parts
@@ -65,9 +65,9 @@ def train(settings: Settings, device: str | None = None) -> FinetuneTrainer:
     prepare_model(loaded, settings)
     stage = stage_of(settings) if cache is not None else None
     settings.out.mkdir(parents=True, exist_ok=True)
-    trainer = FinetuneTrainer(TrainedModel(loaded.model, stage), settings, data)
-    if settings.eval_rows is not None:
-        trainer.add_callback(Evaluate(loaded, settings))
+    evaluation = None if settings.eval_rows is None else Evaluation(loaded, settings)
+    trained = TrainedModel(loaded.model, stage)
+    trainer = FinetuneTrainer(trained, settings, data, evaluation)
     checkpoint = last_checkpoint(settings.out)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     is_first = trainer.args.should_save

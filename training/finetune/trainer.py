@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -22,10 +23,11 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 from stablechat.errors import InputError, StableChatError
 from training.finetune.batches import Batch, collate
 from training.finetune.conversations import Conversations
+from training.finetune.evaluating import Evaluation
 from training.finetune.model import TrainedModel
 from training.finetune.parts import parameter_groups, trained_tensors
 from training.finetune.settings import Settings
-from training.finetune.sharding import copy_whole, gather_whole, set_up_fsdp
+from training.finetune.sharding import copy_whole, gather_whole, kept_whole, set_up_fsdp
 
 #: What was trained, in float32: what a run goes on with.
 STATE_FILE = "trained.safetensors"
@@ -39,7 +41,14 @@ class TrainingError(StableChatError):
 
 
 def arguments_of(settings: Settings, *, use_cpu: bool) -> TrainingArguments:
-    """Settings as transformers wants them."""
+    """Settings as transformers wants them.
+
+    Raises:
+        InputError: The curves can't go where they should.
+    """
+    for name in settings.report_to:
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f"report_to {name} needs its package: pip install {name}.")
     return TrainingArguments(
         output_dir=str(settings.out),
         per_device_train_batch_size=settings.batch_size,
@@ -52,10 +61,14 @@ def arguments_of(settings: Settings, *, use_cpu: bool) -> TrainingArguments:
         bf16=settings.precision == "bfloat16" and not use_cpu,
         fp16=settings.precision == "float16" and not use_cpu,
         save_steps=settings.save_steps,
+        eval_strategy="no" if settings.eval_rows is None else "steps",
+        eval_steps=settings.eval_steps,
         save_total_limit=settings.keep_checkpoints,
         logging_steps=settings.log_steps,
         logging_nan_inf_filter=False,
         report_to=list(settings.report_to),
+        project="stablechat",
+        run_name=settings.out.name,
         dataloader_num_workers=settings.num_workers,
         remove_unused_columns=False,
         label_names=[],
@@ -104,6 +117,7 @@ class FinetuneTrainer(Trainer):
         model: In training mode or not.
         settings: Of the run.
         data: What it is trained on.
+        evaluation: What it is asked while it is trained, if anything.
     """
 
     def __init__(
@@ -111,6 +125,7 @@ class FinetuneTrainer(Trainer):
         model: TrainedModel,
         settings: Settings,
         data: Conversations,
+        evaluation: Evaluation | None = None,
         **options: Any,
     ) -> None:
         use_cpu = model.llava.device.type == "cpu"
@@ -118,11 +133,13 @@ class FinetuneTrainer(Trainer):
             model=model,
             args=arguments_of(settings, use_cpu=use_cpu),
             train_dataset=data,
+            eval_dataset=None if evaluation is None else evaluation.samples,
             data_collator=collate,
             **options,
         )
         self.settings = settings
         self.problems: dict[str, str] = {}
+        self._evaluation = evaluation
         if self.is_fsdp_enabled:
             set_up_fsdp(self.accelerator.state.fsdp_plugin)
 
@@ -172,6 +189,24 @@ class FinetuneTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
         data: Conversations = self.train_dataset  # type: ignore[assignment]
         return ByLength(data.lengths, self.settings.batch_size, self.settings.seed)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Ask the questions, all processes a share; the metrics go where losses go."""
+        assert self._evaluation is not None
+        plugin = self.accelerator.state.fsdp_plugin if self.is_fsdp_enabled else None
+        reshard = bool(getattr(plugin, "reshard_after_forward", False))
+        with kept_whole(self.model, reshard_after_forward=reshard):
+            found = self._evaluation.measure(self.state.global_step)
+        numbers = {
+            f"eval_{name}": float(value)
+            for name, value in found.items()
+            if isinstance(value, int | float)
+        }
+        self.log(numbers)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, numbers
+        )
+        return numbers
 
     # --- checkpoints ------------------------------------------------------------
 

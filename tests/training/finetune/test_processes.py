@@ -13,7 +13,7 @@ import torch
 import yaml
 from launching import FSDP, launch
 from safetensors.torch import load_file
-from tiny_runs import ANSWERS, rows, settings, write_data
+from tiny_runs import ANSWERS, rows, settings, write_data, write_questions
 
 from stablechat.errors import InputError
 from stablechat.loader import load_model
@@ -27,6 +27,7 @@ COMMON: dict[str, Any] = {
     "lora": {"r": 4, "alpha": 8, "dropout": 0.0},
     "max_steps": 4,
     "save_steps": 2,
+    "eval_steps": 2,
     "precision": "float32",
     "batch_size": 1,
     "report_to": [],
@@ -43,8 +44,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for number, line in enumerate(lines):
         line["answer"] = ANSWERS[0].replace("<t0.5>", f"<t0.{5 + number}>")
     write_data(folder, lines)
+    questions = write_questions(folder, 3)
     return {
         **COMMON,
+        **{name: str(path) for name, path in questions.items()},
         "rows": str(folder / "train.jsonl"),
         "videos": str(folder / "videos"),
         "model": settings(folder).model,
@@ -89,12 +92,29 @@ def assert_same_model(
         torch.testing.assert_close(value, expected[name], **tolerance, msg=name)
 
 
+def assert_asked_by_both(run: Path, one: Path) -> None:
+    for step in (2, 4):
+        found, expected = (
+            (folder / "evaluation" / f"step-{step}.jsonl").read_text().splitlines()
+            for folder in (run, one)
+        )
+        outputs = [
+            [json.loads(line)["outputs"] for line in lines]
+            for lines in (found, expected)
+        ]
+        assert outputs[0] == outputs[1]
+    logs = sorted(run.glob("asked-*"))
+    assert [len(log.read_text().splitlines()) for log in logs] == [2, 4]
+    assert not list((run / "evaluation").glob("*.part*"))
+
+
 def test_two_processes_are_one_with_the_doubled_batch(
     told: dict[str, Any], one: Path, tmp_path: Path
 ) -> None:
     config = write_config(tmp_path, told)
-    done = launch("-m", "training.finetune", str(config), "--device", "cpu")
+    done = launch("-m", "launched_training", str(config), "--device", "cpu")
     assert done.returncode == 0, done.stderr
+    assert_asked_by_both(tmp_path / "run", one)
     assert_same(tmp_path / "run", one, atol=2e-5, rtol=1e-3)
     assert (tmp_path / "run" / "model" / "config.json").exists()
 
@@ -103,7 +123,7 @@ def test_a_model_spread_over_processes_learns_the_same(
     told: dict[str, Any], one: Path, tmp_path: Path
 ) -> None:
     config = write_config(tmp_path, {**told, "gradient_checkpointing": True})
-    command = ("-m", "fsdp_on_cpu", str(config), "--device", "cpu")
+    command = ("-m", "launched_training", str(config), "--device", "cpu")
     done = launch(*command, how=FSDP)
     assert done.returncode == 0, done.stderr
     run = tmp_path / "run"
@@ -111,6 +131,7 @@ def test_a_model_spread_over_processes_learns_the_same(
     assert len(list((checkpoint / "optimizer_0").glob("*.distcp"))) == 2
     assert not list(checkpoint.glob("*model_fsdp*")), "the frozen model is not written"
     assert_same(run, one, atol=2e-5, rtol=1e-3)
+    assert_asked_by_both(run, one)
     assert_same_model(run / "model", one / "model", atol=2e-3, rtol=1e-3)
     assert_same_model(
         Path(told["model"]),
@@ -138,7 +159,7 @@ def test_a_process_with_a_bad_row_keeps_step(
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, lines)))
     bad = {"rows": str(tmp_path / "rows.jsonl"), "skip_bad": True, "max_steps": 2}
     config = write_config(tmp_path, {**told, **bad})
-    command = ("-m", "fsdp_on_cpu", str(config), "--device", "cpu")
+    command = ("-m", "launched_training", str(config), "--device", "cpu")
     done = launch(*command, how=FSDP)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "checkpoint-2" / COMPLETE_FILE).exists()
