@@ -113,6 +113,7 @@ def _ground(args: argparse.Namespace) -> str:
             segment=segment,
             at_seconds=args.at,
             candidates=args.candidates,
+            choose=args.choose,
             config=config,
             on_progress=report,
             cancelled=cancelled,

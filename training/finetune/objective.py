@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
+from stablechat.generation.likelihood import two_hot_cross_entropy
 from stablechat.model.modeling import LlavaST
 from stablechat.types import NUM_BINS
 from training.finetune.examples import IGNORED, Example
@@ -38,26 +39,6 @@ def example_losses(
         targets = example.target_rows[taught].to(logits.device)
         losses.append(two_hot_cross_entropy(logits, targets).mean())
     return torch.stack(losses)
-
-
-def two_hot_cross_entropy(logits: Tensor, target_rows: Tensor) -> Tensor:
-    """Cross entropy against labels that two neighbouring rows share.
-
-    A target ``r`` gives row ``floor(r)`` the label ``1 - (r - floor(r))``, and row
-    ``ceil(r)`` the rest.
-
-    Args:
-        logits: ``(P, rows)``.
-        target_rows: float64 ``(P,)``.
-
-    Returns:
-        float32 ``(P,)``.
-    """
-    low = target_rows.floor()
-    share = (target_rows - low).float()
-    pair = torch.stack([low, target_rows.ceil()], dim=1).long()
-    picked = logits.float().log_softmax(dim=-1).gather(1, pair)
-    return -(picked[:, 0] * (1 - share) + picked[:, 1] * share)
 
 
 def propagate_to_neighbours(model: LlavaST) -> list[RemovableHandle]:
