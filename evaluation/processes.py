@@ -21,7 +21,7 @@ from evaluation.row_file import RowFile
 T = TypeVar("T")
 
 #: Parts end at different times; waiting for the others must not end the run.
-_LONGEST_WAIT = timedelta(days=30)
+LONGEST_WAIT = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -107,4 +107,4 @@ def _state() -> Any:
     """
     from accelerate import PartialState
 
-    return PartialState(cpu=True, timeout=_LONGEST_WAIT)
+    return PartialState(cpu=True, timeout=LONGEST_WAIT)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from stablechat.candidates import CRITERIA
 from stablechat.types import GenerationConfig
 
 _EXIT_BAD_INPUT = 2
@@ -95,7 +96,13 @@ def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="choose the surest of N answers and tell the others (default: 1)",
+        help="choose the best of N answers and tell the others (default: 1)",
+    )
+    command.add_argument(
+        "--choose",
+        choices=CRITERIA,
+        default="confidence",
+        help="what the best answer is best in (default: %(default)s)",
     )
     _add_segment(command)
     command.add_argument(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal, get_args
 
 from stablechat.errors import InputError
 from stablechat.types import GenerationConfig, Grounding
 
+#: What the best answer is best in: its calibrated confidence, or the mean
+#: log-likelihood of its tokens.
+Criterion = Literal["confidence", "likelihood"]
+CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 #: Most answers to one question; each takes as long as the first.
 MAX_CANDIDATES = 32
 #: What the others are sampled with where the first is greedy. Positions are averaged
@@ -15,12 +21,14 @@ MAX_CANDIDATES = 32
 CANDIDATE_TEMPERATURE = 1.0
 
 
-def check_candidates(count: int) -> None:
-    """Refuse a number of answers that can't be had.
+def check_candidates(count: int, choose: Criterion = "confidence") -> None:
+    """Refuse a number of answers that can't be had, or a choice that there is not.
 
     Raises:
-        InputError: It is not in 1..:data:`MAX_CANDIDATES`.
+        InputError: It is not in 1..:data:`MAX_CANDIDATES`, or not in :data:`CRITERIA`.
     """
+    if choose not in CRITERIA:
+        raise InputError(f"choose is one of {', '.join(CRITERIA)}, got {choose!r}.")
     if not isinstance(count, int) or not 1 <= count <= MAX_CANDIDATES:
         raise InputError(
             f"candidates must be a whole number from 1 to {MAX_CANDIDATES}, "
@@ -51,11 +59,14 @@ def candidate_configs(
     ]
 
 
-def best_of(answers: Sequence[Grounding]) -> Grounding:
-    """The answer with the highest confidence, with the others as its alternatives.
+def best_of(
+    answers: Sequence[Grounding], choose: Criterion = "confidence"
+) -> Grounding:
+    """The best answer, with the others as its alternatives.
 
     Args:
         answers: At least one; the first wins where two are equal.
+        choose: What it is best in.
 
     Returns:
         One of them. Answers in the same words are one answer, so there may be fewer
@@ -63,12 +74,11 @@ def best_of(answers: Sequence[Grounding]) -> Grounding:
     """
     distinct = {answer.generation.text: answer for answer in reversed(answers)}
     in_order = [a for a in answers if distinct[a.generation.text] is a]
-    ranked = sorted(in_order, key=_rank)
+    ranked = sorted(in_order, key=lambda answer: _rank(answer, choose))
     return replace(ranked[0], alternatives=tuple(ranked[1:]))
 
 
-def _rank(answer: Grounding) -> float:
-    """Lower is better; an answer of unknown confidence comes after all others."""
-    if not answer.found:
-        return 2.0
-    return 1.0 if answer.confidence is None else -answer.confidence
+def _rank(answer: Grounding, choose: Criterion) -> tuple[bool, float]:
+    """Lower is better; an answer that is not measured comes after those that are."""
+    measured = answer.confidence if choose == "confidence" else answer.log_likelihood
+    return not answer.found, math.inf if measured is None else -measured

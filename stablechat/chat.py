@@ -5,11 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from stablechat.candidates import best_of, candidate_configs, check_candidates
+from stablechat.candidates import (
+    Criterion,
+    best_of,
+    candidate_configs,
+    check_candidates,
+)
 from stablechat.confidence import load_calibration
 from stablechat.encoding import (
     FeatureCache,
@@ -105,6 +111,7 @@ class StableChat:
         segment: TimeSpan | None = None,
         at_seconds: float | None = None,
         candidates: int = 1,
+        choose: Criterion = "confidence",
         config: GenerationConfig | None = None,
         on_progress: Progress | None = None,
         cancelled: Cancelled | None = None,
@@ -123,8 +130,11 @@ class StableChat:
             segment: Look at this part of the video only.
             at_seconds: Which picture of a video, for ``rec``; None is the first.
             candidates: How many answers to choose from: the first is decoded as
-                ``config`` says, the others are sampled. The surest is returned, the
+                ``config`` says, the others are sampled. The best is returned, the
                 others are its ``alternatives``.
+            choose: What the best is best in: its ``"confidence"``, or the
+                ``"likelihood"`` of its words, for which the model reads all answers
+                once more.
             config: How to decode; None is greedy.
             on_progress: Called with stage and fraction.
             cancelled: Asked often; the work stops when it says True.
@@ -139,7 +149,7 @@ class StableChat:
             OutOfMemoryError: The device has too little memory.
         """
         question = Question(query, task, span, region, start_seconds)
-        check_candidates(candidates)
+        check_candidates(candidates, choose)
         if at_seconds is not None and (task != "rec" or at_seconds < 0):
             raise InputError("at_seconds is for task rec, and must be 0 or later.")
         with self._turn(on_progress, cancelled) as turn:
@@ -156,21 +166,29 @@ class StableChat:
                 )
                 for number, each in enumerate(candidate_configs(config, candidates))
             ]
+            scores: list[float | None] = [None] * candidates
+            if choose == "likelihood" and candidates > 1:
+                scores = [*turn.score(encoded, prompt, generations)]
+        answers = [
+            to_grounding(
+                parse_answer(generation.text, task),
+                generation,
+                encoded.pts_seconds,
+                encoded.video,
+                query,
+                self.name,
+                asked_span=span,
+                asked_start_seconds=start_seconds,
+                calibration=self._calibration,
+            )
+            for generation in generations
+        ]
         return best_of(
             [
-                to_grounding(
-                    parse_answer(generation.text, task),
-                    generation,
-                    encoded.pts_seconds,
-                    encoded.video,
-                    query,
-                    self.name,
-                    asked_span=span,
-                    asked_start_seconds=start_seconds,
-                    calibration=self._calibration,
-                )
-                for generation in generations
-            ]
+                replace(answer, log_likelihood=score)
+                for answer, score in zip(answers, scores, strict=True)
+            ],
+            choose,
         )
 
     def describe(

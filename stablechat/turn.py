@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from stablechat.encoding import (
 )
 from stablechat.errors import CancelledError
 from stablechat.generation import generate
+from stablechat.generation.likelihood import score_answers
 from stablechat.last_row import LastRow
 from stablechat.loader import LoadedModel
 from stablechat.pictures import is_image, read_image
@@ -162,6 +163,27 @@ class Turn:
         if written.finish_reason == "cancelled":
             raise CancelledError("Stopped.")
         return replace(written, timings={**encoded.timings, **written.timings})
+
+    @torch.inference_mode()
+    def score(
+        self, encoded: EncodedVideo, prompt: str, answers: Sequence[Generation]
+    ) -> list[float]:
+        """The mean log-likelihood of an answer's tokens, in nats, for each answer.
+
+        Without the token that ends an answer: not every answer was let come to it.
+        """
+        self.stop_if_cancelled()
+        asked = self._loaded.tokenizer.encode_prompt(prompt, image=encoded.is_image)
+        distinct = list(dict.fromkeys(answer.token_ids for answer in answers))
+        tokens = [torch.tensor(ids, dtype=torch.long) for ids in distinct]
+        scores = score_answers(
+            self._model,
+            self._model.embed_prompt(asked, encoded.visual)[0],
+            [self._model.embed_tokens(ids.to(self._model.device)) for ids in tokens],
+            [ids.double() for ids in tokens],
+        )
+        found = dict(zip(distinct, scores, strict=True))
+        return [found[answer.token_ids] for answer in answers]
 
     @torch.inference_mode()
     def write(

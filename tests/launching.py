@@ -11,16 +11,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def launch(*program: str) -> subprocess.CompletedProcess[str]:
+#: How processes share a training: each has the whole model, or a part of it.
+DDP = ("--multi_gpu",)
+FSDP = ("--config_file", str(ROOT / "training" / "configs" / "accelerate_fsdp.yaml"))
+
+
+def launch(
+    *program: str, how: tuple[str, ...] = DDP
+) -> subprocess.CompletedProcess[str]:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         port = server.getsockname()[1]
     command = [
-        *(sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"),
+        *(sys.executable, "-m", "accelerate.commands.launch", *how),
         *("--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"),
         *("--dynamo_backend", "no", "--main_process_port", str(port), *program),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment = {**os.environ, "PYTHONPATH": path}
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True
     )

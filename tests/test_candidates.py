@@ -85,3 +85,23 @@ def test_equal_words_are_one_answer() -> None:
 def test_a_single_answer_stays_what_it_is() -> None:
     only = said("a", 0.5)
     assert best_of([only]) == replace(only, alternatives=())
+
+
+def test_the_likeliest_comes_first_where_that_is_asked_for() -> None:
+    scores = {"sure": -2.0, "likely": -0.5, "nothing": -0.1, "unknown": None}
+    answers = [
+        replace(
+            said(text, 0.9 if text == "sure" else 0.3, found=text != "nothing"),
+            log_likelihood=score,
+        )
+        for text, score in scores.items()
+    ]
+    assert texts(best_of(answers, "likelihood")) == [
+        *("likely", "sure", "unknown", "nothing")
+    ]
+    assert texts(best_of(answers))[0] == "sure"
+
+
+def test_a_choice_that_there_is_not() -> None:
+    with pytest.raises(InputError, match="confidence, likelihood"):
+        check_candidates(2, "beauty")  # type: ignore[arg-type]

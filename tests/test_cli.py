@@ -178,6 +178,11 @@ def test_candidates_are_ranked(
     data = json.loads(capsys.readouterr().out)
     assert [other["confidence"] for other in data["alternatives"]] == [0.6, 0.5]
     assert data["boxes"][0]["confidence"] == data["span"]["confidence"] == 0.7
+    monkeypatch.setattr(turn_module.Turn, "score", lambda *_: [-0.1, -0.3, -0.2])
+    assert run(*asked, "--choose", "likelihood", "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["confidence"] == 0.5
+    assert [other["confidence"] for other in data["alternatives"]] == [0.7, 0.6]
 
 
 def test_nothing_found(

@@ -63,6 +63,7 @@ BAD: list[tuple[str, str]] = [
     ("ground {clip} it --temperature -1", "temperature"),
     ("ground {clip} it --candidates 0", "candidates must be"),
     ("ground {clip} it --candidates two", "invalid int value: 'two'"),
+    ("ground {clip} it --choose beauty", "invalid choice: 'beauty'"),
     ("ground {clip} it --temperature nan", "temperature"),
     ("ground {clip} it --temperature hot", "invalid float value: 'hot'"),
     ("ground {clip} it --top-p 0", "top_p"),

@@ -43,6 +43,7 @@ def ground(args: argparse.Namespace) -> str:
             segment=segment,
             at_seconds=args.at,
             candidates=args.candidates,
+            choose=args.choose,
             config=config,
             on_progress=report,
             cancelled=cancelled,

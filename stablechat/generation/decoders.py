@@ -10,6 +10,7 @@ from torch import nn
 from stablechat.generation.decoder import Decoder
 from stablechat.generation.plain_decoder import PlainDecoder
 from stablechat.generation.static_decoder import StaticDecoder
+from stablechat.model.lending import lends_weights
 from stablechat.model.modeling import LlavaST
 
 # The projections of a layer; quantised, or wrapped by an adapter, they are no plain
@@ -45,16 +46,19 @@ def fits_kernels(model: LlavaST) -> bool:
     config = model.config.language
     width = int(config.hidden_size) // int(config.num_attention_heads)
     layers = model.language_model.model.layers
-    linears = (
+    linears = [
         getattr(part, name)
         for layer in layers
         for part, names in ((layer.self_attn, _ATTENTION), (layer.mlp, _MLP))
         for name in names
-    )
+    ]
+    head = model.language_model.lm_head.weight
     return (
-        model.language_model.lm_head.weight.device.type == "cuda"
+        head.device.type == "cuda"
         and importlib.util.find_spec("triton") is not None
         and all(type(linear) is nn.Linear for linear in linears)
+        # While it is trained, a part may be kept in float32.
+        and all(linear.weight.dtype == head.dtype for linear in linears)
         and width >= 16
         and width & (width - 1) == 0
     )
@@ -64,11 +68,10 @@ def is_plain(model: LlavaST) -> bool:
     """Whether the language model is an ordinary Qwen2 in one place."""
     language, config = model.language_model, model.config.language
     devices = {parameter.device for parameter in language.parameters()}
-    hooked = any(hasattr(module, "_hf_hook") for module in language.modules())
     windows = getattr(config, "layer_types", None) or ["full_attention"]
     return (
         len(devices) == 1
-        and not hooked
+        and not lends_weights(language)
         and config.hidden_act == "silu"
         and set(windows) == {"full_attention"}
     )

@@ -22,6 +22,7 @@ from transformers import SiglipVisionModel
 from transformers.models.siglip.modeling_siglip import SiglipEncoderLayer
 
 from stablechat.model.joining import join_parameters
+from stablechat.model.lending import lends_weights
 
 # cuDNN's takes two thirds of the flash kernel's time at SigLIP's 72 numbers a head.
 _KERNELS = [
@@ -139,7 +140,7 @@ def fits_tower(tower: SiglipVisionModel) -> bool:
         and tower.config.hidden_act == _ACTIVATION
         and tower.config._attn_implementation in _REPLACED
         and all(type(linear) is nn.Linear for linear in linears)
-        and not any(hasattr(module, "_hf_hook") for module in tower.modules())
+        and not lends_weights(tower)
         and importlib.util.find_spec("triton") is not None
     )
 

@@ -94,7 +94,9 @@ class Grounding:
         issues: What was odd, one plain sentence each.
         model: Name of the model that answered.
         span_confidence: 0..1 for the span, likewise.
-        alternatives: Other answers to the same question, the likeliest first.
+        alternatives: Other answers to the same question, the best first.
+        log_likelihood: Mean over the answer's tokens, in nats, where answers were
+            chosen by it; None elsewhere.
     """
 
     video: VideoInfo
@@ -109,6 +111,7 @@ class Grounding:
     model: str = ""
     span_confidence: float | None = None
     alternatives: tuple[Grounding, ...] = ()
+    log_likelihood: float | None = None
 
     @property
     def found(self) -> bool:

@@ -99,3 +99,38 @@ def test_impossible_numbers_are_refused_before_anything(
 ) -> None:
     with pytest.raises(InputError, match="candidates"):
         chat.ground(tmp_path / "missing.mp4", "it", candidates=count)
+
+
+def test_the_likeliest_of_several_answers(clip: Path) -> None:
+    chat = golden_files.new_chat()
+    config = GenerationConfig(max_new_tokens=12, log_probs=True)
+    best = chat.ground(
+        clip, "the square", candidates=4, choose="likelihood", config=config
+    )
+    every = (best, *best.alternatives)
+    found = [a.log_likelihood for a in every if a.found and a.log_likelihood]
+    assert found == sorted(found, reverse=True)
+    # The greedy answer's own probabilities say the same.
+    (greedy,) = (a for a in every if a.generation.token_ids == plain(chat, clip))
+    assert greedy.generation.log_probs is not None
+    mean = sum(greedy.generation.log_probs) / len(greedy.generation.log_probs)
+    assert greedy.log_likelihood == pytest.approx(mean, abs=1e-4)
+    one = chat.ground(clip, "the square", choose="likelihood", config=SHORT)
+    assert one.log_likelihood is None
+
+
+def plain(chat: StableChat, clip: Path) -> tuple[int, ...]:
+    return chat.ground(clip, "the square", config=SHORT).generation.token_ids
+
+
+def test_what_is_likely_need_not_be_sure(
+    chat: StableChat,
+    clip: Path,
+    answers: list[GenerationConfig],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turn_module.Turn, "score", lambda *_: [0.0, -1.0, -2.0])
+    found = chat.ground(clip, "the square", candidates=3, choose="likelihood")
+    every = (found, *found.alternatives)
+    assert [a.log_likelihood for a in every] == [0, -1, -2]
+    assert [a.confidence for a in every] == pytest.approx([0.3, 0.4, 0.5])

@@ -2,6 +2,8 @@
 
     python -m training.finetune configs/vidor_lora_24gb.yaml [--set out=runs/mine]
     accelerate launch --multi_gpu --num_processes 8 -m training.finetune CONFIG.yaml
+    accelerate launch --config_file training/configs/accelerate_fsdp.yaml \\
+        -m training.finetune CONFIG.yaml
 
 Goes on from the last whole checkpoint in ``out``, if there is one. At the end ``out``
 holds ``adapter/`` (what was trained) and ``model/`` (the whole model in the published
@@ -18,16 +20,18 @@ from typing import Any
 
 import torch
 import yaml
+from accelerate.utils import gather_object
 
 from stablechat.errors import InputError, StableChatError
 from stablechat.loader import LoadedModel, load_model
 from training.finetune.conversations import Conversations, read_conversations
-from training.finetune.evaluating import Evaluate
+from training.finetune.evaluating import Evaluation
 from training.finetune.features import FeatureCache
 from training.finetune.model import TrainedModel, cache_for, features_of, stage_of
 from training.finetune.parts import add_lora, choose_parts
 from training.finetune.saving import save_adapter, save_merged
 from training.finetune.settings import Settings, read_settings
+from training.finetune.sharding import gather_whole
 from training.finetune.trainer import (
     FinetuneTrainer,
     last_checkpoint,
@@ -61,17 +65,20 @@ def train(settings: Settings, device: str | None = None) -> FinetuneTrainer:
     prepare_model(loaded, settings)
     stage = stage_of(settings) if cache is not None else None
     settings.out.mkdir(parents=True, exist_ok=True)
-    trainer = FinetuneTrainer(TrainedModel(loaded.model, stage), settings, data)
-    if settings.eval_rows is not None:
-        trainer.add_callback(Evaluate(loaded, settings))
+    evaluation = None if settings.eval_rows is None else Evaluation(loaded, settings)
+    trained = TrainedModel(loaded.model, stage)
+    trainer = FinetuneTrainer(trained, settings, data, evaluation)
     checkpoint = last_checkpoint(settings.out)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if trainer.args.should_save:
-        write_problems(trainer.problems, settings.out)
-        save_adapter(loaded, settings.out / "adapter", settings.lora)
+    is_first = trainer.args.should_save
+    problems = dict(gather_object(list(trainer.problems.items())))
+    weights = gather_whole(loaded.model.named_parameters(), keep=is_first)
+    if is_first:
+        write_problems(problems, settings.out)
+        save_adapter(loaded, weights, settings.out / "adapter", settings.lora)
         whole = settings.out / "model"
         shutil.rmtree(whole, ignore_errors=True)
-        save_merged(loaded, whole)
+        save_merged(loaded, weights, whole)
     return trainer
 
 

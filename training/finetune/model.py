@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from stablechat.loader import LoadedModel
+from stablechat.model.config import LlavaSTConfig
 from stablechat.model.modeling import LlavaST
+from stablechat.model.tokens import EncodedPrompt
 from training.finetune.batches import Batch
+from training.finetune.examples import IGNORED, Example
 from training.finetune.features import FeatureCache, Stage
-from training.finetune.objective import example_losses
+from training.finetune.objective import (
+    example_losses,
+    keep_to_coordinates,
+    propagate_to_neighbours,
+)
 from training.finetune.settings import Settings
 
 
@@ -33,28 +43,59 @@ class TrainedModel(nn.Module):
         super().__init__()
         self.llava = model
         self.stage = stage
+        self._hooks: list[RemovableHandle] = []
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The mean loss of a batch's conversations, and each one's."""
+        self._hook_gradients()
         if batch.seen is None:
-            return {"loss": self._nothing(), "losses": torch.zeros(0)}
-        visuals = self._visuals(batch.seen.to(self.llava.device))
-        losses = example_losses(self.llava, batch.examples, list(visuals))
+            # Every process must compute a gradient where one does, all of its layers.
+            example, seen = placeholder(self.llava.config, self.stage)
+            return {"loss": 0 * self._losses([example], seen).mean()}
+        losses = self._losses(batch.examples, batch.seen)
         return {"loss": losses.mean(), "losses": losses.detach()}
+
+    def _hook_gradients(self) -> None:
+        """Anew each time: FSDP lends the matrices whole while it computes."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = keep_to_coordinates(self.llava)
+        self._hooks += propagate_to_neighbours(self.llava)
+
+    def _losses(self, examples: Sequence[Example], seen: Tensor) -> Tensor:
+        visuals = self._visuals(seen.to(self.llava.device))
+        return example_losses(self.llava, examples, list(visuals))
 
     def _visuals(self, seen: Tensor) -> Tensor:
         """Visual tokens ``(B, tokens, hidden)``."""
         if self.stage == "visual":
             return seen
-        frames = seen.flatten(0, 1)
+        frames = seen.flatten(0, 1).to(self.llava.dtype)
         if self.stage is None:
             return self.llava.encode_video(frames, len(seen))
         return self.llava.pack_video(frames, len(seen))
 
-    def _nothing(self) -> Tensor:
-        """A loss that teaches nothing but has a gradient, as every process must."""
-        trained = (p for p in self.llava.parameters() if p.requires_grad)
-        return sum((p.flatten()[0] * 0 for p in trained), torch.zeros(()))  # type: ignore[return-value]
+
+def placeholder(config: LlavaSTConfig, stage: Stage | None) -> tuple[Example, Tensor]:
+    """A conversation about nothing, with what a batch of it holds of its video.
+
+    Args:
+        config: The model's geometry.
+        stage: As for :class:`TrainedModel`.
+    """
+    visual = slice(0, config.num_slow_tokens)
+    ids = torch.zeros(visual.stop + 1, dtype=torch.long)
+    targets = torch.full((len(ids),), IGNORED, dtype=torch.float64)
+    targets[-1] = 0.0
+    rows = torch.zeros(0, dtype=torch.float64)
+    example = Example(EncodedPrompt(ids, visual, rows.long(), rows), targets)
+    side, tower = config.image_size, int(config.vision.hidden_size)
+    shape = {
+        None: (config.num_frames, 3, side, side),
+        "tower": (config.num_frames, config.grid**2, tower),
+        "visual": (config.num_slow_tokens, int(config.language.hidden_size)),
+    }[stage]
+    return example, torch.zeros(1, *shape)
 
 
 @torch.inference_mode()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
+from stablechat.generation.likelihood import two_hot_cross_entropy
 from stablechat.model.modeling import LlavaST
 from stablechat.types import NUM_BINS
 from training.finetune.examples import IGNORED, Example
@@ -40,26 +41,6 @@ def example_losses(
     return torch.stack(losses)
 
 
-def two_hot_cross_entropy(logits: Tensor, target_rows: Tensor) -> Tensor:
-    """Cross entropy against labels that two neighbouring rows share.
-
-    A target ``r`` gives row ``floor(r)`` the label ``1 - (r - floor(r))``, and row
-    ``ceil(r)`` the rest.
-
-    Args:
-        logits: ``(P, rows)``.
-        target_rows: float64 ``(P,)``.
-
-    Returns:
-        float32 ``(P,)``.
-    """
-    low = target_rows.floor()
-    share = (target_rows - low).float()
-    pair = torch.stack([low, target_rows.ceil()], dim=1).long()
-    picked = logits.float().log_softmax(dim=-1).gather(1, pair)
-    return -(picked[:, 0] * (1 - share) + picked[:, 1] * share)
-
-
 def propagate_to_neighbours(model: LlavaST) -> list[RemovableHandle]:
     """Let a coordinate's gradient reach the bins around it.
 
@@ -74,9 +55,7 @@ def propagate_to_neighbours(model: LlavaST) -> list[RemovableHandle]:
     Returns:
         Remove them to stop it.
     """
-    language = model.language_model
     first = model.config.base_vocab_size
-    matrices = [language.get_input_embeddings().weight, language.lm_head.weight]
 
     def spread(gradient: Tensor) -> Tensor:
         tables = gradient[first:].unflatten(0, (-1, NUM_BINS))
@@ -84,7 +63,32 @@ def propagate_to_neighbours(model: LlavaST) -> list[RemovableHandle]:
         found[first:] = (_spreading(gradient) @ tables).flatten(0, 1)
         return found
 
-    return [m.register_hook(spread) for m in matrices if m.requires_grad]
+    return [m.register_hook(spread) for m in _matrices(model) if m.requires_grad]
+
+
+def keep_to_coordinates(model: LlavaST) -> list[RemovableHandle]:
+    """Let only the coordinates' rows of their two matrices learn.
+
+    Args:
+        model: The whole model; matrices that are not trained are left alone.
+
+    Returns:
+        Remove them to stop it.
+    """
+    first = model.config.base_vocab_size
+
+    def keep(gradient: Tensor) -> Tensor:
+        kept = torch.zeros_like(gradient)
+        kept[first:] = gradient[first:]
+        return kept
+
+    return [m.register_hook(keep) for m in _matrices(model) if m.requires_grad]
+
+
+def _matrices(model: LlavaST) -> list[Tensor]:
+    """The two whose last rows are the coordinates' tables."""
+    language = model.language_model
+    return [language.get_input_embeddings().weight, language.lm_head.weight]
 
 
 def _spreading(like: Tensor) -> Tensor:

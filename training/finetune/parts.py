@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from stablechat.errors import InputError
 from stablechat.model.modeling import LlavaST
-from training.finetune.objective import propagate_to_neighbours
 from training.finetune.settings import Lora, Settings
 
 #: Linear layers of a Qwen2 decoder layer.
@@ -45,16 +43,12 @@ def add_lora(model: LlavaST, lora: Lora) -> None:
     inject_adapter_in_model(config, model.language_model)
 
 
-def choose_parts(model: LlavaST, settings: Settings) -> list[RemovableHandle]:
+def choose_parts(model: LlavaST, settings: Settings) -> None:
     """Let the named parts learn and freeze the others.
 
     Args:
         model: With its adapters, if it has any.
         settings: Names the parts.
-
-    Returns:
-        Of the gradients' hooks: only the coordinates' rows of their two matrices
-        learn, and their neighbours with them.
     """
     named = set(settings.learning_rates)
     for name, parameter in model.named_parameters():
@@ -65,21 +59,6 @@ def choose_parts(model: LlavaST, settings: Settings) -> list[RemovableHandle]:
         parameter.requires_grad_(learns)
         if learns and parameter.dtype != torch.float32:
             parameter.data = parameter.data.float()
-    handles = [*_only_rows(model)] if "coordinates" in named else []
-    return [*handles, *propagate_to_neighbours(model)]
-
-
-def _only_rows(model: LlavaST) -> Iterator[RemovableHandle]:
-    first = model.config.base_vocab_size
-    language = model.language_model
-
-    def keep(gradient: Tensor) -> Tensor:
-        kept = torch.zeros_like(gradient)
-        kept[first:] = gradient[first:]
-        return kept
-
-    for matrix in (language.get_input_embeddings().weight, language.lm_head.weight):
-        yield matrix.register_hook(keep)
 
 
 def part_of(name: str) -> str | None:

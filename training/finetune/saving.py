@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -21,65 +22,79 @@ from training.published import published_tensors, write_model
 
 _SHARD_BYTES = 4 * 2**30
 _ADAPTER = "default"
+_LOW_RANK = (f"lora_A.{_ADAPTER}", f"lora_B.{_ADAPTER}")
 
 
 def save_merged(
-    loaded: LoadedModel, folder: Path, dtype: torch.dtype = torch.float16
+    loaded: LoadedModel,
+    weights: Mapping[str, Tensor],
+    folder: Path,
+    dtype: torch.dtype = torch.float16,
 ) -> None:
     """Write the whole model, adapters merged, as the published one is.
 
     Args:
         loaded: The trained model; it stays as it is.
+        weights: All of its parameters by name, each in one piece.
         folder: Where; must not be there.
         dtype: Of the weights that are written.
     """
-    weights = merged_weights(loaded.model)
-    tensors = published_tensors(weights, loaded.model.config)
+    merged = merged_weights(loaded.model, weights)
+    tensors = published_tensors(merged, loaded.model.config)
     write_model(tensors, loaded.folder, folder, shard_bytes=_SHARD_BYTES, dtype=dtype)
 
 
 @torch.no_grad()
-def merged_weights(model: LlavaST) -> dict[str, Tensor]:
+def merged_weights(model: LlavaST, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """All weights by our names, as if there had never been adapters."""
-    layers = {
-        name: module
+    scaling = {
+        name: module.scaling[_ADAPTER]
         for name, module in model.named_modules()
         if isinstance(module, LoraLayer)
     }
     found: dict[str, Tensor] = {}
-    for name, parameter in model.named_parameters():
+    for name, value in weights.items():
         if "lora_" in name:
             continue
         owner, dot, rest = name.partition(".base_layer.")
         if dot and rest == "weight":
-            update = layers[owner].get_delta_weight(_ADAPTER)
-            found[f"{owner}.weight"] = parameter.float() + update.float()
+            down, up = (weights[f"{owner}.{part}.weight"] for part in _LOW_RANK)
+            update = scaling[owner] * (up.float() @ down.float())
+            found[f"{owner}.weight"] = value.float() + update
         else:
-            found[name.replace(".base_layer.", ".")] = parameter
+            found[name.replace(".base_layer.", ".")] = value
     return found
 
 
-def save_adapter(loaded: LoadedModel, folder: Path, lora: Lora | None) -> None:
+def save_adapter(
+    loaded: LoadedModel,
+    weights: Mapping[str, Tensor],
+    folder: Path,
+    lora: Lora | None,
+) -> None:
     """Write what was trained, and nothing else.
 
     Args:
         loaded: The trained model.
+        weights: As for :func:`save_merged`.
         folder: Where; it is replaced.
         lora: Of the adapters, None if there are none.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
+    trained = {name: weights[name] for name in trained_tensors(loaded.model)}
     try:
-        _write_adapter(loaded, part, lora or Lora())
+        _write_adapter(loaded, trained, part, lora or Lora())
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _write_adapter(loaded: LoadedModel, folder: Path, lora: Lora) -> None:
-    trained = trained_tensors(loaded.model)
+def _write_adapter(
+    loaded: LoadedModel, trained: Mapping[str, Tensor], folder: Path, lora: Lora
+) -> None:
     low_rank = {
         LORA_PREFIX
         + name.removeprefix("language_model.").replace(f".{_ADAPTER}.", "."): value

@@ -63,7 +63,8 @@ class Settings:
         num_workers: Processes that read videos.
         seed: Of the order, of dropout and of adapters.
         skip_bad: Whether a row that can't be used is left out, counted and listed.
-        report_to: Where the curves go.
+        report_to: Where losses, rates and metrics go; what is not ``tensorboard`` must
+            be installed besides.
     """
 
     rows: tuple[Path, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -11,18 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import save_fsdp_optimizer
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments
+from transformers.trainer import SCHEDULER_NAME
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from stablechat.errors import InputError, StableChatError
 from training.finetune.batches import Batch, collate
 from training.finetune.conversations import Conversations
+from training.finetune.evaluating import Evaluation
 from training.finetune.model import TrainedModel
 from training.finetune.parts import parameter_groups, trained_tensors
 from training.finetune.settings import Settings
+from training.finetune.sharding import copy_whole, gather_whole, kept_whole, set_up_fsdp
 
 #: What was trained, in float32: what a run goes on with.
 STATE_FILE = "trained.safetensors"
@@ -36,7 +41,14 @@ class TrainingError(StableChatError):
 
 
 def arguments_of(settings: Settings, *, use_cpu: bool) -> TrainingArguments:
-    """Settings as transformers wants them."""
+    """Settings as transformers wants them.
+
+    Raises:
+        InputError: The curves can't go where they should.
+    """
+    for name in settings.report_to:
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f"report_to {name} needs its package: pip install {name}.")
     return TrainingArguments(
         output_dir=str(settings.out),
         per_device_train_batch_size=settings.batch_size,
@@ -49,10 +61,14 @@ def arguments_of(settings: Settings, *, use_cpu: bool) -> TrainingArguments:
         bf16=settings.precision == "bfloat16" and not use_cpu,
         fp16=settings.precision == "float16" and not use_cpu,
         save_steps=settings.save_steps,
+        eval_strategy="no" if settings.eval_rows is None else "steps",
+        eval_steps=settings.eval_steps,
         save_total_limit=settings.keep_checkpoints,
         logging_steps=settings.log_steps,
         logging_nan_inf_filter=False,
         report_to=list(settings.report_to),
+        project="stablechat",
+        run_name=settings.out.name,
         dataloader_num_workers=settings.num_workers,
         remove_unused_columns=False,
         label_names=[],
@@ -101,6 +117,7 @@ class FinetuneTrainer(Trainer):
         model: In training mode or not.
         settings: Of the run.
         data: What it is trained on.
+        evaluation: What it is asked while it is trained, if anything.
     """
 
     def __init__(
@@ -108,6 +125,7 @@ class FinetuneTrainer(Trainer):
         model: TrainedModel,
         settings: Settings,
         data: Conversations,
+        evaluation: Evaluation | None = None,
         **options: Any,
     ) -> None:
         use_cpu = model.llava.device.type == "cpu"
@@ -115,11 +133,15 @@ class FinetuneTrainer(Trainer):
             model=model,
             args=arguments_of(settings, use_cpu=use_cpu),
             train_dataset=data,
+            eval_dataset=None if evaluation is None else evaluation.samples,
             data_collator=collate,
             **options,
         )
         self.settings = settings
         self.problems: dict[str, str] = {}
+        self._evaluation = evaluation
+        if self.is_fsdp_enabled:
+            set_up_fsdp(self.accelerator.state.fsdp_plugin)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW with a group for each part."""
@@ -168,28 +190,72 @@ class FinetuneTrainer(Trainer):
         data: Conversations = self.train_dataset  # type: ignore[assignment]
         return ByLength(data.lengths, self.settings.batch_size, self.settings.seed)
 
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Ask the questions, all processes a share; the metrics go where losses go."""
+        assert self._evaluation is not None
+        plugin = self.accelerator.state.fsdp_plugin if self.is_fsdp_enabled else None
+        reshard = bool(getattr(plugin, "reshard_after_forward", False))
+        with kept_whole(self.model, reshard_after_forward=reshard):
+            found = self._evaluation.measure(self.state.global_step)
+        numbers = {
+            f"eval_{name}": float(value)
+            for name, value in found.items()
+            if isinstance(value, int | float)
+        }
+        self.log(numbers)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, numbers
+        )
+        return numbers
+
     # --- checkpoints ------------------------------------------------------------
+
+    def save_model(
+        self, output_dir: str | None = None, _internal_call: bool = False
+    ) -> None:
+        """Write what learns; where it is spread over processes, all must come here."""
+        trained: TrainedModel = self.accelerator.unwrap_model(self.model)
+        named = trained_tensors(trained.llava).items()
+        whole = gather_whole(named, keep=self.args.should_save)
+        if self.args.should_save:
+            self._save(output_dir, whole)
 
     def _save(
         self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None
     ) -> None:
         folder = Path(output_dir or self.args.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        trained: TrainedModel = self.accelerator.unwrap_model(self.model)
-        # FSDP hands over the whole state, gathered; here what learns is enough.
-        whole = {n.removeprefix("llava."): v for n, v in (state_dict or {}).items()}
         plain = {
-            name: whole.get(name, value).detach().cpu().contiguous().clone()
-            for name, value in trained_tensors(trained.llava).items()
+            name: value.cpu().contiguous().clone()
+            for name, value in (state_dict or {}).items()
         }
         save_file(plain, folder / STATE_FILE)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        # transformers would write all of the frozen model as well.
+        save_fsdp_optimizer(
+            self.accelerator.state.fsdp_plugin,
+            self.accelerator,
+            self.optimizer,
+            self.model,
+            output_dir,
+        )
+        if self.args.should_save:
+            schedule = self.lr_scheduler.state_dict()  # type: ignore[union-attr]
+            torch.save(schedule, Path(output_dir) / SCHEDULER_NAME)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = self.settings.out / f"{_CHECKPOINT}{self.state.global_step}"
         if self.args.should_save:
             # A cut one of an earlier run, which this one was not resumed from.
             shutil.rmtree(folder, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
         super()._save_checkpoint(model, trial)
+        # Each process has written its part of it.
+        self.accelerator.wait_for_everyone()
         if self.args.should_save:
             (folder / COMPLETE_FILE).touch()
 
@@ -205,9 +271,8 @@ class FinetuneTrainer(Trainer):
                 f"{path} is of a run that trained other parts; start a new one in "
                 "another folder."
             )
-        with torch.no_grad():
-            for name, value in saved.items():
-                places[name].copy_(value)
+        for name, place in places.items():
+            copy_whole(place, saved[name])
 
 
 def last_checkpoint(out: Path) -> Path | None:

@@ -14,17 +14,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from stablechat.errors import InputError
+from stablechat.generation.likelihood import score_answers
 from stablechat.model.modeling import LlavaST
 from training.finetune.examples import IGNORED, Example
-from training.finetune.objective import two_hot_cross_entropy
 
 #: A favourite that is not this much likelier a token is no favourite (in nats).
 DEFAULT_MARGIN = 0.02
-#: Candidates whose answers are read side by side.
-_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -87,69 +84,16 @@ def score_candidates(
         if not torch.equal(example.prompt.input_ids[:first], question):
             raise InputError("Candidates must be answers to the same question.")
     embedded = [model.embed_prompt(e.prompt, visual)[0] for e in examples]
-    prefix = _read_prefix(model, embedded[0][:first])
-    scores: list[float] = []
-    for start in range(0, len(examples), _BATCH):
-        few = slice(start, start + _BATCH)
-        answers = [e[first:] for e in embedded[few]]
-        targets = [e.target_rows[first:] for e in examples[few]]
-        scores += _score_answers(model, prefix, answers, targets)
-    return scores
-
-
-@dataclass(frozen=True, eq=False)
-class _Prefix:
-    """What was read before the answers: its cache, and its last hidden state."""
-
-    cache: DynamicCache
-    last: Tensor
-    length: int
+    return score_answers(
+        model,
+        embedded[0][:first],
+        [each[first:] for each in embedded],
+        [example.target_rows[first:] for example in examples],
+    )
 
 
 def _answer_start(example: Example) -> int:
     return int((example.target_rows != IGNORED).nonzero()[0])
-
-
-def _read_prefix(model: LlavaST, embedded: Tensor) -> _Prefix:
-    output = model.language_model.model(inputs_embeds=embedded[None], use_cache=True)
-    hidden: Tensor = output.last_hidden_state
-    return _Prefix(output.past_key_values, hidden[:, -1:], len(embedded))
-
-
-def _score_answers(
-    model: LlavaST, prefix: _Prefix, answers: list[Tensor], targets: list[Tensor]
-) -> list[float]:
-    count = len(answers)
-    cache = _repeated(prefix.cache, count)
-    inputs = torch.nn.utils.rnn.pad_sequence(answers, batch_first=True)
-    lengths = torch.tensor([len(a) for a in answers], device=inputs.device)
-    inside = torch.arange(inputs.shape[1], device=inputs.device) < lengths[:, None]
-    before = inside.new_ones((count, prefix.length))
-    output = model.language_model.model(
-        inputs_embeds=inputs,
-        attention_mask=torch.cat([before, inside], dim=1).long(),
-        past_key_values=cache,
-        use_cache=True,
-    )
-    # A token is written by the position before it.
-    hidden = torch.cat(
-        [prefix.last.expand(count, -1, -1), output.last_hidden_state[:, :-1]], dim=1
-    )
-    scores = []
-    for row, rows in zip(hidden, targets, strict=True):
-        logits = model.language_model.lm_head(row[: len(rows)])
-        losses = two_hot_cross_entropy(logits, rows.to(logits.device))
-        scores.append(-losses.mean().item())
-    return scores
-
-
-def _repeated(cache: DynamicCache, count: int) -> DynamicCache:
-    """A copy of a cache for several sequences that begin alike."""
-    copy = DynamicCache()
-    for number, layer in enumerate(cache.layers):
-        keys, values = (x.expand(count, -1, -1, -1) for x in (layer.keys, layer.values))
-        copy.update(keys, values, number)
-    return copy
 
 
 def report_choices(choices: Iterable[Choice]) -> dict[str, Any]:

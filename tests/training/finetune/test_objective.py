@@ -20,7 +20,6 @@ from training.finetune.examples import IGNORED, Example, encode_example
 from training.finetune.objective import (
     example_losses,
     propagate_to_neighbours,
-    two_hot_cross_entropy,
 )
 from training.published import published_tensors
 
@@ -99,16 +98,6 @@ def test_a_batch_is_its_examples() -> None:
             for example, factor in zip(examples, (1, 0.5), strict=True)
         ]
     assert together.tolist() == pytest.approx(alone, abs=1e-4)
-
-
-def test_a_label_between_two_bins() -> None:
-    logits = torch.randn(3, 8, generator=torch.Generator().manual_seed(0))
-    rows = torch.tensor([2.0, 4.25, 7.0], dtype=torch.float64)
-    log_p = logits.log_softmax(-1)
-    expected = [-log_p[0, 2], -0.75 * log_p[1, 4] - 0.25 * log_p[1, 5], -log_p[2, 7]]
-    torch.testing.assert_close(
-        two_hot_cross_entropy(logits, rows), torch.stack(expected)
-    )
 
 
 def test_frozen_tables_are_left_alone() -> None:

@@ -69,7 +69,8 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_every_configuration_can_be_read() -> None:
-    found = sorted((ROOT / "training" / "configs").glob("*.yaml"))
+    files = sorted((ROOT / "training" / "configs").glob("*.yaml"))
+    found = [path for path in files if not path.name.startswith("accelerate_")]
     assert len(found) >= 5
     for path in found:
         assert read_settings(path).learning_rates, path

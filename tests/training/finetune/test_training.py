@@ -254,44 +254,6 @@ def test_gradient_checkpointing_changes_nothing(data: Path, tmp_path: Path) -> N
         torch.testing.assert_close(value, found[1][name], atol=1e-6, rtol=1e-5)
 
 
-def test_metrics_are_measured_while_it_trains(data: Path, tmp_path: Path) -> None:
-    boxes = {str(frame): [10, 20, 16, 16] for frame in range(5, 10)}
-    meta = {
-        "width": 96,
-        "height": 64,
-        "split": [0, 19],
-        "time_token": {"<s>": 5, "<e>": 9},
-        "spatial_token": {"<bboxes>": boxes},
-    }
-    question = "Where is the square?"
-    said = [{"value": question}, {"value": "{<s>,<e>} <bboxes>"}]
-    row = {"video_path": "0.mp4", "meta": meta, "conversations": said}
-    (tmp_path / "stvg.json").write_text(json.dumps([row, row]))
-    chosen = settings(
-        data,
-        out=tmp_path / "run",
-        max_steps=3,
-        eval_rows=tmp_path / "stvg.json",
-        eval_videos=data / "videos",
-        eval_steps=2,
-        eval_limit=1,
-    )
-    trainer = train(chosen, "cpu")
-    names = sorted(path.name for path in (chosen.out / "evaluation").glob("*.json"))
-    assert names == ["step-2.json", "step-3.json"]
-    metrics = json.loads((chosen.out / "evaluation" / "step-3.json").read_text())
-    assert metrics["num_rows"] == 1 and 0 <= metrics["mtiou"] <= 1
-    logged = [entry for entry in trainer.state.log_history if "eval_mtiou" in entry]
-    assert [entry["step"] for entry in logged] == [2, 3]
-    # It learns on as it would have without.
-    plain = settings(data, out=tmp_path / "plain", max_steps=3, save_steps=3)
-    train(plain, "cpu")
-    again = trained(plain.out / "checkpoint-3")
-    for name, parameter in trainer.model.llava.named_parameters():  # type: ignore[union-attr]
-        if parameter.requires_grad:
-            assert torch.equal(parameter, again[name]), name
-
-
 def test_an_adapter_of_another_model_is_refused(
     finished: Settings, tmp_path: Path
 ) -> None:

@@ -54,3 +54,22 @@ def settings(folder: Path, **changed: Any) -> Settings:
         "seed": 3,
     }
     return Settings(**{**given, **changed})
+
+
+def write_questions(folder: Path, count: int) -> dict[str, Any]:
+    """Annotations about the clips; returns the settings that ask them."""
+    boxes = {str(frame): [10, 20, 16, 16] for frame in range(5, 10)}
+    meta = {
+        "width": 96,
+        "height": 64,
+        "split": [0, 19],
+        "time_token": {"<s>": 5, "<e>": 9},
+        "spatial_token": {"<bboxes>": boxes},
+    }
+    said = [{"value": "Where is the square?"}, {"value": "{<s>,<e>} <bboxes>"}]
+    found = [
+        {"video_path": f"{number % 3}.mp4", "meta": meta, "conversations": said}
+        for number in range(count)
+    ]
+    (folder / "stvg.json").write_text(json.dumps(found))
+    return {"eval_rows": folder / "stvg.json", "eval_videos": folder / "videos"}

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from stablechat.errors import InputError
+from stablechat.generation import likelihood
 from training.finetune.examples import Example, encode_example
 from training.finetune.objective import example_losses
-from training.vidor import selection
 from training.vidor.selection import choose, report_choices, score_candidates
 
 LOADED = golden_files.loaded()
@@ -36,7 +36,7 @@ def visual() -> torch.Tensor:
 def test_a_score_is_the_mean_log_likelihood(
     batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "_BATCH", batch)
+    monkeypatch.setattr(likelihood, "_BATCH", batch)
     seen, asked = visual(), examples()
     scores = score_candidates(LOADED.model, asked, seen)
     with torch.no_grad():
