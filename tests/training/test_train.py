@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from stablechat.hub import DEMO_FOLDER
+from stablechat.loader import load_model
 from training.demo.train import Trainer, train
 
 
@@ -26,6 +27,7 @@ def arguments(out: Path, **changes: object) -> argparse.Namespace:
         "optimizer": "muon",
         "seed": 1,
         "no_compile": True,
+        "init": None,
     }
     return argparse.Namespace(**{**values, **changes})
 
@@ -60,3 +62,22 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     lines = [json.loads(x) for x in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["stage"] for line in lines] == ["tower"] * len(lines)
     assert all(math.isfinite(line["dense_box"]) for line in lines)
+
+
+def test_a_run_can_begin_with_a_trained_model(tmp_path: Path) -> None:
+    fresh = Trainer(arguments(tmp_path), torch.device("cpu"))
+    begun = Trainer(arguments(tmp_path, init=DEMO_FOLDER), torch.device("cpu"))
+    trained = load_model(None, "cpu", "float32").model.state_dict()
+    name = "projector.0.weight"
+    assert torch.equal(begun.model.state_dict()[name], trained[name])
+    assert not torch.equal(fresh.model.state_dict()[name], trained[name])
+
+
+def test_a_step_sees_every_world(tmp_path: Path) -> None:
+    trainer = Trainer(arguments(tmp_path), torch.device("cpu"))
+    trainer.reseed(5)
+    scenes = trainer._scenes(20)
+    assert len(scenes) == 20
+    assert scenes.exists.sum(1).max() > 4
+    assert (scenes.window[:, 2:] < 1).any()
+    assert (scenes.exposure == 0).any() and (scenes.exposure > 0).any()
