@@ -2,10 +2,13 @@
 
     python -m benchmarks.training [--setup lora24gb] [--steps 8] [--out FILE.json]
     torchrun --nproc_per_node 2 -m benchmarks.training --setup lora80gb
+    accelerate launch --config_file training/configs/accelerate_fsdp.yaml \\
+        --num_processes 2 -m benchmarks.training --setup full
 
 One conversation is a prompt of 100 frames and an answer of 800 tokens. Steps are whole:
 forward, backward, optimizer, all processes together; medians after burn-in. On the CPU
-a small model stands in. Needs no video library.
+a small model stands in. Under FSDP a checkpoint is saved and loaded as well, and every
+process asks the model. Needs no video library.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from benchmarks._devices import machine, synchronize
 from benchmarks._full_size import CHECKPOINT, build_full_size, build_random
+from benchmarks._spread import Spread, is_asked_for
 from stablechat.loader import KNOWN_TOWERS, SO400M
 from stablechat.model.config import build_config
 from stablechat.model.modeling import LlavaST
@@ -64,14 +68,14 @@ class Setup:
     """What is measured: the part of a configuration that speed depends on.
 
     Attributes:
-        lora: Of the language model.
+        lora: Of the language model, which learns in full without.
         parts: What learns besides.
         stage: What the videos come as: visual tokens, or None for pixels.
         batch_size: Conversations of a step of one process.
         checkpointing: Whether activations are computed twice.
     """
 
-    lora: Lora
+    lora: Lora | None
     parts: tuple[str, ...]
     stage: Stage | None
     batch_size: int
@@ -83,6 +87,8 @@ SETUPS = {
     "lora24gb": Setup(Lora(r=32, alpha=64), (), "visual", 1, True),
     "lora80gb": Setup(Lora(), ("packer",), None, 4, True),
     "lora80gb_plain": Setup(Lora(), ("packer",), None, 1, False),
+    #: The whole decoder; needs FSDP over two cards of 141 GB, or four of 80.
+    "full": Setup(None, (), "visual", 1, True),
 }
 
 
@@ -137,15 +143,23 @@ def measure(
     model, name = build(device, seed)
     rates = {"language": 2e-4, **dict.fromkeys(setup.parts, 2e-5)}
     settings = Settings((), Path(), Path(), rates, lora=setup.lora)
-    add_lora(model, setup.lora)
+    if setup.lora is not None:
+        add_lora(model, setup.lora)
     choose_parts(model, settings)
     if setup.checkpointing:
         model.language_model.gradient_checkpointing_enable({"use_reentrant": False})
     trained: torch.nn.Module = TrainedModel(model, setup.stage).train()
-    if torch.distributed.is_initialized():
-        trained = DistributedDataParallel(trained)
-    optimizer = torch.optim.AdamW(parameter_groups(model, rates, 0.0))
+    optimizer: Any = torch.optim.AdamW(parameter_groups(model, rates, 0.0))
+    count = sum(p.numel() for p in model.parameters() if p.requires_grad)
     batch = make_batch(model, setup, answer_tokens)
+    spread = Spread(trained, optimizer, device) if is_asked_for() else None
+    if spread is not None:
+        trained, optimizer = spread.model, spread.optimizer
+    elif torch.distributed.is_initialized():
+        trained = DistributedDataParallel(trained)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     taken = []
     for step in range(_BURN_IN + steps):
         synchronize(device)
@@ -161,17 +175,15 @@ def measure(
     tokens = sum(len(example) for example in batch.examples)
     seconds = statistics.median(taken)
     on_cuda = device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated() / _GIB if on_cuda else 0.0
     return {
         "model": name,
         "seconds_per_step": round(seconds, 4),
         "tokens_per_step": tokens,
         "tokens_per_second": round(tokens / seconds, 1),
-        "trained_parameters": sum(
-            p.numel() for p in model.parameters() if p.requires_grad
-        ),
-        "peak_gibibytes": round(torch.cuda.max_memory_allocated() / _GIB, 2)
-        if on_cuda
-        else None,
+        "trained_parameters": count,
+        "peak_gibibytes": round(peak, 2) if on_cuda else None,
+        **(spread.check() if spread is not None else {}),
     }
 
 
@@ -203,6 +215,7 @@ def main() -> None:
         "what": f"python -m benchmarks.training --setup {args.setup}",
         **machine(device),
         "setup": args.setup,
+        "spread_by_fsdp": is_asked_for(),
         "num_processes": count,
         **found,
         "tokens_per_second_of_all": round(count * found["tokens_per_second"], 1),

@@ -45,8 +45,12 @@ class WatchedEvaluation(Evaluation):
             BenchmarkChat.ask = ask  # type: ignore[method-assign]
 
 
-if __name__ == "__main__":
+def allow_fsdp_on_cpu() -> None:
     if os.environ.get("ACCELERATE_USE_FSDP") == "true":
         AcceleratorState.__init__ = _init
+
+
+if __name__ == "__main__":
+    allow_fsdp_on_cpu()
     command.Evaluation = WatchedEvaluation  # type: ignore[misc]
     command.main()

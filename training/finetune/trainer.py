@@ -16,7 +16,7 @@ from accelerate.utils import save_fsdp_optimizer
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import Sampler
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer import SCHEDULER_NAME
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
@@ -77,6 +77,15 @@ def arguments_of(settings: Settings, *, use_cpu: bool) -> TrainingArguments:
         use_cpu=use_cpu,
         ddp_find_unused_parameters=False,
     )
+
+
+class EvaluateAtEnd(TrainerCallback):  # type: ignore[misc]
+    """Asks after the last step too, which not every version of transformers does."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """As transformers calls it."""
+        if args.eval_strategy != "no" and state.global_step >= state.max_steps:
+            control.should_evaluate = True
 
 
 class ByLength(Sampler[int]):
@@ -140,6 +149,7 @@ class FinetuneTrainer(Trainer):
         self.settings = settings
         self.problems: dict[str, str] = {}
         self._evaluation = evaluation
+        self.add_callback(EvaluateAtEnd())
         if self.is_fsdp_enabled:
             set_up_fsdp(self.accelerator.state.fsdp_plugin)
 

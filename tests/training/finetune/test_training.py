@@ -237,6 +237,20 @@ def test_the_order_of_an_epoch_follows_from_its_number() -> None:
     assert list(sampler) != first
 
 
+def test_like_lengths_leave_little_padding() -> None:
+    numbers = torch.randint(1, 101, (2000,), generator=torch.Generator().manual_seed(0))
+    # Tokens of answers with so many boxes, after a prompt of 100 frames.
+    answers = [20 + 8 * int(boxes) for boxes in numbers]
+
+    def padding(order: list[int]) -> float:
+        batches = [order[i : i + 4] for i in range(0, len(order), 4)]
+        lengths = [[2611 + answers[number] for number in batch] for batch in batches]
+        return 1 - sum(map(sum, lengths)) / sum(4 * max(batch) for batch in lengths)
+
+    assert padding(list(ByLength(answers, 4, seed=0))) < 0.003
+    assert 0.06 < padding(list(range(2000))) < 0.09
+
+
 def test_gradient_checkpointing_changes_nothing(data: Path, tmp_path: Path) -> None:
     found = []
     for name, checkpointing in (("with", True), ("without", False)):
