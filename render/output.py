@@ -1,8 +1,11 @@
-"""Where a clip may be written, and what it holds when it is."""
+"""Files that are whole or not there, and what a finished clip holds."""
 
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,3 +85,25 @@ def check_result(written: Path, plan: CutPlan) -> ClipFacts:
             "pictures."
         )
     return ClipFacts(made.width, made.height, made.num_frames, made.has_audio)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A name to write to that becomes ``path`` when all went well, and goes if not.
+
+    Args:
+        path: The file; an older one is replaced.
+
+    Raises:
+        RenderError: If it can't be written.
+    """
+    unfinished = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise RenderError(
+            f"{path.name} can't be written: {error.strerror or error}."
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)

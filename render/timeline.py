@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import secrets
 from pathlib import Path
 
 import cv2
@@ -13,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from render.boxes import DEFAULT_STYLE, BoxStyle, draw_box
 from render.labels import ColorRGB, choose_font, paste, render_label
+from render.output import written_whole
 from stablechat.errors import InputError, RenderError
 from stablechat.grounding import shown_span
 from stablechat.types import FloatArray, FrameArray, Grounding, TimeSpan
@@ -251,12 +250,5 @@ def save_picture(path: Path, picture: FrameArray) -> None:
         raise RenderError(
             f"{path.name}: a picture's name must end in {', '.join(_ENDINGS)}."
         )
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
-    try:
-        Image.fromarray(picture).save(temporary, quality=92)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RenderError(
-            f"{path.name} can't be written: {error.strerror or error}."
-        ) from error
+    with written_whole(path) as unfinished:
+        Image.fromarray(picture).save(unfinished, quality=92)

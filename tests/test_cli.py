@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,15 @@ import golden_files
 import numpy as np
 import pytest
 import torch
+from cli_runs import BOX, MODEL, let_model_say, run
 from PIL import Image
 
-from stablechat import __main__ as cli
 from stablechat import turn as turn_module
-from stablechat.cli.texts import clock
 from stablechat.errors import RenderError
 from stablechat.types import Generation
 from stablechat.video import probe
 
 ROOT = Path(__file__).resolve().parents[1]
-MODEL = str(golden_files.CHECKPOINT)
-BOX = "[<WIDTH-010><HEIGHT-010><WIDTH-050><HEIGHT-060>]"
 ANSWER = (
     "During the span of {<TEMP-030><TEMP-060>}. Object bounding box: "
     f"<TEMP-030>:{BOX}, <TEMP-045>:{BOX}, <TEMP-060>:{BOX}"
@@ -46,21 +44,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let the model say something."""
 
-    def install(text: str) -> None:
-        said = Generation(text, (1,), "stop", {"decode_seconds": 0.5})
-        visual = torch.zeros(1620, 64)
-        monkeypatch.setattr(turn_module, "encode_frames", lambda *_, **__: visual)
-        monkeypatch.setattr(turn_module, "generate", lambda *_, **__: said)
-
-    return install
-
-
-def run(*arguments: str | Path) -> int:
-    """Run a command in this process; returns the exit code."""
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as left:
-        return int(left.code or 0)
+    return partial(let_model_say, monkeypatch)
 
 
 def start(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
@@ -275,19 +259,6 @@ def test_clip_needs_no_model(
     assert run("clip", clip, saved, "--out", out) == 0
     assert capsys.readouterr().out == f"clip: {out / 'square_clip.mp4'}\n"
     assert os.listdir(out) == ["square_clip.mp4"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (0.0, "0:00:00.000"),
-        (3.5, "0:00:03.500"),
-        (59.9996, "0:01:00.000"),
-        (3723.0014, "1:02:03.001"),
-    ],
-)
-def test_clock(seconds: float, expected: str) -> None:
-    assert clock(seconds) == expected
 
 
 # --- when it goes wrong ----------------------------------------------------------

@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import golden_files
 import pytest
-import torch
+from cli_runs import BOX, MODEL, let_model_say, run
 
-from stablechat import __main__ as cli
-from stablechat import turn as turn_module
-from stablechat.types import Generation
-
-MODEL = str(golden_files.CHECKPOINT)
-BOX = "[<WIDTH-010><HEIGHT-010><WIDTH-050><HEIGHT-060>]"
 ANSWER = (
     "During the span of {<TEMP-030><TEMP-060>}. Object bounding box: "
     f"<TEMP-030>:{BOX}, <TEMP-060>:{BOX}"
@@ -34,21 +29,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let the model say something."""
 
-    def install(text: str) -> None:
-        said = Generation(text, (1,), "stop", {"decode_seconds": 0.5})
-        visual = torch.zeros(1620, 64)
-        monkeypatch.setattr(turn_module, "encode_frames", lambda *_, **__: visual)
-        monkeypatch.setattr(turn_module, "generate", lambda *_, **__: said)
-
-    return install
-
-
-def run(*arguments: str | Path) -> int:
-    """Run a command in this process; returns the exit code."""
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as left:
-        return int(left.code or 0)
+    return partial(let_model_say, monkeypatch)
 
 
 def test_exports(

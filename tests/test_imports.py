@@ -57,6 +57,7 @@ ARROWS: dict[str, set[str]] = {
     "stablechat.candidates": BASE,
     "stablechat.grounding": {*BASE, "stablechat.refinement", "stablechat.confidence"},
     "stablechat.indices": BASE,
+    "stablechat.times": BASE,
     "stablechat.video": {*BASE, "stablechat.indices"},
     "stablechat.model": BASE,
     "stablechat.generation": {*BASE, "stablechat.last_row", "stablechat.model"},
@@ -83,7 +84,7 @@ HOMES: dict[str, set[str]] = {
 #: These read text and do sums: numpy is all that they may need.
 LIGHT = (
     *("errors", "types", "prompts", "marks", "parser"),
-    *("refinement", "confidence", "grounding", "last_row", "indices"),
+    *("refinement", "confidence", "grounding", "last_row", "indices", "times"),
 )
 
 

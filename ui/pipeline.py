@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from render.clipper import cut_clip
-from render.exports import description_to_dict, grounding_to_dict, write_json
+from render.exports import (
+    description_to_dict,
+    grounding_to_dict,
+    safe_stem,
+    without_folders,
+    write_json,
+)
 from stablechat.errors import CancelledError
 from stablechat.grounding import shown_span
 from stablechat.types import Clip, Description, Grounding
 from ui.jobs import Job
-from ui.session import safe_stem
 
 Mode = Literal["ground", "describe"]
 
@@ -163,7 +168,7 @@ def _write_grounding(
             cancelled=job.cancelled,
         )
     files = {"clip": clip.path} if clip else {}
-    data = _without_paths(grounding_to_dict(grounding, files=files), ask.video)
+    data = without_folders(grounding_to_dict(grounding, files=files))
     json_path = folder / f"{stem}_grounding.json"
     write_json(json_path, data)
     return Outcome(grounding, clip, data, json_path, question=ask.question)
@@ -171,17 +176,9 @@ def _write_grounding(
 
 def _write_description(ask: Ask, description: Description, folder: Path) -> Outcome:
     stem = safe_stem(ask.video.name)
-    data = _without_paths(description_to_dict(description), ask.video)
+    data = without_folders(description_to_dict(description))
     json_path = folder / f"{stem}_description.json"
     text_path = folder / f"{stem}_description.txt"
     write_json(json_path, data)
     text_path.write_text(description.text + "\n", encoding="utf-8", errors="replace")
     return Outcome(description, None, data, json_path, text_path, ask.question)
-
-
-def _without_paths(data: dict[str, Any], video: Path) -> dict[str, Any]:
-    """Keep this machine's folders out of a file that a person downloads."""
-    data = {**data, "video": {**data["video"], "path": video.name}}
-    if "files" in data:
-        data["files"] = {key: Path(path).name for key, path in data["files"].items()}
-    return data

@@ -55,7 +55,6 @@ _UNSAFE_VARIABLES = (
 )
 
 _PREFIX = "stablechat-"
-_MAX_STEM_CHARACTERS = 60
 
 
 #: Where a tab's question is. Gradio reports a question that was stopped while it
@@ -225,20 +224,6 @@ def _reach_self_without_proxy(environ: MutableMapping[str, str]) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         given = [host for host in environ.get(name, "").split(",") if host.strip()]
         environ[name] = ",".join([*given, *_OWN_HOSTS])
-
-
-def safe_stem(name: str) -> str:
-    """A short, plain file name stem made from an uploaded file's name.
-
-    Args:
-        name: For example ``"My kitchen (2).MP4"``.
-
-    Returns:
-        For example ``"My_kitchen_2"``; letters of any script are kept.
-    """
-    stem = Path(name.replace("\\", "/")).stem
-    kept = re.sub(r"[^\w-]+", "_", stem).strip("_-")
-    return kept[:_MAX_STEM_CHARACTERS] or "video"
 
 
 def _remove_orphans(parent: Path) -> None:

@@ -7,11 +7,11 @@ from html import escape
 from typing import Literal
 
 from stablechat.grounding import shown_span
+from stablechat.times import format_time
 from stablechat.types import Grounding, TimeSpan, VideoInfo
 from ui.i18n import Language, text
 from ui.jobs import Progress
 from ui.pipeline import Mode
-from ui.times import format_time
 
 Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
 

@@ -13,6 +13,7 @@ from render.exports.answers import (
 from render.exports.files import write_json
 from render.exports.registry import FORMATS, ExportFormat, formats_named
 from render.exports.saving import Exported, export_answers, without_folders
+from render.exports.words import safe_stem
 
 __all__ = [
     "FORMATS",
@@ -25,6 +26,7 @@ __all__ = [
     "grounding_from_dict",
     "grounding_to_dict",
     "load_grounding",
+    "safe_stem",
     "video_to_dict",
     "without_folders",
     "write_json",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from render.output import written_whole
 from stablechat.errors import RenderError
 
 
@@ -22,7 +21,9 @@ def write_json(path: Path, data: Mapping[str, Any] | list[Any]) -> None:
     Raises:
         RenderError: If the values are not JSON or the file can't be written.
     """
-    write_bytes(path, json_bytes(data, Path(path).name))
+    content = json_bytes(data, Path(path).name)
+    with written_whole(Path(path)) as unfinished:
+        unfinished.write_bytes(content)
 
 
 def json_bytes(data: Mapping[str, Any] | list[Any], name: str) -> bytes:
@@ -45,25 +46,3 @@ def json_bytes(data: Mapping[str, Any] | list[Any], name: str) -> bytes:
 def text_bytes(text: str) -> bytes:
     """Text as UTF-8; a lone surrogate (of a damaged name) becomes a question mark."""
     return text.encode("utf-8", "replace")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file under its name only when it is complete.
-
-    Args:
-        path: The file; an older one is replaced.
-        content: All of it.
-
-    Raises:
-        RenderError: If it can't be written.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RenderError(
-            f"{path.name} can't be written: {error.strerror or error}."
-        ) from error

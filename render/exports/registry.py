@@ -119,22 +119,28 @@ def _write_sheet(work: Work, path: Path) -> None:
 
 
 def _write_answer(work: Work, path: Path) -> None:
-    data = grounding_to_dict(work.answers[0], work.files)
+    _write_data(path, grounding_to_dict(work.answers[0], work.files))
+
+
+def _write_data(path: Path, data: dict[str, Any] | list[Any]) -> None:
     path.write_bytes(json_bytes(data, path.name))
 
 
 def _data(
     make: Callable[[Work], dict[str, Any] | list[Any]],
 ) -> Callable[[Work, Path], None]:
-    return lambda work, path: _save(path, json_bytes(make(work), path.name))
+    return lambda work, path: _write_data(path, make(work))
 
 
 def _text(make: Callable[[Work], str]) -> Callable[[Work, Path], None]:
-    return lambda work, path: _save(path, text_bytes(make(work)))
+    return _table(lambda work: text_bytes(make(work)))
 
 
-def _save(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+def _table(make: Callable[[Work], bytes]) -> Callable[[Work, Path], None]:
+    def write(work: Work, path: Path) -> None:
+        path.write_bytes(make(work))
+
+    return write
 
 
 def _write_nothing(work: Work, path: Path) -> None:
@@ -153,11 +159,11 @@ FORMATS: tuple[ExportFormat, ...] = (
     ),
     ExportFormat(
         "csv", "csv", "_moments.csv", "a table of moments",
-        lambda work, path: _save(path, moments_csv(work.answers)),
+        _table(lambda work: moments_csv(work.answers)),
     ),
     ExportFormat(
         "boxes", "boxes", "_boxes.csv", "a table of boxes, one a picture",
-        lambda work, path: _save(path, boxes_csv(work.answers, work.frames_timeline)),
+        _table(lambda work: boxes_csv(work.answers, work.frames_timeline)),
     ),
     ExportFormat(
         "srt", "srt", "_moments.srt", "subtitles (SubRip)",

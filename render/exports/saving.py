@@ -177,8 +177,8 @@ def _share(on_progress: Progress, number: int, count: int) -> Progress:
 def without_folders(data: dict[str, Any]) -> dict[str, Any]:
     """An answer's JSON without this machine's folders, fit to be passed on."""
     video = {**data["video"], "path": plain_line(Path(data["video"]["path"]).name)}
-    files = {key: Path(path).name for key, path in data["files"].items()}
-    return {**data, "video": video, "files": files}
+    files = {key: Path(path).name for key, path in data.get("files", {}).items()}
+    return {**data, "video": video, **({"files": files} if "files" in data else {})}
 
 
 @contextmanager

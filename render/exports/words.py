@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stablechat.types import Grounding
 
-_MAX_STEM_CHARACTERS = 80
+_MAX_STEM_CHARACTERS = 60
 
 #: With these a spreadsheet begins a formula, in either width.
 _FORMULA_STARTS = "=+-@＝＋－＠"  # noqa: RUF001 (they are what is meant)

@@ -14,7 +14,7 @@ from stablechat.cli.inputs import (
     span_of,
 )
 from stablechat.cli.running import interruptible, shown_progress
-from stablechat.cli.saving import NOTHING, print_notes, save, save_exports
+from stablechat.cli.saving import NOTHING, print_notes, save
 from stablechat.cli.texts import summary, to_json, video_fields
 from stablechat.errors import InputError
 from stablechat.folders import checked_folder
@@ -50,7 +50,7 @@ def ground(args: argparse.Namespace) -> str:
         )
         saved = NOTHING
         if out is not None:
-            saved = save(grounding, out, formats, report, cancelled)
+            saved = save(grounding, out, formats, report, cancelled, usual="mp4,json")
     if args.json:
         from render.exports import grounding_to_dict
 
@@ -104,6 +104,6 @@ def clip(args: argparse.Namespace) -> str:
             "There is nothing to cut: the answer holds no time and no box."
         )
     with interruptible() as cancelled, shown_progress() as report:
-        saved = save_exports(grounding, out, formats, report, cancelled)
+        saved = save(grounding, out, formats, report, cancelled, usual="mp4")
     print_notes(saved)
     return "\n".join(f"{name}: {path}" for name, path in sorted(saved.files.items()))

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 Report = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
 
-#: What ``ground`` always writes, as far as there is something to write.
-_USUAL = "mp4,json"
-_CLIP = "mp4"
-
 
 @dataclass(frozen=True)
 class Saved:
@@ -45,37 +41,26 @@ def save(
     formats: Sequence[ExportFormat],
     report: Report,
     cancelled: Cancelled,
+    *,
+    usual: str,
 ) -> Saved:
-    """Write the clip, if there is one to cut, the JSON and what was asked for."""
-    return _save(grounding, folder, formats, _USUAL, report, cancelled)
+    """Write the usual files, as far as there is something to write, and the others.
 
-
-def save_exports(
-    grounding: Grounding,
-    folder: Path,
-    formats: Sequence[ExportFormat],
-    report: Report,
-    cancelled: Cancelled,
-) -> Saved:
-    """Write the clip and what was asked for."""
-    return _save(grounding, folder, formats, _CLIP, report, cancelled)
-
-
-def _save(
-    grounding: Grounding,
-    folder: Path,
-    formats: Sequence[ExportFormat],
-    always: str,
-    report: Report,
-    cancelled: Cancelled,
-) -> Saved:
+    Args:
+        grounding: The answer.
+        folder: Where to; made if it is not there.
+        formats: What was asked for.
+        report: Called with the stage and its share that is done.
+        cancelled: Asked often.
+        usual: Names of the formats that the command always writes.
+    """
     from render.exports import export_answers, formats_named
 
     with made_folder(folder):
         done = export_answers(
             grounding,
             folder,
-            (*formats_named(always), *formats),
+            (*formats_named(usual), *formats),
             on_progress=lambda fraction: report("draw", fraction),
             cancelled=cancelled,
         )

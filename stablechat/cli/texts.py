@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from stablechat.times import format_time
 from stablechat.types import Grounding, VideoInfo
 
 _MAX_QUOTED_CHARACTERS = 300
@@ -44,13 +45,14 @@ def _headline(grounding: Grounding) -> str:
     told = f"{boxes} box{'' if boxes == 1 else 'es'}{_sure(grounding)}"
     span = grounding.span
     if span is not None:
-        return (
-            f"Found from {clock(span.start_seconds)} to {clock(span.end_seconds)} "
-            f"({span.duration_seconds:.3f} s), {told}."
+        start, end = (
+            format_time(seconds, hours=True)
+            for seconds in (span.start_seconds, span.end_seconds)
         )
+        return f"Found from {start} to {end} ({span.duration_seconds:.3f} s), {told}."
     if grounding.tube is not None:
         x1, y1, x2, y2 = (f"{value:.0f}" for value in grounding.tube.xyxy[0])
-        moment = clock(float(grounding.tube.times_seconds[0]))
+        moment = format_time(float(grounding.tube.times_seconds[0]), hours=True)
         box = f"({x1}, {y1}) to ({x2}, {y2})"
         return f"Found at {moment} in the box {box}{_sure(grounding)}."
     said = one_line(grounding.generation.text)[:_MAX_QUOTED_CHARACTERS]
@@ -60,14 +62,6 @@ def _headline(grounding: Grounding) -> str:
 def _sure(grounding: Grounding) -> str:
     sure = grounding.confidence
     return "" if sure is None else f", confidence {sure:.0%}"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as ``h:mm:ss.mmm``."""
-    total = round(seconds * 1000)
-    minutes, milliseconds = divmod(total, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{milliseconds / 1000:06.3f}"
 
 
 def video_fields(info: VideoInfo) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from training.synthetic.world import (
     Scenes,
     sample_scenes,
 )
+from training.synthetic.worlds import WORLDS as DRAWN_WORLDS
 
 World = Literal["clean", "low_bitrate", "strange_aspect", "crowded"]
 WORLDS: tuple[World, ...] = get_args(World)
@@ -47,8 +48,7 @@ _WEIGHTS: dict[World, int] = {
     "crowded": 1,
 }
 _CLEAN_CRF = 26
-_SPOILING_CRF = (40, 51)
-_STRANGE_ASPECTS = (2.39, 3.2, 0.42)
+_SPOILT, _STRANGE = (DRAWN_WORLDS[name] for name in ("low_bitrate", "strange_aspect"))
 _RATES = (Fraction(12), Fraction(15), Fraction(24), Fraction(30000, 1001))
 _SHORTER_SIDES = (192, 240, 288)
 _FRAMES = (60, 240)
@@ -116,7 +116,7 @@ def _draw(path: Path, world: World, rng: random.Random) -> Drawn:
         askable = askable_events(events)
         if askable:
             break
-    crf = rng.randint(*_SPOILING_CRF) if world == "low_bitrate" else _CLEAN_CRF
+    crf = rng.randint(*_SPOILT.crf) if world == "low_bitrate" else _CLEAN_CRF
     frames = paint_video(
         scene, layout.num_frames, layout.width, layout.height, rng.getrandbits(60)
     )
@@ -131,7 +131,7 @@ def _draw(path: Path, world: World, rng: random.Random) -> Drawn:
 def _scene(world: World, generator: torch.Generator, rng: random.Random) -> Scenes:
     scene = sample_scenes(1, generator)
     if world == "strange_aspect":
-        return replace(scene, aspect=torch.tensor([rng.choice(_STRANGE_ASPECTS)]))
+        return replace(scene, aspect=torch.tensor([rng.choice(_STRANGE.aspects)]))
     if world == "crowded":
         return _together(scene, sample_scenes(1, generator))
     return scene

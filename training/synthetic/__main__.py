@@ -92,7 +92,7 @@ def generate(seed: int, count: int, out: Path, world: World = PLAIN) -> None:
         generator = torch.Generator().manual_seed(rng.getrandbits(60))
         scene, layout = _askable_scene(generator, rng, world)
         path = videos / f"{index:05d}.mp4"
-        crf = rng.randint(*world.crf) if world.crf != PLAIN.crf else PLAIN.crf[0]
+        crf = _choose_crf(world, rng)
         events = write_one(path, scene, layout, rng.getrandbits(60), crf)
         for task, row in make_rows(path.name, events, layout, rng).items():
             rows[task].append(row)
@@ -107,6 +107,12 @@ def generate(seed: int, count: int, out: Path, world: World = PLAIN) -> None:
     for name, values in rows.items():
         lines = ",\n".join(json.dumps(value) for value in values)
         _write_json(out / f"{name}.json", f"[\n{lines}\n]\n")
+
+
+def _choose_crf(world: World, rng: random.Random) -> int:
+    """Without a choice nothing is drawn: the plain world's seeds go on as before."""
+    lowest, highest = world.crf
+    return lowest if lowest == highest else rng.randint(lowest, highest)
 
 
 def _write_json(path: Path, text: str) -> None:

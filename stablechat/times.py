@@ -1,4 +1,4 @@
-"""Times as people write them: ``h:mm:ss.mmm``. The page reads and writes them here."""
+"""Times as people write them, ``h:mm:ss.mmm``: shown and taken here only."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stablechat.errors import InputError
-from ui.times import format_time, parse_time
+from stablechat.times import format_time, parse_time
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ from ui.times import format_time, parse_time
         (59.9996, "1:00.000", "0:01:00.000"),  # rounds as a whole
         (61.5, "1:01.500", "0:01:01.500"),
         (3599.9999, "1:00:00.000", "1:00:00.000"),  # into the next hour
+        (3723.0014, "1:02:03.001", "1:02:03.001"),
         (36000.25, "10:00:00.250", "10:00:00.250"),
         (-0.0001, "0:00.000", "0:00:00.000"),  # never a minus sign
     ],
