@@ -31,7 +31,8 @@ from training.calibrate.report import (
     report_candidates,
 )
 from training.calibrate.rows import Row, Truth, read_rows
-from training.calibrate.worlds import WORLDS, Drawn, draw_videos
+from training.calibrate.worlds import Drawn, draw_videos
+from training.synthetic.worlds import WORLDS
 
 # 99 x 99 pixels and 100 frames, ten a second: a bin is a pixel and a frame.
 VIDEO = VideoInfo(Path("0.mp4"), 99, 99, 0, Fraction(10), 100, 10.0, 0.0, False, "h264")
@@ -40,7 +41,7 @@ PTS = np.arange(100) / 10
 
 def row(said: Generation, first: int = 10, last: int = 20, **changed: Any) -> Row:
     boxes = np.tile([10.0, 20, 50, 60], (last - first + 1, 1))
-    made = Row("clean", "a dog", VIDEO, PTS, said, Truth(first, boxes))
+    made = Row("plain", "a dog", VIDEO, PTS, said, Truth(first, boxes))
     return replace(made, **changed)
 
 
@@ -163,9 +164,9 @@ def test_a_report_and_its_figure(tmp_path: Path) -> None:
     rows.append(row(exact(sure=0.2), truth=None, world="crowded"))
     calibration = fit_calibration(collect_pairs(rows))
     found = make_report(rows, calibration)
-    assert found["num_rows"] == {"clean": 6, "not_there": 1}
-    clean = found["positions"]["by_world"]["clean"]
-    assert clean["num_rows"] == 6 and clean["gain"]["msiou"]["mean"] < 0
+    assert found["num_rows"] == {"plain": 6, "not_there": 1}
+    plain = found["positions"]["by_world"]["plain"]
+    assert plain["num_rows"] == 6 and plain["gain"]["msiou"]["mean"] < 0
     assert found["confidence"]["box"]["num_examples"] == 66
     assert found["not_there"]["auroc"] == 1
     json.dumps(found, allow_nan=False)
@@ -193,11 +194,14 @@ def test_candidates_are_counted_by_question() -> None:
 # --- worlds and rows ------------------------------------------------------------
 
 
+ASKED = ("plain", "low_bitrate", "strange_aspect", "low_rate", "crowded")
+
+
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Drawn]:
     return [
         next(draw_videos(7, [number], tmp_path_factory.mktemp(world), world))
-        for number, world in enumerate(WORLDS)
+        for number, world in enumerate(ASKED)
     ]
 
 
@@ -214,10 +218,11 @@ def test_every_question_about_something_has_one_answer(drawn: list[Drawn]) -> No
                 assert 0 <= y and y + height <= video.layout.height + 0.02
 
 
-def test_a_crowded_world_is_crowded(drawn: list[Drawn]) -> None:
-    assert drawn[WORLDS.index("crowded")].world == "crowded"
-    aspect = drawn[WORLDS.index("strange_aspect")].layout
-    assert not 0.5 < aspect.width / aspect.height < 2
+def test_a_video_is_of_its_world(drawn: list[Drawn]) -> None:
+    assert [video.world for video in drawn] == list(ASKED)
+    strange = drawn[ASKED.index("strange_aspect")].layout
+    assert not 0.5 < strange.width / strange.height < 2
+    assert drawn[ASKED.index("low_rate")].layout.fps in WORLDS["low_rate"].rates
 
 
 def test_a_video_does_not_depend_on_those_before_it(tmp_path: Path) -> None:
@@ -231,7 +236,7 @@ def test_rows_are_read(tmp_path: Path) -> None:
     said = exact(offsets=0.25)
     assert said.neighbour_probabilities is not None
     line = {
-        "world": "clean",
+        "world": "plain",
         "video_number": 3,
         "query": "a dog",
         **{"width": 99, "height": 99, "fps": "30000/1001", "num_frames": 100},

@@ -30,7 +30,7 @@ from training.calibrate.figure import draw_curves
 from training.calibrate.fit import calibration_to_dict, collect_pairs, fit_calibration
 from training.calibrate.report import make_report, report_candidates
 from training.calibrate.rows import Json, ask_about_videos, read_rows
-from training.calibrate.worlds import WORLDS
+from training.synthetic.worlds import WORLDS
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -94,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, required=True)
     command.add_argument("--count", type=int, required=True, help="how many videos")
     command.add_argument("--model", help="folder or hub id; default: the demo model")
-    command.add_argument("--world", choices=WORLDS, help="default: all of them, mixed")
+    command.add_argument(
+        "--world", choices=tuple(WORLDS), help="default: several, mixed"
+    )
     command.add_argument("--candidates", type=int, default=1, help="answers a question")
     command.add_argument(
         "--temperature",

@@ -18,7 +18,7 @@ from stablechat.encoding import EncodedVideo
 from stablechat.loader import load_model
 from stablechat.questions import Question
 from stablechat.types import FloatArray, Generation, GenerationConfig, VideoInfo
-from training.calibrate.worlds import Asked, Drawn, World, draw_videos
+from training.calibrate.worlds import Asked, Drawn, draw_videos
 from training.synthetic.annotations import Event
 
 Json = dict[str, Any]
@@ -50,7 +50,7 @@ class Row:
     """One question.
 
     Attributes:
-        world: How the video was made.
+        world: The name of the video's world.
         query: What was asked.
         video: About what.
         pts_seconds: float64 ``(N,)``, times of the frames the model saw.
@@ -93,7 +93,7 @@ def ask_about_videos(
     numbers: Iterable[int],
     model: str | None,
     configs: Sequence[GenerationConfig],
-    world: World | None = None,
+    world: str | None = None,
 ) -> Iterator[list[Json]]:
     """Draw videos, ask about each and throw it away.
 
@@ -102,7 +102,7 @@ def ask_about_videos(
         numbers: Which of the seed's videos.
         model: Folder or hub id; None is the demo model.
         configs: How to decode each candidate; the first is the plain answer.
-        world: Of all videos; None mixes them.
+        world: Of all videos, by name; None mixes them.
 
     Yields:
         The rows of each video, as :func:`read_rows` reads them.
