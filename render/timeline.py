@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ from PIL import Image, ImageDraw
 from render.boxes import DEFAULT_STYLE, BoxStyle, draw_box
 from render.labels import ColorRGB, choose_font, paste, render_label
 from render.output import written_whole
+from render.scene import scaled_size
 from stablechat.errors import InputError, RenderError
 from stablechat.grounding import shown_span
 from stablechat.types import FloatArray, FrameArray, Grounding, TimeSpan
@@ -77,7 +80,7 @@ def contact_sheet(
             "A sheet needs at least one frame, one column and 16 pixels, got "
             f"{count}, {columns} and {tile_side}."
         )
-    tiles = _key_frames(grounding, count, tile_side, style)
+    tiles = _stamped(key_frames(grounding, count=count, side=tile_side, style=style))
     columns = min(columns, len(tiles))
     rows = math.ceil(len(tiles) / columns)
     height, width = tiles[0].shape[:2]
@@ -93,25 +96,72 @@ def contact_sheet(
     return sheet
 
 
-def _key_frames(
-    grounding: Grounding, count: int, side: int, style: BoxStyle
-) -> list[FrameArray]:
-    video = grounding.video
-    scale = min(1.0, side / max(video.width, video.height))
-    width, height = (max(1, round(v * scale)) for v in (video.width, video.height))
-    ratio: FloatArray = np.tile([width / video.width, height / video.height], 2)
+# Compared by identity: arrays have no single truth.
+@dataclass(frozen=True, eq=False)
+class KeyFrame:
+    """One picture of an answer.
+
+    Attributes:
+        time_seconds: The moment, on the video's clock.
+        picture: uint8 ``(H, W, 3)``, RGB, with the box of that moment if there is one.
+    """
+
+    time_seconds: float
+    picture: FrameArray
+
+
+def key_frames(
+    grounding: Grounding,
+    *,
+    count: int = 8,
+    side: int = 320,
+    style: BoxStyle = DEFAULT_STYLE,
+) -> list[KeyFrame]:
+    """Pictures of an answer with their boxes.
+
+    Args:
+        grounding: The answer; its video is read.
+        count: How many, evenly from the first to the last of the span.
+        side: Their longest side, in pixels; they are never enlarged.
+        style: How the boxes look.
+
+    Returns:
+        In the order of time.
+
+    Raises:
+        RenderError: If the answer holds no time and no box.
+        VideoError: If the video can't be read.
+    """
     span = _span_of(grounding)
-    tube = grounding.tube
-    tiles = []
     times = np.linspace(span.start_seconds, span.end_seconds, count).tolist()
-    sample = frames_at(video, times, size=(width, height))
-    for time, tile in zip(times, sample.frames, strict=True):
+    return boxed_frames(grounding, times, side=side, style=style)
+
+
+def boxed_frames(
+    grounding: Grounding,
+    times_seconds: Sequence[float],
+    *,
+    side: int,
+    style: BoxStyle = DEFAULT_STYLE,
+) -> list[KeyFrame]:
+    """The pictures at some moments, never decreasing; else as :func:`key_frames`."""
+    video, tube = grounding.video, grounding.tube
+    size = scaled_size(video, side)
+    ratio: FloatArray = np.tile([size[0] / video.width, size[1] / video.height], 2)
+    sample = frames_at(video, times_seconds, size=size)
+    frames = []
+    for time, picture in zip(times_seconds, sample.frames, strict=True):
         box = None if tube is None else tube.at(time)
         if box is not None:
-            tile = draw_box(tile, box * ratio, None, style)
-        _stamp(tile, format_time(time))
-        tiles.append(tile)
-    return tiles
+            picture = draw_box(picture, box * ratio, None, style)
+        frames.append(KeyFrame(time, picture))
+    return frames
+
+
+def _stamped(frames: list[KeyFrame]) -> list[FrameArray]:
+    for frame in frames:
+        _stamp(frame.picture, format_time(frame.time_seconds))
+    return [frame.picture for frame in frames]
 
 
 def _span_of(grounding: Grounding) -> TimeSpan:
@@ -189,13 +239,24 @@ class _TimeLine:
 
     def ticks(self) -> list[float]:
         """Round moments, at least 70 pixels apart."""
-        room = (self.right - self.left) / 70
-        step = next(
-            (s for s in _TICK_STEPS if self.duration_seconds / s <= room),
-            math.ceil(self.duration_seconds / room / 3600) * 3600,
-        )
-        count = math.floor(self.duration_seconds / step + 1e-9)
-        return [i * step for i in range(count + 1)]
+        return round_moments(self.duration_seconds, (self.right - self.left) / 70)
+
+
+def round_moments(duration_seconds: float, room: float) -> list[float]:
+    """Moments to mark on a time line, from 0 on, at round steps.
+
+    Args:
+        duration_seconds: Length of the line, over 0.
+        room: How many steps fit, at least 1.
+
+    Returns:
+        Seconds, ascending.
+    """
+    step = next(
+        (s for s in _TICK_STEPS if duration_seconds / s <= room),
+        math.ceil(duration_seconds / room / 3600) * 3600,
+    )
+    return [i * step for i in range(math.floor(duration_seconds / step + 1e-9) + 1)]
 
 
 def _bars(

@@ -17,16 +17,18 @@ from typing import Any
 
 import gradio as gr
 
+from stablechat.candidates import check_candidates
 from stablechat.errors import CancelledError, InputError, StableChatError
-from stablechat.grounding import shown_span
 from stablechat.prompts import clean_query
-from stablechat.types import Description, Grounding
+from stablechat.types import Description
 from stablechat.video import probe
 from ui import view
 from ui.i18n import Language, label, language_of, text
 from ui.jobs import Job
 from ui.pictures import first_picture
 from ui.pipeline import Ask, Mode, Outcome, Pipeline
+from ui.results.show import Update, empty, shown
+from ui.results.widgets import ResultWidgets
 from ui.session import Session, Sessions
 
 logger = logging.getLogger(__name__)
@@ -35,8 +37,6 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.1
 #: How long Stop waits for the computation to be really over.
 STOP_SECONDS = 5.0
-
-Update = dict[Any, Any]
 
 
 class MissingError(InputError):
@@ -55,17 +55,10 @@ class Widgets:
     question: gr.Textbox
     run: gr.Button
     stop: gr.Button
+    candidates: gr.Slider
     status: gr.HTML
-    clip: gr.Video
-    table: gr.HTML
-    description: gr.Textbox
-    downloads: gr.Row
-    download_clip: gr.DownloadButton
-    download_json: gr.DownloadButton
-    download_text: gr.DownloadButton
-    raw_panel: gr.Accordion
-    raw: gr.Textbox
     ask: gr.State
+    result: ResultWidgets
 
     @property
     def texts(self) -> list[Any]:
@@ -75,20 +68,7 @@ class Widgets:
     @property
     def results(self) -> list[Any]:
         """What a run changes."""
-        return [
-            self.run,
-            self.stop,
-            self.status,
-            self.clip,
-            self.table,
-            self.description,
-            self.downloads,
-            self.download_clip,
-            self.download_json,
-            self.download_text,
-            self.raw_panel,
-            self.raw,
-        ]
+        return [self.run, self.stop, self.status, *self.result.all]
 
 
 class Handlers:
@@ -143,7 +123,12 @@ class Handlers:
             return view.video_problem(str(error))
 
     def begin(
-        self, video: str | None, question: str, mode: Mode, request: gr.Request
+        self,
+        video: str | None,
+        question: str,
+        mode: Mode,
+        candidates: int,
+        request: gr.Request,
     ) -> Update:
         """Check the form; when it is good, start a run by changing the state."""
         language, page = _language(request), self._page
@@ -151,24 +136,33 @@ class Handlers:
         if session.busy:
             return {page.status: gr.skip()}
         try:
-            ask = self.check(video, question, mode, language)
+            ask = self.check(video, question, mode, language, candidates)
         except MissingError as error:
-            return _empty(page) | {page.status: view.missing(language, str(error))}
+            return empty(page.result) | {
+                page.status: view.missing(language, str(error))
+            }
         except InputError as error:
-            return _empty(page) | {page.status: view.problem(language, str(error))}
+            return empty(page.result) | {
+                page.status: view.problem(language, str(error))
+            }
         except Exception:
             logger.exception("Checking the form failed.")
             message = text(language, "unexpected")
-            return _empty(page) | {page.status: view.problem(language, message)}
+            return empty(page.result) | {page.status: view.problem(language, message)}
         session.phase = "waiting"
         return (
-            _empty(page)
+            empty(page.result)
             | _running(page, True)
             | {page.status: view.say(language, "busy", "waiting"), page.ask: ask}
         )
 
     def check(
-        self, video: str | None, question: str, mode: Mode, language: Language
+        self,
+        video: str | None,
+        question: str,
+        mode: Mode,
+        language: Language,
+        candidates: int = 1,
     ) -> Ask:
         """Make a checked question of the form's values.
 
@@ -184,7 +178,8 @@ class Handlers:
             clean_query(question)
         path = self._uploaded(video, language)
         probe(path)
-        return Ask(path, question, mode, secrets.token_hex(8))
+        check_candidates(candidates)
+        return Ask(path, question, mode, secrets.token_hex(8), candidates)
 
     async def run(self, ask: Ask | None, request: gr.Request) -> AsyncIterator[Update]:
         """Answer a question, showing progress."""
@@ -239,7 +234,7 @@ class Handlers:
             job.cancel()
             await asyncio.to_thread(job.join, STOP_SECONDS)
         return (
-            _empty(page)
+            empty(page.result)
             | _running(page, False)
             | {page.status: view.say(language, "plain", "stopped")}
         )
@@ -283,43 +278,8 @@ class Handlers:
         page, answer = self._page, outcome.answer
         file = answer.video.path.name
         about = view.about(language, outcome.question, file, elapsed)
-        common = {
-            page.downloads: gr.update(visible=True),
-            page.download_json: _file(outcome.json_path),
-            page.raw_panel: gr.update(visible=True),
-            page.raw: answer.generation.text,
-        }
-        if isinstance(answer, Description):
-            return common | self._show_description(answer, outcome, language, about)
-        return common | self._show_grounding(answer, outcome, language, about)
-
-    def _show_description(
-        self, answer: Description, outcome: Outcome, language: Language, about: str
-    ) -> Update:
-        page, asked = self._page, bool(outcome.question)
-        if not answer.text.strip():
-            return {page.status: view.wordless(language, about)}
-        return {
-            page.status: view.described(
-                language, about, asked=asked, remarks=answer.video.warnings
-            ),
-            page.description: gr.update(value=answer.text, visible=True),
-            page.download_text: _file(outcome.text_path),
-        }
-
-    def _show_grounding(
-        self, answer: Grounding, outcome: Outcome, language: Language, about: str
-    ) -> Update:
-        page, span = self._page, shown_span(answer)
-        if span is None or outcome.clip is None:
-            remarks = view.remarks(answer)
-            return {page.status: view.not_found(language, remarks, about)}
-        table = view.span_table(language, span, answer.confidence)
-        return {
-            page.status: view.found(language, answer, about),
-            page.table: gr.update(value=table, visible=True),
-            page.clip: gr.update(value=str(outcome.clip.path), visible=True),
-            page.download_clip: _file(outcome.clip.path),
+        return shown(page.result, outcome, language) | {
+            page.status: _card(outcome, language, about)
         }
 
     def _session(self, request: gr.Request) -> Session:
@@ -362,25 +322,12 @@ def _running(page: Widgets, running: bool) -> Update:
     }
 
 
-def _empty(page: Widgets) -> Update:
-    """Take the last answer off the page."""
-    hidden = {
-        widget: gr.update(value=None, visible=False)
-        for widget in (
-            page.clip,
-            page.table,
-            page.description,
-            page.download_clip,
-            page.download_json,
-            page.download_text,
-        )
-    }
-    return hidden | {
-        page.downloads: gr.update(visible=False),
-        page.raw_panel: gr.update(visible=False),
-        page.raw: "",
-    }
-
-
-def _file(path: Path | None) -> Any:
-    return gr.update(value=None if path is None else str(path), visible=True)
+def _card(outcome: Outcome, language: Language, about: str) -> str:
+    """The card over an answer."""
+    answer = outcome.answer
+    if isinstance(answer, Description):
+        if not answer.text.strip():
+            return view.wordless(language, about)
+        remarks, asked = answer.video.warnings, bool(outcome.question)
+        return view.described(language, about, asked=asked, remarks=remarks)
+    return view.found(language, answer, about)

@@ -14,10 +14,14 @@ from ui.handlers import Handlers, Widgets, device_name, dtype_name
 from ui.i18n import label
 from ui.jobs import Progress
 from ui.pipeline import Chat, Pipeline
+from ui.results.widgets import place_results
 from ui.session import MAX_AGE_SECONDS, SWEEP_SECONDS, Sessions
 
 #: Clips to click; made by ``training.synthetic``.
 EXAMPLES_FOLDER = Path(__file__).parent.parent / "assets" / "examples"
+
+#: Most answers to choose from; each takes as long as the first.
+MAX_CANDIDATES = 8
 
 #: Questions waiting for the model before new ones are refused.
 MAX_WAITING = 16
@@ -73,9 +77,15 @@ def _place(chat: Chat, examples: list[Example]) -> Widgets:
         with gr.Column(scale=5, min_width=320, elem_classes="sc-ask"):
             asking = _place_question(examples)
         with gr.Column(scale=7, min_width=320, elem_classes="sc-answer"):
-            answering = _place_answer()
+            status = gr.HTML(view.idle("en"), padding=False, elem_id="sc-status")
+            result = place_results()
     return Widgets(
-        header=header, notice=notice, ask=gr.State(None), **asking, **answering
+        header=header,
+        notice=notice,
+        status=status,
+        ask=gr.State(None),
+        result=result,
+        **asking,
     )
 
 
@@ -115,7 +125,18 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
         )
     if examples:
         _place_examples(examples, [video, question, mode])
+    with gr.Accordion(label("more"), open=False):
+        candidates = gr.Slider(
+            1,
+            MAX_CANDIDATES,
+            1,
+            step=1,
+            label=label("candidates"),
+            info=label("candidates_info"),
+            elem_id="sc-candidates",
+        )
     return {
+        "candidates": candidates,
         "video": video,
         "video_line": video_line,
         "mode": mode,
@@ -139,59 +160,6 @@ def _place_examples(examples: list[Example], inputs: list[Any]) -> None:
     gr.HTML(thumbnail_styles(examples), padding=False, elem_id="sc-thumbnails")
 
 
-def _place_answer() -> dict[str, Any]:
-    status = gr.HTML(view.idle("en"), padding=False, elem_id="sc-status")
-    clip = gr.Video(
-        label=label("clip"),
-        interactive=False,
-        visible=False,
-        buttons=[],
-        height=300,
-        elem_id="sc-clip",
-    )
-    table = gr.HTML("", visible=False, padding=False, elem_id="sc-span")
-    description = gr.Textbox(
-        label=label("description"),
-        interactive=False,
-        visible=False,
-        lines=3,
-        max_lines=12,
-        buttons=["copy"],
-        elem_id="sc-description",
-    )
-    with gr.Row(visible=False, elem_classes="sc-buttons") as downloads:
-        files = {
-            key: gr.DownloadButton(
-                label(key),
-                visible=False,
-                variant="primary" if key == "download_clip" else "secondary",
-                size="md",
-                min_width=120,
-                elem_id=f"sc-{key.replace('_', '-')}",
-            )
-            for key in ("download_clip", "download_text", "download_json")
-        }
-    with gr.Accordion(label("raw"), open=False, visible=False) as raw_panel:
-        raw = gr.Textbox(
-            label=label("raw_text"),
-            interactive=False,
-            lines=2,
-            max_lines=10,
-            buttons=["copy"],
-            elem_id="sc-raw",
-        )
-    return {
-        "status": status,
-        "clip": clip,
-        "table": table,
-        "description": description,
-        "downloads": downloads,
-        "raw_panel": raw_panel,
-        "raw": raw,
-        **files,
-    }
-
-
 def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
     """Wire the page's own events; none of them is part of the public API."""
     quick: dict[str, Any] = {
@@ -206,7 +174,7 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
     begun = gr.on(
         [page.run.click, page.question.submit],
         handlers.begin,
-        [page.video, page.question, page.mode],
+        [page.video, page.question, page.mode, page.candidates],
         [*page.results, page.ask],
         # Only a queued event's change of a state starts the next one; with no limit
         # it never waits.

@@ -1,9 +1,14 @@
-/* Let every kind of video file in, and stay calm about those that can't be previewed.
+/* Two things that Gradio's page does not do by itself. Everything is delegated: what the
+   server writes anew needs no listeners of its own.
 
+   Let every kind of video file in, and stay calm about those that can't be previewed.
    Gradio takes a file only when the browser calls it "video/...". Browsers go by the
    ending, and some do not know .MOV, .mkv or .ts; what a file really is, the server
    finds out by reading it. So a file with a video's ending gets a video's type here,
-   before Gradio looks. */
+   before Gradio looks.
+
+   Take the players to a moment: [data-seek] holds seconds on the video's own clock, and
+   the timeline says which of them the clip shows. */
 () => {
   const endings = [
     ".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".f4v", ".flv", ".gif", ".h264",
@@ -54,5 +59,55 @@
     event.stopPropagation();
     input.files = asVideos(files.slice(0, 1));
     input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+
+  const player = (id) => document.querySelector(`#${id} video`);
+  const timeline = () => document.querySelector("#sc-timeline .sc-timeline");
+  const clipSpan = () => {
+    const { clipStart, clipEnd } = timeline()?.dataset ?? {};
+    return clipStart === undefined ? null : [Number(clipStart), Number(clipEnd)];
+  };
+
+  const seek = (seconds) => {
+    const video = player("sc-video");
+    const clip = player("sc-clip");
+    const [start, end] = clipSpan() ?? [Infinity, -Infinity];
+    const inside = clip && seconds >= start && seconds <= end;
+    if (video) video.currentTime = seconds;
+    if (inside) clip.currentTime = Math.min(seconds - start, end - start);
+    show(seconds);
+    // Outside the clip only the video shows the moment; a phone may have scrolled past it.
+    if (!inside) video?.scrollIntoView({ block: "nearest" });
+  };
+
+  const clock = (seconds) => {
+    const whole = Math.floor(seconds);
+    const parts = [whole / 3600, (whole / 60) % 60, whole % 60].map(Math.floor);
+    const [hours, ...rest] = parts.map((part) => String(part).padStart(2, "0"));
+    return `${Number(hours)}:${rest.join(":")}${(seconds - whole).toFixed(1).slice(1)}`;
+  };
+  const show = (seconds) => {
+    const line = document.querySelector(".sc-scrub");
+    if (!line) return;
+    line.value = seconds;
+    line.setAttribute("aria-valuetext", clock(seconds));
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target instanceof Element && event.target.closest("[data-seek]");
+    if (button) seek(Number(button.dataset.seek));
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target instanceof Element && event.target.matches(".sc-scrub")) {
+      seek(Number(event.target.value));
+    }
+  });
+  // Events of players do not bubble, but they can be caught on the way down.
+  listen("timeupdate", (event) => {
+    if (event.target === player("sc-video") && !event.target.paused) {
+      show(event.target.currentTime);
+    } else if (event.target === player("sc-clip") && !event.target.paused) {
+      show((clipSpan()?.[0] ?? 0) + event.target.currentTime);
+    }
   });
 }

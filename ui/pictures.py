@@ -1,19 +1,41 @@
-"""First pictures of videos, small enough to be written into the page."""
+"""Small pictures of videos: the first one, and the key frames of an answer."""
 
 from __future__ import annotations
 
 import base64
 import io
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from render.boxes import DEFAULT_STYLE, BoxStyle
+from render.timeline import key_frames, save_picture
 from stablechat.errors import StableChatError
-from stablechat.types import TimeSpan
+from stablechat.types import Grounding, TimeSpan
 from stablechat.video import sample_frames
 
 logger = logging.getLogger(__name__)
+
+#: Key frames of one answer.
+KEY_FRAMES = 6
+
+#: Twice the size on the page, for screens with small pixels.
+_KEY_FRAME_PIXELS = 240
+
+
+@dataclass(frozen=True)
+class FrameFile:
+    """A key frame on disk.
+
+    Attributes:
+        time_seconds: Its moment, on the video's clock.
+        path: A JPEG.
+    """
+
+    time_seconds: float
+    path: Path
 
 
 def first_picture(video: Path, width: int, height: int) -> str | None:
@@ -36,3 +58,26 @@ def first_picture(video: Path, width: int, height: int) -> str | None:
     picture = ImageOps.contain(Image.fromarray(frame), (width, height))
     picture.save(data, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+
+
+def write_key_frames(
+    answer: Grounding, folder: Path, style: BoxStyle = DEFAULT_STYLE
+) -> tuple[FrameFile, ...]:
+    """Write the key frames of an answer that found something.
+
+    Args:
+        answer: Its video is read.
+        folder: Where to; it exists.
+        style: How the boxes look.
+
+    Raises:
+        RenderError: A picture can't be written.
+        VideoError: The video can no longer be read.
+    """
+    files = []
+    frames = key_frames(answer, count=KEY_FRAMES, side=_KEY_FRAME_PIXELS, style=style)
+    for number, frame in enumerate(frames, 1):
+        path = folder / f"frame_{number}.jpg"
+        save_picture(path, frame.picture)
+        files.append(FrameFile(frame.time_seconds, path))
+    return tuple(files)

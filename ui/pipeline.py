@@ -16,12 +16,18 @@ from render.exports import (
     without_folders,
     write_json,
 )
+from render.exports.frames import AnswerFrame, answer_frames
 from stablechat.errors import CancelledError
 from stablechat.grounding import shown_span
 from stablechat.types import Clip, Description, Grounding
+from stablechat.video import read_timeline
 from ui.jobs import Job
+from ui.pictures import FrameFile, write_key_frames
 
 Mode = Literal["ground", "describe"]
+
+#: Pictures of an answer that are listed with their boxes; a file holds all.
+MAX_LISTED_FRAMES = 300
 
 #: How long to wait for the model at a time before looking at Stop again.
 _LOCK_POLL_SECONDS = 0.1
@@ -46,6 +52,7 @@ class Chat(Protocol):
         video: Path,
         query: str,
         *,
+        candidates: int = 1,
         on_progress: Callable[[str, float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Grounding:
@@ -71,12 +78,14 @@ class Ask:
         question: What was typed; empty for a plain description.
         mode: Find and clip, or describe.
         number: Tells two equal questions apart.
+        candidates: How many answers to choose from.
     """
 
     video: Path
     question: str
     mode: Mode
     number: str = ""
+    candidates: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,8 @@ class Outcome:
         json_path: That data in a file.
         text_path: A description in a file.
         question: What was typed; empty for a plain description.
+        key_frames: Pictures of the answer, when something was found.
+        frames: The first pictures during the answer, with their boxes.
     """
 
     answer: Grounding | Description
@@ -98,6 +109,8 @@ class Outcome:
     json_path: Path
     text_path: Path | None = None
     question: str = ""
+    key_frames: tuple[FrameFile, ...] = ()
+    frames: tuple[AnswerFrame, ...] = ()
 
 
 @dataclass
@@ -147,6 +160,7 @@ class Pipeline:
             return self.chat.ground(
                 ask.video,
                 ask.question,
+                candidates=ask.candidates,
                 on_progress=job.report,
                 cancelled=job.cancelled,
             )
@@ -158,7 +172,9 @@ def _write_grounding(
     ask: Ask, grounding: Grounding, folder: Path, job: Job[Outcome]
 ) -> Outcome:
     stem = safe_stem(ask.video.name)
-    clip = None
+    clip: Clip | None = None
+    key_frames: tuple[FrameFile, ...] = ()
+    frames: tuple[AnswerFrame, ...] = ()
     if shown_span(grounding) is not None:
         job.report("draw", 0.0)
         clip = cut_clip(
@@ -167,11 +183,23 @@ def _write_grounding(
             on_progress=lambda fraction: job.report("draw", fraction),
             cancelled=job.cancelled,
         )
+        key_frames = write_key_frames(grounding, folder)
+        # One more than are listed, so that the list can say that there are more.
+        timeline = read_timeline(grounding.video.path)
+        frames = tuple(answer_frames(grounding, timeline, MAX_LISTED_FRAMES + 1))
     files = {"clip": clip.path} if clip else {}
     data = without_folders(grounding_to_dict(grounding, files=files))
     json_path = folder / f"{stem}_grounding.json"
     write_json(json_path, data)
-    return Outcome(grounding, clip, data, json_path, question=ask.question)
+    return Outcome(
+        grounding,
+        clip,
+        data,
+        json_path,
+        question=ask.question,
+        key_frames=key_frames,
+        frames=frames,
+    )
 
 
 def _write_description(ask: Ask, description: Description, folder: Path) -> Outcome:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from stablechat.grounding import shown_span
 from stablechat.times import format_time
-from stablechat.types import Grounding, TimeSpan, VideoInfo
+from stablechat.types import Grounding, VideoInfo
 from ui.i18n import Language, text
 from ui.jobs import Progress
 from ui.pipeline import Mode
@@ -235,24 +235,6 @@ def described(
 def wordless(language: Language, about: str = "") -> str:
     """The card of a description that is empty."""
     return card("warn", text(language, "empty_description"), about=about)
-
-
-def span_table(language: Language, span: TimeSpan, confidence: float | None) -> str:
-    """Start, end and duration to the millisecond, as ``h:mm:ss.mmm``."""
-    cells = {
-        "start": format_time(span.start_seconds, hours=True),
-        "end": format_time(span.end_seconds, hours=True),
-        "duration": format_time(span.duration_seconds, hours=True),
-    }
-    if confidence is not None:
-        cells["confidence"] = f"{confidence:.0%}"
-    heads = "".join(f'<th scope="col">{escape(text(language, k))}</th>' for k in cells)
-    values = "".join(f"<td>{escape(value)}</td>" for value in cells.values())
-    return (
-        f'<table class="sc-table"><caption>'
-        f"{escape(text(language, 'table_caption'))}</caption>"
-        f"<thead><tr>{heads}</tr></thead><tbody><tr>{values}</tr></tbody></table>"
-    )
 
 
 def _stage(name: str, offset: int, fraction: float) -> str:

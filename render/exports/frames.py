@@ -39,12 +39,15 @@ def is_image(answer: Grounding) -> bool:
     return answer.video.container == "image"
 
 
-def answer_frames(answer: Grounding, timeline: Timeline | None) -> list[AnswerFrame]:
+def answer_frames(
+    answer: Grounding, timeline: Timeline | None, most: int | None = None
+) -> list[AnswerFrame]:
     """Every picture that comes on screen during an answer, first and last included.
 
     Args:
         answer: Boxes between its known ones are linear, as in the clip.
         timeline: When the video shows which picture; None for a still image.
+        most: Only so many, from the first on.
 
     Returns:
         In the order of the video; none where nothing was found.
@@ -56,7 +59,7 @@ def answer_frames(answer: Grounding, timeline: Timeline | None) -> list[AnswerFr
         return [_frame(answer, 0, (0.0, float("inf")))]
     first, last = indices_in_span(timeline, _within(span, timeline))
     ends = np.append(timeline.seconds[first + 1 : last + 2], timeline.end_seconds)
-    starts = timeline.seconds[first : last + 1]
+    starts = timeline.seconds[first : last + 1][:most]
     return [
         _frame(answer, first + place, (float(start), float(end)))
         for place, (start, end) in enumerate(zip(starts, ends, strict=False))

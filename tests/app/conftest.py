@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from browser_support import Server, chromium, end_app, start_app
 from fake_chat import make_clip
+from playwright.sync_api import Browser, BrowserContext
 
 from ui.session import Sessions, private_root
 
@@ -35,3 +37,52 @@ def sessions(tmp_path: Path) -> Iterator[Sessions]:
     """Folders for tabs, removed afterwards."""
     with Sessions(private_root(tmp_path)) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def start_server(
+    tmp_path_factory: pytest.TempPathFactory, clip: Path
+) -> Iterator[Callable[[str], Server]]:
+    """Starts an app, once for each model; ends all of them afterwards."""
+    running: dict[str, Server] = {}
+
+    def start(chat: str) -> Server:
+        if chat not in running:
+            running[chat] = start_app(chat, tmp_path_factory.mktemp(chat), clip)
+        return running[chat]
+
+    yield start
+    for server in running.values():
+        end_app(server)
+
+
+@pytest.fixture(scope="module", params=["fake", "demo"])
+def server(
+    request: pytest.FixtureRequest, start_server: Callable[[str], Server]
+) -> Server:
+    """The app with each model that the journey is made with."""
+    return start_server(request.param)
+
+
+@pytest.fixture(scope="module")
+def fake_server(start_server: Callable[[str], Server]) -> Server:
+    """The app with the fake model."""
+    return start_server("fake")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium. Its absence is a failure: CI must not pass without having looked."""
+    with chromium() as launched:
+        yield launched
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh browser profile."""
+    made = browser.new_context(
+        viewport={"width": 1280, "height": 720}, locale="en-US", accept_downloads=True
+    )
+    made.set_default_timeout(15_000)
+    yield made
+    made.close()

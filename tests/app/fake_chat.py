@@ -5,13 +5,21 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 
 from stablechat.errors import CancelledError
-from stablechat.types import Description, Generation, Grounding, TimeSpan, Tube
+from stablechat.types import (
+    Description,
+    Generation,
+    Grounding,
+    TimeSpan,
+    Tube,
+    VideoInfo,
+)
 from stablechat.video import probe
 
 OnProgress = Callable[[str, float], None]
@@ -53,15 +61,27 @@ class FakeChat:
         video: Path,
         query: str,
         *,
+        candidates: int = 1,
         on_progress: OnProgress | None = None,
         cancelled: Cancelled | None = None,
     ) -> Grounding:
-        """Find a box that moves to the left."""
+        """Find a box that moves to the left; with candidates, shorter ones after it."""
         info = probe(video)
         self._work(query, on_progress, cancelled)
+        answers = [self._answer(info, query, rank) for rank in range(candidates)]
+        if candidates == 1:
+            return answers[0]
+        scored = [
+            replace(answer, confidence=0.9 / (rank + 1))
+            for rank, answer in enumerate(answers)
+        ]
+        return replace(scored[0], alternatives=tuple(scored[1:]))
+
+    def _answer(self, info: VideoInfo, query: str, rank: int) -> Grounding:
         span, tube = None, None
         if not query.startswith("missing"):
             start, end = _span(query)
+            start -= start * rank / 4
             span = TimeSpan(start, min(end, info.duration_seconds))
             tube = _tube(span, info.width, info.height)
         text = "{<TEMP-020><TEMP-045>}" if span else "I can't see that."

@@ -13,16 +13,14 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from browser_support import (
     Server,
     ask,
-    chromium,
     download,
-    end_app,
     open_page,
     results,
     seconds,
@@ -37,55 +35,6 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from stablechat.video import probe
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def start_server(
-    tmp_path_factory: pytest.TempPathFactory, clip: Path
-) -> Iterator[Callable[[str], Server]]:
-    """Starts an app, once for each model; ends all of them afterwards."""
-    running: dict[str, Server] = {}
-
-    def start(chat: str) -> Server:
-        if chat not in running:
-            running[chat] = start_app(chat, tmp_path_factory.mktemp(chat), clip)
-        return running[chat]
-
-    yield start
-    for server in running.values():
-        end_app(server)
-
-
-@pytest.fixture(scope="module", params=["fake", "demo"])
-def server(
-    request: pytest.FixtureRequest, start_server: Callable[[str], Server]
-) -> Server:
-    """The app with each model that the journey is made with."""
-    return start_server(request.param)
-
-
-@pytest.fixture(scope="module")
-def fake_server(start_server: Callable[[str], Server]) -> Server:
-    """The app with the fake model."""
-    return start_server("fake")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium. Its absence is a failure: CI must not pass without having looked."""
-    with chromium() as launched:
-        yield launched
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A fresh browser profile."""
-    made = browser.new_context(
-        viewport={"width": 1280, "height": 720}, locale="en-US", accept_downloads=True
-    )
-    made.set_default_timeout(15_000)
-    yield made
-    made.close()
 
 
 def test_upload_ask_download_and_describe(

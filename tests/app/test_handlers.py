@@ -20,6 +20,7 @@ from stablechat.video import probe
 from ui.handlers import Handlers, Widgets
 from ui.i18n import label
 from ui.pipeline import Ask, Pipeline
+from ui.results.widgets import ResultWidgets
 from ui.session import Sessions
 
 
@@ -30,8 +31,9 @@ class Page:
         self.chat = chat
         self.sessions = sessions
         self.handlers = Handlers(Pipeline(chat), sessions)
-        names = Widgets.__dataclass_fields__
-        self.handlers.widgets = Widgets(**{name: name for name in names})  # type: ignore[arg-type]
+        names = {name: name for name in Widgets.__dataclass_fields__}
+        result = ResultWidgets(**{n: n for n in ResultWidgets.__dataclass_fields__})  # type: ignore[arg-type]
+        self.handlers.widgets = Widgets(**{**names, "result": result})  # type: ignore[arg-type]
 
     def upload(self, clip: Path) -> str:
         folder = self.sessions.root / "0a1b"
@@ -221,10 +223,10 @@ def test_a_failed_clip_leaves_no_file_to_download(
 
 def test_begin_starts_a_run_only_for_a_good_form(page: Page, clip: Path) -> None:
     video = page.upload(clip)
-    good = page.handlers.begin(video, " the red circle ", "ground", request())
+    good = page.handlers.begin(video, " the red circle ", "ground", 1, request())
     assert good["ask"].question == "the red circle"
     assert not good["run"]["interactive"] and good["stop"]["interactive"]
-    again = page.handlers.begin(video, "the red circle", "ground", request())
+    again = page.handlers.begin(video, "the red circle", "ground", 1, request())
     assert again["ask"] != good["ask"]  # the same question may be asked twice
 
 
@@ -240,14 +242,14 @@ def test_begin_starts_a_run_only_for_a_good_form(page: Page, clip: Path) -> None
 def test_a_bad_question_is_refused_without_a_run(
     page: Page, clip: Path, question: str, mode: Any, words: str
 ) -> None:
-    update = page.handlers.begin(page.upload(clip), question, mode, request())
+    update = page.handlers.begin(page.upload(clip), question, mode, 1, request())
     assert words.lower() in update["status"].lower()
     assert "ask" not in update and "run" not in update
 
 
 def test_a_missing_video_is_refused_in_the_persons_language(page: Page) -> None:
-    english = page.handlers.begin(None, "x", "ground", request())
-    chinese = page.handlers.begin(None, "x", "ground", request(language="zh-CN"))
+    english = page.handlers.begin(None, "x", "ground", 1, request())
+    chinese = page.handlers.begin(None, "x", "ground", 1, request(language="zh-CN"))
     assert "There is no video yet" in english["status"]
     assert "Almost there" in english["status"]
     assert "还没有视频" in chinese["status"]
@@ -260,7 +262,7 @@ def test_a_text_file_is_refused_when_uploaded_and_when_run(
     fake.write_text("this is not a video")
     upload = page.upload(fake)
     assert 'role="alert"' in page.handlers.video_changed(upload, request())
-    update = page.handlers.begin(upload, "x", "ground", request())
+    update = page.handlers.begin(upload, "x", "ground", 1, request())
     assert "ask" not in update
     assert "did not work" in update["status"]
     assert "Traceback" not in update["status"]
@@ -288,7 +290,7 @@ def test_a_second_run_waits_for_the_first_of_the_same_tab(
     async def story() -> dict[str, Any]:
         events = page.handlers.run(ask(page, video, "slow one"), request())
         await anext(events)
-        update = page.handlers.begin(video, "another", "ground", request())
+        update = page.handlers.begin(video, "another", "ground", 1, request())
         await events.aclose()  # type: ignore[attr-defined]
         return update
 
@@ -299,11 +301,11 @@ def test_a_question_that_the_queue_refused_is_told_from_a_stopped_one(
     page: Page, clip: Path
 ) -> None:
     video = page.upload(clip)
-    page.handlers.begin(video, "x", "ground", request())
+    page.handlers.begin(video, "x", "ground", 1, request())
     update = page.handlers.failed(request())
     assert "too many are waiting" in update["status"]
     assert update["run"]["interactive"]
-    page.handlers.begin(video, "x", "ground", request())
+    page.handlers.begin(video, "x", "ground", 1, request())
     asyncio.run(page.handlers.stop(request()))
     assert page.handlers.failed(request()) == {"status": gr.skip()}
 

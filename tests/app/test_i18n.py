@@ -48,7 +48,7 @@ def test_chinese_is_chinese() -> None:
 
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
-    source = "".join(path.read_text("utf-8") for path in UI.glob("*.py"))
+    source = "".join(path.read_text("utf-8") for path in UI.rglob("*.py"))
     quoted = set(re.findall(r"[\"']([a-z_0-9]+)[\"']", source)) | COMPOSED
     assert set(TABLES["en"]) - quoted == set()
     assert COMPOSED <= set(TABLES["en"])

@@ -36,13 +36,6 @@ def answer(span: TimeSpan | None, tube: Tube | None) -> Grounding:
     return Grounding(VIDEO, "x", "stvg", span, tube, "", None, generation)
 
 
-def test_table_has_start_end_and_duration() -> None:
-    table = view.span_table("en", TimeSpan(2.133, 5.4), None)
-    assert "<td>0:00:02.133</td><td>0:00:05.400</td><td>0:00:03.267</td>" in table
-    assert "Confidence" not in table
-    assert "87%" in view.span_table("en", TimeSpan(0, 1), 0.871)
-
-
 def test_found_line_says_from_when_to_when() -> None:
     card = view.found("en", answer(TimeSpan(2.133, 5.4), TUBE), "<p>about</p>")
     assert "Found from 0:02.133 to 0:05.400" in card

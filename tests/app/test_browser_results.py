@@ -1,0 +1,112 @@
+"""The view of an answer, in a real headless Chromium with the fake model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from browser_support import Server, ask, open_page, upload, wait_for_answer
+from fake_chat import SPAN_SECONDS
+from playwright.sync_api import BrowserContext, Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def answered(
+    context: BrowserContext, server: Server, clip: Path, candidates: int = 1
+) -> Page:
+    """A page with an answer on it, its players ready."""
+    page = open_page(context, server)
+    upload(page, clip)
+    if candidates > 1:
+        page.get_by_role("button", name="More options").click()
+        number = page.locator("#sc-candidates input[type=number]")
+        number.fill(str(candidates))
+        number.press("Tab")
+    ask(page, "the red circle")
+    wait_for_answer(page)
+    for player in ("sc-video", "sc-clip"):
+        page.wait_for_function(
+            f"document.querySelector('#{player} video')?.readyState >= 2"
+        )
+    return page
+
+
+def position(page: Page, player: str) -> float:
+    """Where a player is, in its own seconds."""
+    page.wait_for_function(f"!document.querySelector('#{player} video').seeking")
+    time = page.evaluate(f"document.querySelector('#{player} video').currentTime")
+    assert isinstance(time, int | float)
+    return time
+
+
+def test_a_press_takes_both_players_to_the_moment(
+    fake_server: Server, context: BrowserContext, clip: Path
+) -> None:
+    page = answered(context, fake_server, clip)
+    start, end = SPAN_SECONDS
+    page.locator("#sc-span [data-seek]").click()
+    assert position(page, "sc-video") == pytest.approx(start, abs=0.01)
+    assert position(page, "sc-clip") == pytest.approx(0, abs=0.01)
+    # By keyboard, on the last key frame.
+    page.locator("#sc-frames [data-seek]").last.focus()
+    page.keyboard.press("Enter")
+    assert position(page, "sc-video") == pytest.approx(end, abs=0.01)
+    assert position(page, "sc-clip") == pytest.approx(end - start, abs=0.01)
+    line = page.get_by_role("slider", name="Position in the video")
+    assert float(line.input_value()) == pytest.approx(end, abs=0.01)
+
+
+def test_outside_the_clip_only_the_video_moves(
+    fake_server: Server, context: BrowserContext, clip: Path
+) -> None:
+    page = answered(context, fake_server, clip)
+    page.locator("#sc-span [data-seek]").click()
+    line = page.get_by_role("slider", name="Position in the video")
+    line.focus()
+    page.keyboard.press("End")
+    assert position(page, "sc-video") == pytest.approx(3.0, abs=0.05)
+    assert position(page, "sc-clip") == pytest.approx(0, abs=0.01)
+    expect(line).to_have_attribute("aria-valuetext", "0:00:03.0")
+
+
+def test_the_line_follows_the_player(
+    fake_server: Server, context: BrowserContext, clip: Path
+) -> None:
+    page = answered(context, fake_server, clip)
+    page.evaluate("document.querySelector('#sc-clip video').play()")
+    page.wait_for_function(
+        f"document.querySelector('.sc-scrub').value > {SPAN_SECONDS[0] + 0.2}"
+    )
+
+
+def test_candidates_are_ranked_and_can_be_looked_at(
+    fake_server: Server, context: BrowserContext, clip: Path
+) -> None:
+    page = answered(context, fake_server, clip, candidates=3)
+    table = page.locator("#sc-span table")
+    expect(table.locator("tbody tr")).to_have_count(3)
+    assert table.locator("td:last-child").all_text_contents() == ["90%", "45%", "30%"]
+    lanes = page.locator(".sc-lanes [data-seek]")
+    expect(lanes).to_have_count(3)
+    page.get_by_role("button", name="Answer 2: 0:00.750").first.click()
+    assert position(page, "sc-video") == pytest.approx(0.75, abs=0.01)
+
+
+def test_boxes_are_folded_and_scroll_in_place(
+    fake_server: Server, context: BrowserContext, clip: Path
+) -> None:
+    page = answered(context, fake_server, clip)
+    table = page.get_by_role("region", name="The box on each picture")
+    expect(table).to_have_count(0)
+    page.get_by_role("button", name="Boxes, picture by picture").click()
+    expect(table).to_be_visible()
+    expect(table.locator("tbody tr")).to_have_count(32)  # 1.00 to 2.25 s at 25 fps
+    assert table.bounding_box()["height"] < 300  # type: ignore[index]
+    table.locator("[data-seek]").nth(5).click()
+    assert position(page, "sc-clip") == pytest.approx(0.2, abs=0.01)
+    # The next question takes it all away.
+    ask(page, "missing star")
+    expect(page.locator("#sc-status")).to_contain_text("Could not find it")
+    for gone in ("#sc-timeline", "#sc-frames", "#sc-span", "#sc-boxes"):
+        expect(page.locator(gone)).to_have_count(0)

@@ -1,0 +1,50 @@
+"""The stretches of time that an answer names: its own, then its alternatives'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stablechat.grounding import shown_span
+from stablechat.times import format_time
+from stablechat.types import Grounding, TimeSpan
+from ui.i18n import Language, text
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One stretch of time.
+
+    Attributes:
+        rank: 1 for the answer, 2 for the best of its alternatives, and so on.
+        span: When.
+        confidence: 0..1, or None.
+    """
+
+    rank: int
+    span: TimeSpan
+    confidence: float | None
+
+
+def moments_of(answer: Grounding) -> list[Moment]:
+    """An answer's own time and those of its alternatives, the best first."""
+    ranked = enumerate((answer, *answer.alternatives), 1)
+    return [
+        Moment(rank, span, each.confidence)
+        for rank, each in ranked
+        if (span := shown_span(each)) is not None
+    ]
+
+
+def moment_title(language: Language, moment: Moment) -> str:
+    """A moment in words: ``"Answer 1: 0:02.133 to 0:05.400"``."""
+    title = text(
+        language,
+        "moment_title",
+        rank=moment.rank,
+        start=format_time(moment.span.start_seconds),
+        end=format_time(moment.span.end_seconds),
+    )
+    if moment.confidence is None:
+        return title
+    confidence = text(language, "confidence")
+    return f"{title}, {confidence} {moment.confidence:.0%}"

@@ -1,0 +1,104 @@
+"""The whole video as a line, with the answer and the other candidates on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from render.timeline import format_time as short_time
+from render.timeline import round_moments
+from stablechat.types import TimeSpan
+from ui.i18n import Language, text
+from ui.results.links import seek_button
+from ui.results.moments import Moment, moment_title
+
+#: Candidates that get a lane of their own; the table lists all.
+MAX_LANES = 5
+
+#: Marks that fit on a phone's line.
+_MOST_MARKS = 5
+#: Behind this a mark stands before its moment, so that it does not stick out.
+_LAST_SHARE = 0.96
+
+
+def timeline(
+    language: Language,
+    duration_seconds: float,
+    moments: Sequence[Moment],
+    clip: TimeSpan | None,
+) -> str:
+    """The line, its marks, and where there are several a lane for each candidate.
+
+    ``page.js`` moves the players when the line is dragged or a lane is pressed, and the
+    line while they play; it finds the clip's time in the data attributes.
+
+    Args:
+        language: Of the labels.
+        duration_seconds: Length of the video.
+        moments: The answer first.
+        clip: What part of the video the clip shows, if there is one.
+    """
+    clip_data = ""
+    if clip is not None:
+        clip_data = (
+            f' data-clip-start="{clip.start_seconds:.6f}"'
+            f' data-clip-end="{clip.end_seconds:.6f}"'
+        )
+    title = escape(text(language, "timeline"))
+    return (
+        f'<section class="sc-timeline" aria-label="{title}"{clip_data}>'
+        f'<div class="sc-line">{_marked(moments[:1], duration_seconds)}'
+        f'<input type="range" class="sc-scrub" min="0" max="{duration_seconds:.6f}" '
+        f'step="any" value="0" aria-label="{escape(text(language, "position"))}"></div>'
+        f"{_marks(duration_seconds)}"
+        f"{_lanes(language, moments, duration_seconds)}</section>"
+    )
+
+
+def _lanes(
+    language: Language, moments: Sequence[Moment], duration_seconds: float
+) -> str:
+    """A lane for each of several candidates; one alone is on the line already."""
+    if len(moments) < 2:
+        return ""
+    lanes = (_lane(language, each, duration_seconds) for each in moments[:MAX_LANES])
+    return f'<div class="sc-lanes">{"".join(lanes)}</div>'
+
+
+def _marked(moments: Sequence[Moment], duration_seconds: float) -> str:
+    return "".join(
+        f'<span class="sc-marked" style="{_place(moment.span, duration_seconds)}">'
+        "</span>"
+        for moment in moments
+    )
+
+
+def _lane(language: Language, moment: Moment, duration_seconds: float) -> str:
+    css = "sc-first" if moment.rank == 1 else ""
+    button = seek_button(
+        moment.span.start_seconds,
+        f"<span>{moment.rank}</span>",
+        name=moment_title(language, moment),
+        css=css,
+    )
+    place = _place(moment.span, duration_seconds)
+    return f'<div class="sc-lane"><span style="{place}">{button}</span></div>'
+
+
+def _place(span: TimeSpan, duration_seconds: float) -> str:
+    """Left edge and width as shares of the line."""
+    start = min(span.start_seconds / duration_seconds, 1.0)
+    end = min(span.end_seconds / duration_seconds, 1.0)
+    return f"left:{start:.4%};width:{end - start:.4%}"
+
+
+def _marks(duration_seconds: float) -> str:
+    moments = round_moments(duration_seconds, _MOST_MARKS)
+    tenths = len(moments) > 1 and moments[1] < 1
+    marks = ""
+    for seconds in moments:
+        share = seconds / duration_seconds
+        css = ' class="sc-last"' if share > _LAST_SHARE else ""
+        time = short_time(seconds, tenths=tenths)
+        marks += f'<span{css} style="left:{share:.4%}">{time}</span>'
+    return f'<div class="sc-marks" aria-hidden="true">{marks}</div>'

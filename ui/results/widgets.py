@@ -1,0 +1,122 @@
+"""The controls that show an answer, and where they are on the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+
+from ui.i18n import label
+
+
+@dataclass(frozen=True)
+class ResultWidgets:
+    """The controls that an answer changes, from top to bottom."""
+
+    clip: gr.Video
+    timeline: gr.HTML
+    table: gr.HTML
+    description: gr.Textbox
+    downloads: gr.Row
+    download_clip: gr.DownloadButton
+    download_json: gr.DownloadButton
+    download_text: gr.DownloadButton
+    key_frames: gr.HTML
+    boxes_panel: gr.Accordion
+    boxes: gr.HTML
+    raw_panel: gr.Accordion
+    raw: gr.Textbox
+
+    @property
+    def all(self) -> list[Any]:
+        """Every one of them."""
+        return [getattr(self, field.name) for field in fields(self)]
+
+    @property
+    def hidden_when_empty(self) -> list[Any]:
+        """Those that show a value of their own and go with it."""
+        return [
+            self.clip,
+            self.timeline,
+            self.table,
+            self.description,
+            self.download_clip,
+            self.download_json,
+            self.download_text,
+            self.key_frames,
+        ]
+
+    @property
+    def panels(self) -> list[Any]:
+        """Those that only hold others."""
+        return [self.downloads, self.boxes_panel, self.raw_panel]
+
+
+def place_results() -> ResultWidgets:
+    """Place the controls; all hidden until there is an answer."""
+    shown = {**_place_answer(), **_place_downloads()}
+    key_frames = gr.HTML("", visible=False, padding=False, elem_id="sc-frames")
+    with gr.Accordion(label("boxes_panel"), open=False, visible=False) as boxes_panel:
+        boxes = gr.HTML("", padding=False, elem_id="sc-boxes")
+    with gr.Accordion(label("raw"), open=False, visible=False) as raw_panel:
+        raw = gr.Textbox(
+            label=label("raw_text"),
+            interactive=False,
+            lines=2,
+            max_lines=10,
+            buttons=["copy"],
+            elem_id="sc-raw",
+        )
+    return ResultWidgets(
+        key_frames=key_frames,
+        boxes_panel=boxes_panel,
+        boxes=boxes,
+        raw_panel=raw_panel,
+        raw=raw,
+        **shown,
+    )
+
+
+def _place_answer() -> dict[str, Any]:
+    clip = gr.Video(
+        label=label("clip"),
+        interactive=False,
+        visible=False,
+        buttons=[],
+        height=300,
+        elem_id="sc-clip",
+    )
+    timeline = gr.HTML("", visible=False, padding=False, elem_id="sc-timeline")
+    table = gr.HTML("", visible=False, padding=False, elem_id="sc-span")
+    description = gr.Textbox(
+        label=label("description"),
+        interactive=False,
+        visible=False,
+        lines=3,
+        max_lines=12,
+        buttons=["copy"],
+        elem_id="sc-description",
+    )
+    return {
+        "clip": clip,
+        "timeline": timeline,
+        "table": table,
+        "description": description,
+    }
+
+
+def _place_downloads() -> dict[str, Any]:
+    with gr.Row(visible=False, elem_classes="sc-buttons") as downloads:
+        files = {
+            key: gr.DownloadButton(
+                label(key),
+                visible=False,
+                variant="primary" if key == "download_clip" else "secondary",
+                size="md",
+                min_width=120,
+                elem_id=f"sc-{key.replace('_', '-')}",
+            )
+            for key in ("download_clip", "download_text", "download_json")
+        }
+    return {"downloads": downloads, **files}
