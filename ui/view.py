@@ -12,6 +12,7 @@ from stablechat.types import Grounding, VideoInfo
 from ui.i18n import Language, text
 from ui.jobs import Progress
 from ui.pipeline import Mode
+from ui.remarks import remark
 
 Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
 
@@ -249,7 +250,7 @@ def _stage(name: str, offset: int, fraction: float) -> str:
 
 def _notes(language: Language, issues: Iterable[str]) -> str:
     """Remarks, one to a line; many are folded away, so that the clip stays in view."""
-    issues = list(issues)
+    issues = [remark(language, issue) for issue in issues]
     if not issues:
         return ""
     items = "<ul>" + "".join(f"<li>{escape(issue)}</li>" for issue in issues) + "</ul>"

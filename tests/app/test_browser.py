@@ -189,7 +189,7 @@ def test_nothing_found_and_a_bug_are_said(
     ask(page, "missing star")
     expect(page.locator("#sc-status")).to_contain_text("Could not find it")
     expect(page.locator("#sc-clip")).to_have_count(0)
-    page.get_by_role("button", name="Model's own text").click()
+    page.get_by_role("button", name="Model's own text, and what was read").click()
     expect(page.locator("#sc-raw textarea")).to_have_value("I can't see that.")
     ask(page, "boom")
     expect(page.locator("#sc-status")).to_contain_text("Something went wrong")
@@ -311,7 +311,10 @@ def test_nothing_is_cut_off_or_fetched_from_elsewhere(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert overflow <= 0
-    assert page.locator("#sc-span table").bounding_box()["width"] < width  # type: ignore[index]
+    for name in ("#sc-span table", "#sc-timeline section", "#sc-frames ol"):
+        place = page.locator(name).bounding_box()
+        assert place is not None
+        assert place["x"] >= 0 and place["x"] + place["width"] <= width
     # On a phone the answer is below the form; it has come into view.
     expect(page.locator("#sc-status h2")).to_be_in_viewport(ratio=1)
     expect(page.locator("#sc-clip video")).to_be_in_viewport(ratio=0.9)

@@ -12,6 +12,7 @@ from ui.i18n import Language
 from ui.pipeline import Outcome
 from ui.results.keyframes import strip
 from ui.results.moments import moments_of
+from ui.results.parsed import parsed
 from ui.results.tables import boxes_table, moments_table
 from ui.results.timeline import timeline
 from ui.results.widgets import ResultWidgets
@@ -37,6 +38,7 @@ def shown(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
         page.download_json: _file(outcome.json_path),
         page.raw_panel: gr.update(visible=True),
         page.raw: answer.generation.text,
+        page.parsed: parsed(language, answer),
     }
     if isinstance(answer, Description):
         return common | _description(page, answer, outcome)

@@ -27,6 +27,7 @@ class ResultWidgets:
     boxes: gr.HTML
     raw_panel: gr.Accordion
     raw: gr.Textbox
+    parsed: gr.HTML
 
     @property
     def all(self) -> list[Any]:
@@ -59,22 +60,13 @@ def place_results() -> ResultWidgets:
     key_frames = gr.HTML("", visible=False, padding=False, elem_id="sc-frames")
     with gr.Accordion(label("boxes_panel"), open=False, visible=False) as boxes_panel:
         boxes = gr.HTML("", padding=False, elem_id="sc-boxes")
-    with gr.Accordion(label("raw"), open=False, visible=False) as raw_panel:
-        raw = gr.Textbox(
-            label=label("raw_text"),
-            interactive=False,
-            lines=2,
-            max_lines=10,
-            buttons=["copy"],
-            elem_id="sc-raw",
-        )
+    said = _place_text()
     return ResultWidgets(
         key_frames=key_frames,
         boxes_panel=boxes_panel,
         boxes=boxes,
-        raw_panel=raw_panel,
-        raw=raw,
         **shown,
+        **said,
     )
 
 
@@ -120,3 +112,21 @@ def _place_downloads() -> dict[str, Any]:
             for key in ("download_clip", "download_text", "download_json")
         }
     return {"downloads": downloads, **files}
+
+
+def _place_text() -> dict[str, Any]:
+    """The model's own words, beside what was read from them."""
+    with (
+        gr.Accordion(label("raw"), open=False, visible=False) as raw_panel,
+        gr.Row(elem_classes="sc-beside"),
+    ):
+        raw = gr.Textbox(
+            label=label("raw_text"),
+            interactive=False,
+            lines=4,
+            max_lines=10,
+            buttons=["copy"],
+            elem_id="sc-raw",
+        )
+        parsed = gr.HTML("", padding=False, elem_id="sc-parsed")
+    return {"raw_panel": raw_panel, "raw": raw, "parsed": parsed}
