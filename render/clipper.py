@@ -95,7 +95,7 @@ def cut_clip(
     """
     video = grounding.video
     timeline = read_timeline(video.path)
-    span = _wanted_span(grounding, options.pad_seconds)
+    span = _wanted_span(grounding, options)
     plan = plan_cut(video, timeline.seconds, span)
     out_path = checked_output(out_path, video)
     try:
@@ -249,14 +249,15 @@ def cut_here(
     return check_result(written, plan)
 
 
-def _wanted_span(grounding: Grounding, pad_seconds: float) -> TimeSpan:
+def _wanted_span(grounding: Grounding, options: ClipOptions) -> TimeSpan:
     span = shown_span(grounding)
     if span is None:
         raise RenderError(
             "There is nothing to cut: the answer holds no time and no box."
         )
     return TimeSpan(
-        max(0.0, span.start_seconds - pad_seconds), span.end_seconds + pad_seconds
+        max(0.0, span.start_seconds - options.pad_before_seconds),
+        span.end_seconds + options.pad_after_seconds,
     )
 
 

@@ -27,6 +27,13 @@ _PRESETS = {
 NVIDIA_ENCODER = "h264_nvenc"
 _ENCODERS = ("libx264", NVIDIA_ENCODER)
 
+#: Longest padding and trail: a day is longer than any video here.
+_MOST_SECONDS = {
+    "pad_before_seconds": 86400.0,
+    "pad_after_seconds": 86400.0,
+    "trail_seconds": 60.0,
+}
+
 #: A key picture this often makes the player's slider quick.
 _SECONDS_PER_KEY = 2
 
@@ -46,10 +53,13 @@ class ClipOptions:
         preset: Speed of the encoder; slower makes smaller files.
         draw_boxes: Whether the tube is drawn.
         label: Whether the question is written beside the box.
-        pad_seconds: Seconds to add before and after the span.
+        pad_before_seconds: Seconds to add before the span.
+        pad_after_seconds: Seconds to add after it.
         max_side: Longest side in pixels; larger videos are scaled down, because
             browsers refuse to play them.
         style: How the box looks.
+        label_text: What is written instead of the question; None for the question.
+        trail_seconds: How far back the way of the box is drawn; 0 draws none.
         encoder: ``libx264``; or ``h264_nvenc``, the encoder of an NVIDIA card, which
             spares the processor and makes larger files.
     """
@@ -58,9 +68,12 @@ class ClipOptions:
     preset: str = "veryfast"
     draw_boxes: bool = True
     label: bool = True
-    pad_seconds: float = 0.0
+    pad_before_seconds: float = 0.0
+    pad_after_seconds: float = 0.0
     max_side: int = 4096
     style: BoxStyle = field(default=DEFAULT_STYLE)
+    label_text: str | None = None
+    trail_seconds: float = 0.0
     encoder: str = "libx264"
 
     def __post_init__(self) -> None:
@@ -72,8 +85,10 @@ class ClipOptions:
                 raise InputError(
                     f"{name} must be one of {', '.join(known)}, got {value!r}."
                 )
-        if not (math.isfinite(self.pad_seconds) and self.pad_seconds >= 0):
-            raise InputError(f"pad_seconds must be 0 or more, got {self.pad_seconds}.")
+        for name, most in _MOST_SECONDS.items():
+            seconds = getattr(self, name)
+            if not 0 <= seconds <= most:
+                raise InputError(f"{name} must be 0 to {most:g}, got {seconds}.")
         if self.max_side < 16:
             raise InputError(f"max_side must be at least 16, got {self.max_side}.")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from render.boxes import box_patches
+from render.boxes import box_patches, line_thickness
 from render.drawing import YuvPainter
 from render.encoding import ClipOptions
+from render.patches import Patch
 from render.plan import CutPlan, box_on_screen
+from render.trails import trail_patches, trail_points
 from stablechat.types import FloatArray, FrameArray, Grounding, VideoInfo
 from stablechat.video import Timeline
 from stablechat.video.color import ColorSpace
@@ -52,8 +54,9 @@ class Scene:
         self._plan = plan
         self._timeline = timeline
         self._tube = grounding.tube if options.draw_boxes else None
-        self._label = grounding.query if options.label else None
+        self._label = _label(grounding, options)
         self._style = options.style
+        self._trail_seconds = options.trail_seconds
         self._painter = YuvPainter(color)
         width, height = size
         #: H.264 needs even sizes. The last row and column are repeated, so that the
@@ -64,7 +67,7 @@ class Scene:
         )
 
     def draw(self, index: int, picture: FrameArray) -> None:
-        """Draw the box on a picture, in place.
+        """Draw the box, and the way it came, on a picture, in place.
 
         Args:
             index: Number of the picture in the clip.
@@ -73,7 +76,24 @@ class Scene:
         shown = self._timeline.index_at(self._plan.shown_at(index))
         since = float(self._timeline.seconds[shown])
         box = box_on_screen(self._tube, self._plan.time_of(index), since, self._plan)
-        if box is not None:
-            box = box * self._scale
-            patches = box_patches(self.size, box, self._label, self._style)
-            self._painter.draw(picture, patches)
+        if box is None:
+            return
+        self._painter.draw(picture, self._trail(since))
+        box = box * self._scale
+        patches = box_patches(self.size, box, self._label, self._style)
+        self._painter.draw(picture, patches)
+
+    def _trail(self, moment: float) -> list[Patch]:
+        if self._tube is None or not self._trail_seconds:
+            return []
+        points = trail_points(self._tube, moment, self._trail_seconds)
+        points[:, :2] *= self._scale[:2]
+        thickness = line_thickness(*self.size, self._style)
+        colors = (self._style.color_rgb, self._style.outline_rgb)
+        return trail_patches(points, self.size, thickness, *colors)
+
+
+def _label(grounding: Grounding, options: ClipOptions) -> str | None:
+    if not options.label:
+        return None
+    return grounding.query if options.label_text is None else options.label_text

@@ -131,6 +131,21 @@ def _add_clip(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = _add(commands, "clip", "Draw and cut from a saved grounding; no model.")
     command.add_argument("grounding", metavar="GROUNDING.json", help="a saved answer")
     command.add_argument("--out", metavar="DIR", required=True, help="where to write")
+    command.add_argument(
+        "--pad",
+        type=float,
+        nargs=2,
+        default=(0.0, 0.0),
+        metavar=("BEFORE", "AFTER"),
+        help="seconds to show before and after the moment",
+    )
+    command.add_argument(
+        "--trail",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="draw the way of the box over that time, up to 60 s",
+    )
     _add_export(command)
 
 

@@ -13,6 +13,8 @@ import golden_files
 import pytest
 from cli_runs import BOX, MODEL, let_model_say, run
 
+from stablechat.video import probe
+
 ANSWER = (
     "During the span of {<TEMP-030><TEMP-060>}. Object bounding box: "
     f"<TEMP-030>:{BOX}, <TEMP-060>:{BOX}"
@@ -70,3 +72,21 @@ def test_exports_of_nothing(
     printed = capsys.readouterr()
     assert printed.out == f"csv: {out / 'square_moments.csv'}\n"
     assert printed.err == "note: There is no mp4: nothing was found.\n"
+
+
+def test_a_clip_is_cut_wider_and_with_the_way_of_the_box(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(ANSWER)
+    assert run("ground", clip, "it", "--model", MODEL, "--out", tmp_path) == 0
+    saved, out = tmp_path / "square_grounding.json", tmp_path / "again"
+    again = ("clip", clip, saved, "--out", out)
+    assert run(*again, "--pad", "0.4", "0.2", "--trail", "1.5") == 0
+    lengths = [
+        probe(folder / "square_clip.mp4").duration_seconds for folder in (tmp_path, out)
+    ]
+    assert lengths[1] - lengths[0] == pytest.approx(0.6, abs=0.05)
+    capsys.readouterr()
+    for wrong in (("--pad", "-1", "0"), ("--pad", "nan", "0"), ("--trail", "61")):
+        assert run(*again, *wrong) == 2
+        assert "must be 0 to" in capsys.readouterr().err

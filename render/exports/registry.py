@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from render.encoding import DEFAULT_OPTIONS, ClipOptions
 from render.exports.answers import grounding_to_dict
 from render.exports.coco import coco
 from render.exports.editing import MAX_TIMECODE_RATE, edl, otio
@@ -34,12 +35,14 @@ class Work:
     Attributes:
         answers: About one video, at least one.
         files: Where the files will be, by their key.
+        options: How a clip is cut and drawn; its style is the sheet's too.
         on_progress: Of a clip, 0..1.
         cancelled: Asked often.
     """
 
     answers: tuple[Grounding, ...]
     files: Mapping[str, Path] = field(default_factory=dict)
+    options: ClipOptions = DEFAULT_OPTIONS
     on_progress: Progress | None = None
     cancelled: Cancelled | None = None
 
@@ -108,14 +111,18 @@ def _write_clip(work: Work, path: Path) -> None:
     from render.clipper import cut_clip  # brings MoviePy
 
     cut_clip(
-        work.answers[0], path, on_progress=work.on_progress, cancelled=work.cancelled
+        work.answers[0],
+        path,
+        options=work.options,
+        on_progress=work.on_progress,
+        cancelled=work.cancelled,
     )
 
 
 def _write_sheet(work: Work, path: Path) -> None:
     from render.timeline import contact_sheet, save_picture
 
-    save_picture(path, contact_sheet(work.answers[0]))
+    save_picture(path, contact_sheet(work.answers[0], style=work.options.style))
 
 
 def _write_answer(work: Work, path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from render.encoding import DEFAULT_OPTIONS, ClipOptions
 from render.exports.answers import grounding_to_dict
 from render.exports.archive import write_zip
 from render.exports.files import json_bytes
@@ -46,6 +47,7 @@ def export_answers(
     formats: Sequence[ExportFormat],
     *,
     stem: str | None = None,
+    options: ClipOptions = DEFAULT_OPTIONS,
     on_progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Exported:
@@ -57,6 +59,7 @@ def export_answers(
         folder: Where to; it exists. Older files of these names are replaced.
         formats: Which; ``registry.formats_named`` finds them.
         stem: What the files' names begin with; None is the video's name.
+        options: How clips are cut and drawn; their style is that of sheets too.
         on_progress: Called with the share of the clips that is done.
         cancelled: Asked often.
 
@@ -74,7 +77,7 @@ def export_answers(
         raise InputError("Answers that are saved together must be about one video.")
     export = _Export(given, folder, formats, stem or given[0].video.path.stem)
     with _plain_errors(), _scratch(folder) as scratch:
-        written = export.write(scratch, on_progress, cancelled)
+        written = export.write(scratch, options, on_progress, cancelled)
         _move(written, folder)
     return Exported(export.files, export.left_out)
 
@@ -129,14 +132,20 @@ class _Export:
         return f"{stem}{item.mark}{item.format.ending}"
 
     def write(
-        self, folder: Path, on_progress: Progress | None, cancelled: Cancelled | None
+        self,
+        folder: Path,
+        options: ClipOptions,
+        on_progress: Progress | None,
+        cancelled: Cancelled | None,
     ) -> list[Path]:
         """Write all files; returns those that were asked for."""
         clips = [item for item in self._items if item.key.startswith("clip")]
         for item in self._items:
             if cancelled is not None and cancelled():
                 raise CancelledError("Stopped.")
-            work = replace(item.work, files=self.files, cancelled=cancelled)
+            work = replace(
+                item.work, files=self.files, options=options, cancelled=cancelled
+            )
             if item in clips and on_progress is not None:
                 share = _share(on_progress, clips.index(item), len(clips))
                 work = replace(work, on_progress=share)

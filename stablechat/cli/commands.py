@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stablechat.cli.inputs import (
     check_video,
+    clip_options,
     config_of,
     export_formats,
     load_chat,
@@ -96,6 +97,7 @@ def clip(args: argparse.Namespace) -> str:
     """Draw and cut from a saved answer."""
     from render.exports import load_grounding
 
+    options = clip_options(args)
     formats = export_formats(args.export, args.out)
     grounding = load_grounding(Path(args.grounding), Path(args.video))
     out = checked_folder(args.out)
@@ -104,6 +106,8 @@ def clip(args: argparse.Namespace) -> str:
             "There is nothing to cut: the answer holds no time and no box."
         )
     with interruptible() as cancelled, shown_progress() as report:
-        saved = save(grounding, out, formats, report, cancelled, usual="mp4")
+        saved = save(
+            grounding, out, formats, report, cancelled, usual="mp4", options=options
+        )
     print_notes(saved)
     return "\n".join(f"{name}: {path}" for name, path in sorted(saved.files.items()))

@@ -11,6 +11,7 @@ from stablechat.errors import InputError
 from stablechat.types import GenerationConfig, TimeSpan
 
 if TYPE_CHECKING:
+    from render.encoding import ClipOptions
     from render.exports import ExportFormat
     from stablechat.chat import StableChat
 
@@ -82,3 +83,17 @@ def export_formats(names: str | None, out: str | None) -> tuple[ExportFormat, ..
     from render.exports import formats_named
 
     return formats_named(names)
+
+
+def clip_options(args: argparse.Namespace) -> ClipOptions:
+    """How ``clip`` cuts and draws.
+
+    Raises:
+        InputError: A number is out of range.
+    """
+    from render.encoding import ClipOptions
+
+    before, after = args.pad
+    return ClipOptions(
+        pad_before_seconds=before, pad_after_seconds=after, trail_seconds=args.trail
+    )

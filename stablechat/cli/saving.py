@@ -13,6 +13,7 @@ from stablechat.folders import made_folder
 from stablechat.types import Grounding
 
 if TYPE_CHECKING:
+    from render.encoding import ClipOptions
     from render.exports import ExportFormat
 
 Report = Callable[[str, float], None]
@@ -43,6 +44,7 @@ def save(
     cancelled: Cancelled,
     *,
     usual: str,
+    options: ClipOptions | None = None,
 ) -> Saved:
     """Write the usual files, as far as there is something to write, and the others.
 
@@ -53,7 +55,9 @@ def save(
         report: Called with the stage and its share that is done.
         cancelled: Asked often.
         usual: Names of the formats that the command always writes.
+        options: How the clip is cut and drawn, if not as usual.
     """
+    from render.encoding import DEFAULT_OPTIONS
     from render.exports import export_answers, formats_named
 
     with made_folder(folder):
@@ -61,6 +65,7 @@ def save(
             grounding,
             folder,
             (*formats_named(usual), *formats),
+            options=options or DEFAULT_OPTIONS,
             on_progress=lambda fraction: report("draw", fraction),
             cancelled=cancelled,
         )

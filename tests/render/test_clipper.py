@@ -298,7 +298,7 @@ def test_padding_is_clamped(tmp_path: Path, plain: VideoInfo) -> None:
     clip = cut_clip(
         grounding(plain, (0.4, 1.2)),
         tmp_path / "out.mp4",
-        options=replace(OPTIONS, pad_seconds=0.6),
+        options=replace(OPTIONS, pad_before_seconds=0.6, pad_after_seconds=0.6),
     )
     numbers = [number_of(f, 160, 120) for f in read_clip(clip.path).frames]
     assert numbers == list(range(0, 46))

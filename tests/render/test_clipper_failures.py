@@ -260,8 +260,9 @@ def test_other_endings_are_refused(tmp_path: Path, plain: VideoInfo) -> None:
         {"crf": 52},
         {"preset": "warp"},
         {"encoder": "libx265"},
-        {"pad_seconds": -1.0},
-        {"pad_seconds": float("nan")},
+        {"pad_before_seconds": -1.0},
+        {"pad_after_seconds": float("nan")},
+        {"trail_seconds": float("inf")},
         {"max_side": 0},
     ],
 )
