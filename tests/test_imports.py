@@ -58,6 +58,7 @@ ARROWS: dict[str, set[str]] = {
     "stablechat.grounding": {*BASE, "stablechat.refinement", "stablechat.confidence"},
     "stablechat.indices": BASE,
     "stablechat.times": BASE,
+    "stablechat.correction": BASE,
     "stablechat.video": {*BASE, "stablechat.indices"},
     "stablechat.model": BASE,
     "stablechat.generation": {*BASE, "stablechat.last_row", "stablechat.model"},
@@ -85,6 +86,7 @@ HOMES: dict[str, set[str]] = {
 LIGHT = (
     *("errors", "types", "prompts", "marks", "parser"),
     *("refinement", "confidence", "grounding", "last_row", "indices", "times"),
+    "correction",
 )
 
 

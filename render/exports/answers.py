@@ -82,11 +82,25 @@ def grounding_to_dict(
         **_answer_to_dict(grounding),
         "files": {name: _text_of(path) for name, path in (files or {}).items()},
         "timings": _timings_to_dict(grounding.generation),
-        "alternatives": [
-            {**_answer_to_dict(other), "timings": _timings_to_dict(other.generation)}
-            for other in grounding.alternatives
-        ],
+        "alternatives": _alternatives_to_list(grounding),
+        **_original_to_dict(grounding.original),
     }
+
+
+def _alternatives_to_list(grounding: Grounding) -> list[Json]:
+    return [
+        {**_answer_to_dict(other), "timings": _timings_to_dict(other.generation)}
+        for other in grounding.alternatives
+    ]
+
+
+def _original_to_dict(original: Grounding | None) -> Json:
+    """What is said of an answer that a person corrected, and only of such."""
+    if original is None:
+        return {}
+    said = _answer_to_dict(original)
+    said["alternatives"] = _alternatives_to_list(original)
+    return {"corrected_by_hand": True, "original": said}
 
 
 def _answer_to_dict(grounding: Grounding) -> Json:
@@ -193,12 +207,21 @@ def grounding_from_dict(data: object) -> Grounding:
     """
     top = as_object(data, "the file")
     video = _video(as_object(get(top, "video"), "video"))
-    others = top.get("alternatives", [])
+    answer = _ranked_answer(top, top, video)
+    if not flag(top, "corrected_by_hand"):
+        return answer
+    said = as_object(get(top, "original"), "original")
+    return replace(answer, original=_ranked_answer(top, said, video))
+
+
+def _ranked_answer(top: Json, data: Json, video: VideoInfo) -> Grounding:
+    """One answer with its alternatives."""
+    others = data.get("alternatives", [])
     if not isinstance(others, list) or len(others) > _MAX_ALTERNATIVES:
         raise InputError(
             f"alternatives must be a list of at most {_MAX_ALTERNATIVES} answers."
         )
-    answer = _answer(top, top, video)
+    answer = _answer(top, data, video)
     alternatives = [_answer(top, as_object(o, "an alternative"), video) for o in others]
     return replace(answer, alternatives=tuple(alternatives))
 
@@ -263,7 +286,10 @@ def load_grounding(path: Path, video_path: Path) -> Grounding:
             f"{Path(path).name} names a moment at {span.start_seconds:.2f} s and this "
             f"video ends at {video.duration_seconds:.2f} s; give the same video."
         )
-    return replace(grounding, video=video)
+    original = grounding.original
+    if original is not None:
+        original = replace(original, video=video)
+    return replace(grounding, video=video, original=original)
 
 
 def _read_json(path: Path) -> object:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from render.exports.frames import AnswerFrame, answer_frames, is_image
-from render.exports.words import plain_line, safe_stem, title_of
+from render.exports.words import BY_HAND, plain_line, safe_stem, title_of
 from stablechat.grounding import shown_span
 from stablechat.types import FloatArray, Grounding
 from stablechat.video import Timeline
@@ -58,6 +58,7 @@ def coco(answers: Sequence[Grounding], timeline: Timeline | None) -> Json:
                 "track_id": track,
                 **_shape(frame.xyxy),
                 **_score(frame),
+                **_corrected(answer),
             }
             for place, (track, answer, frame) in enumerate(boxed, 1)
             if frame.xyxy is not None
@@ -83,6 +84,7 @@ def _video(answers: Sequence[Grounding]) -> Json:
                 "query": plain_line(answer.query),
                 "start_seconds": round(span.start_seconds, 6),
                 "end_seconds": round(span.end_seconds, 6),
+                **_corrected(answer),
             }
             for answer, span in spans
             if span is not None and not is_image(answer)
@@ -119,3 +121,8 @@ def _shape(xyxy: FloatArray) -> Json:
 
 def _score(frame: AnswerFrame) -> Json:
     return {} if frame.confidence is None else {"score": round(frame.confidence, 6)}
+
+
+def _corrected(answer: Grounding) -> Json:
+    """What COCO has no field for stands in ``attributes``, as annotation tools do."""
+    return {} if answer.original is None else {"attributes": {"source": BY_HAND}}

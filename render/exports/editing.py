@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from render.exports.frames import is_image
-from render.exports.words import plain_line, title_of
+from render.exports.words import BY_HAND, plain_line, title_of
 from render.plan import plan_cut
 from stablechat.grounding import shown_span
 from stablechat.types import Grounding, VideoInfo
@@ -42,12 +42,14 @@ class _Cut:
         start: First frame.
         length: Number of frames.
         confidence: Of the answer.
+        source: Says so where a person corrected it; else None.
     """
 
     title: str
     start: int
     length: int
     confidence: float | None
+    source: str | None
 
 
 def _cuts(
@@ -68,6 +70,7 @@ def _cuts(
             round(plan.start_seconds * rate),
             max(1, round(plan.num_frames / plan.fps * rate)),
             answer.confidence,
+            None if answer.original is None else BY_HAND,
         )
         for answer, plan in plans
     ]
@@ -120,7 +123,9 @@ def _clip(cut: _Cut, video: VideoInfo, rate: Fraction) -> Json:
     marker = {
         "OTIO_SCHEMA": "Marker.2",
         "name": cut.title,
-        "metadata": {"stablechat": {"confidence": cut.confidence}},
+        "metadata": {
+            "stablechat": {"confidence": cut.confidence, "source": cut.source}
+        },
         "comment": "",
         "color": "GREEN",
         "marked_range": source_range,
@@ -188,6 +193,7 @@ def edl(answers: Sequence[Grounding], timeline: Timeline) -> str:
             f"{number:03d}  AX       {channels:<5} C        {times}",
             f"* FROM CLIP NAME: {plain_line(video.path.name)}",
             f"* COMMENT: {cut.title}",
+            *([] if cut.source is None else [f"* COMMENT: {cut.source}"]),
         ]
     return "\n".join(lines) + "\n"
 

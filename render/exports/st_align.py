@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from render.exports.frames import answer_frames
-from render.exports.words import plain_line, title_of
+from render.exports.words import BY_HAND, plain_line, title_of
 from stablechat import prompts
 from stablechat.types import Grounding
 from stablechat.video import Timeline
@@ -148,7 +148,8 @@ def _answer_row(answer: Grounding, timeline: Timeline) -> Row | None:
         last_frame=frames[-1].number,
         boxes=boxes,
     )
-    return st_align_row(answer.task, plain_line(video.path.name), event)
+    row = st_align_row(answer.task, plain_line(video.path.name), event)
+    return row if answer.original is None else {**row, "source": BY_HAND}
 
 
 def _xywh(xyxy: Sequence[float]) -> list[float]:

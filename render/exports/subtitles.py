@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from render.exports.frames import is_image
-from render.exports.words import title_of
+from render.exports.words import BY_HAND, title_of
 from stablechat.grounding import shown_span
 from stablechat.types import Grounding
 
@@ -35,13 +35,18 @@ def srt(answers: Sequence[Grounding]) -> str:
 
 
 def vtt(answers: Sequence[Grounding]) -> str:
-    """WebVTT (``.vtt``): a cue for each moment behind the header."""
+    """WebVTT (``.vtt``): a cue for each moment behind the header.
+
+    A note says where a person corrected one; SubRip has no place for that.
+    """
+    corrected = any(answer.original is not None for answer in answers)
+    note = f"\nNOTE {BY_HAND}\n" if corrected else ""
     cues = "".join(
         f"\n{_clock(cue.start_milliseconds, '.')} --> "
         f"{_clock(cue.end_milliseconds, '.')}\n{_vtt_text(cue.text)}\n"
         for cue in _cues(answers)
     )
-    return f"WEBVTT\n{cues}"
+    return f"WEBVTT\n{note}{cues}"
 
 
 def _cues(answers: Sequence[Grounding]) -> list[_Cue]:

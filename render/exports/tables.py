@@ -12,18 +12,18 @@ from collections.abc import Iterable, Sequence
 
 from render.exports.files import text_bytes
 from render.exports.frames import answer_frames
-from render.exports.words import cell, plain_line
+from render.exports.words import BY_HAND, cell, plain_line
 from stablechat.grounding import shown_span
 from stablechat.types import Grounding
 from stablechat.video import Timeline
 
 MOMENT_COLUMNS = (
     *("query", "rank", "start_seconds", "end_seconds", "duration_seconds"),
-    *("confidence", "text", "video"),
+    *("confidence", "text", "video", "corrected"),
 )
 BOX_COLUMNS = (
     *("query", "moment", "frame", "time_seconds", "x1", "y1", "x2", "y2"),
-    "confidence",
+    *("confidence", "corrected"),
 )
 
 _Cell = str | int | float | None
@@ -60,7 +60,12 @@ def _moment(answer: Grounding, rank: int) -> list[_Cell]:
         _rounded(answer.confidence, 6),
         cell(answer.prose),
         cell(plain_line(answer.video.path.name)),
+        _corrected(answer),
     ]
+
+
+def _corrected(answer: Grounding) -> str | None:
+    return None if answer.original is None else BY_HAND
 
 
 def boxes_csv(answers: Sequence[Grounding], timeline: Timeline | None) -> bytes:
@@ -82,6 +87,7 @@ def boxes_csv(answers: Sequence[Grounding], timeline: Timeline | None) -> bytes:
             _rounded(frame.time_seconds, 6),
             *(_rounded(value, 3) for value in frame.xyxy.tolist()),
             _rounded(frame.confidence, 6),
+            _corrected(answer),
         ]
         for moment, answer in enumerate(answers, 1)
         for frame in answer_frames(answer, timeline)

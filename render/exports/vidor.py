@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from render.exports.frames import answer_frames
-from render.exports.words import plain_line, safe_stem, title_of
+from render.exports.words import BY_HAND, plain_line, safe_stem, title_of
 from stablechat.types import FloatArray, Grounding
 from stablechat.video import Timeline
 
@@ -47,12 +47,16 @@ def vidor(answers: Sequence[Grounding], timeline: Timeline) -> Json:
         "width": video.width,
         "height": video.height,
         "subject/objects": [
-            {"tid": tid, "category": title_of(answer)}
+            {"tid": tid, "category": title_of(answer), **_corrected(answer)}
             for tid, answer in enumerate(boxed)
         ],
         "trajectories": trajectories,
         "relation_instances": [],
     }
+
+
+def _corrected(answer: Grounding) -> Json:
+    return {} if answer.original is None else {"source": BY_HAND}
 
 
 def _entry(tid: int, xyxy: FloatArray) -> Json:

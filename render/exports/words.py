@@ -10,6 +10,9 @@ from stablechat.types import Grounding
 
 _MAX_STEM_CHARACTERS = 60
 
+#: Said of an answer that a person corrected.
+BY_HAND = "corrected by hand"
+
 #: With these a spreadsheet begins a formula, in either width.
 _FORMULA_STARTS = "=+-@＝＋－＠"  # noqa: RUF001 (they are what is meant)
 

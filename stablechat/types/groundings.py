@@ -97,6 +97,7 @@ class Grounding:
         alternatives: Other answers to the same question, the best first.
         log_likelihood: Mean over the answer's tokens, in nats, where answers were
             chosen by it; None elsewhere.
+        original: What the model said, where a person corrected it by hand.
     """
 
     video: VideoInfo
@@ -112,6 +113,7 @@ class Grounding:
     span_confidence: float | None = None
     alternatives: tuple[Grounding, ...] = ()
     log_likelihood: float | None = None
+    original: Grounding | None = None
 
     @property
     def found(self) -> bool:
