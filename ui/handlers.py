@@ -11,7 +11,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +20,27 @@ import gradio as gr
 from stablechat.candidates import check_candidates
 from stablechat.errors import CancelledError, InputError, StableChatError
 from stablechat.prompts import clean_query
-from stablechat.types import Description
 from stablechat.video import probe
 from ui import view
-from ui.i18n import Language, label, language_of, text
+from ui.i18n import Language, label, text
 from ui.jobs import Job
 from ui.pictures import first_picture
 from ui.pipeline import Ask, Mode, Outcome, Pipeline
-from ui.results.show import Update, empty, shown
+from ui.results.correcting import line
+from ui.results.editing import Editing
+from ui.results.show import card, empty, shown
 from ui.results.widgets import ResultWidgets
+from ui.running import (
+    POLL_SECONDS,
+    STOP_SECONDS,
+    Update,
+    buttons,
+    finish,
+    language_asked,
+)
 from ui.session import Session, Sessions
 
 logger = logging.getLogger(__name__)
-
-#: How often the page looks at a running job.
-POLL_SECONDS = 0.1
-#: How long Stop waits for the computation to be really over.
-STOP_SECONDS = 5.0
 
 
 class MissingError(InputError):
@@ -90,9 +94,20 @@ class Handlers:
             raise RuntimeError("The page is not built yet.")
         return self.widgets
 
+    def editing(self) -> Editing:
+        """The handlers of the forms under an answer."""
+        page = self._page
+        return Editing(
+            self.pipeline,
+            self.sessions,
+            page.result.edit,
+            self._show,
+            self._buttons,
+        )
+
     def load(self, request: gr.Request) -> Update:
         """Write the page's own texts in the browser's language."""
-        language = _language(request)
+        language = language_asked(request)
         chat, page = self.pipeline.chat, self._page
         return {
             page.header: view.header(
@@ -111,7 +126,7 @@ class Handlers:
 
     def video_changed(self, video: str | None, request: gr.Request) -> str:
         """Say at once what was uploaded, or why it can't be used."""
-        language = _language(request)
+        language = language_asked(request)
         if video is None:
             return view.video_hint(language)
         try:
@@ -131,7 +146,7 @@ class Handlers:
         request: gr.Request,
     ) -> Update:
         """Check the form; when it is good, start a run by changing the state."""
-        language, page = _language(request), self._page
+        language, page = language_asked(request), self._page
         session = self._session(request)
         if session.busy:
             return {page.status: gr.skip()}
@@ -152,7 +167,7 @@ class Handlers:
         session.phase = "waiting"
         return (
             empty(page.result)
-            | _running(page, True)
+            | self._buttons(True)
             | {page.status: view.say(language, "busy", "waiting"), page.ask: ask}
         )
 
@@ -185,7 +200,7 @@ class Handlers:
         """Answer a question, showing progress."""
         if ask is None:
             return
-        language, page = _language(request), self._page
+        language, page = language_asked(request), self._page
         session = self._session(request)
         session.phase = "running"
         job = self._start(ask, session)
@@ -193,9 +208,11 @@ class Handlers:
             while not job.done:
                 yield {page.status: view.working(language, ask.mode, job.progress)}
                 await asyncio.sleep(POLL_SECONDS)
-            yield self._ended(job, language) | _running(page, False)
+            yield self._ended(job, session, language) | buttons(
+                page.run, page.stop, False
+            )
         finally:
-            await _finish(job)
+            await finish(job)
 
     async def answer(
         self, video: str | None, question: str, mode: Mode, request: gr.Request
@@ -205,7 +222,7 @@ class Handlers:
         Raises:
             gr.Error: With the line the page would show.
         """
-        language = _language(request)
+        language = language_asked(request)
         try:
             ask = self.check(video, question, mode, language)
             job = self._start(ask, self._session(request))
@@ -214,7 +231,7 @@ class Handlers:
                     yield job
                     await asyncio.sleep(POLL_SECONDS)
             finally:
-                await _finish(job)
+                await finish(job)
             job.result()
             yield job
         except StableChatError as error:
@@ -226,27 +243,34 @@ class Handlers:
 
     async def stop(self, request: gr.Request) -> Update:
         """Stop the tab's job and wait until it is over."""
-        language, page = _language(request), self._page
+        language, page = language_asked(request), self._page
         session = self._session(request)
-        session.phase = "stopped"
+        cutting, session.phase = session.phase == "cutting", "stopped"
         job = session.job
         if job is not None:
             job.cancel()
             await asyncio.to_thread(job.join, STOP_SECONDS)
+        if cutting:
+            stopped = line(text(language, "cut_stopped"))
+            edit = page.result.edit
+            return self._buttons(False) | {
+                edit.style_line: stopped,
+                edit.fix_line: stopped,
+            }
         return (
             empty(page.result)
-            | _running(page, False)
+            | self._buttons(False)
             | {page.status: view.say(language, "plain", "stopped")}
         )
 
     def failed(self, request: gr.Request) -> Update:
         """The queue refused the question, or the server failed around the run."""
-        language, page = _language(request), self._page
+        language, page = language_asked(request), self._page
         phase = self._session(request).phase
         if phase == "stopped":
             return {page.status: gr.skip()}
         message = text(language, "refused" if phase == "waiting" else "unexpected")
-        return _running(page, False) | {page.status: view.problem(language, message)}
+        return self._buttons(False) | {page.status: view.problem(language, message)}
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
@@ -260,7 +284,7 @@ class Handlers:
         job.start()
         return job
 
-    def _ended(self, job: Job[Outcome], language: Language) -> Update:
+    def _ended(self, job: Job[Outcome], session: Session, language: Language) -> Update:
         page = self._page
         try:
             outcome = job.result()
@@ -272,15 +296,18 @@ class Handlers:
             logger.error("A question failed.", exc_info=error)
             message = text(language, "unexpected")
             return {page.status: view.problem(language, message)}
-        return self._show(outcome, job.elapsed_seconds, language)
+        session.result = replace(outcome, elapsed_seconds=job.elapsed_seconds)
+        return self._show(session.result, language)
 
-    def _show(self, outcome: Outcome, elapsed: float, language: Language) -> Update:
-        page, answer = self._page, outcome.answer
-        file = answer.video.path.name
-        about = view.about(language, outcome.question, file, elapsed)
+    def _show(self, outcome: Outcome, language: Language) -> Update:
+        page = self._page
         return shown(page.result, outcome, language) | {
-            page.status: _card(outcome, language, about)
+            page.status: card(outcome, language)
         }
+
+    def _buttons(self, running: bool) -> Update:
+        page = self._page
+        return buttons(page.run, page.stop, running)
 
     def _session(self, request: gr.Request) -> Session:
         return self.sessions.get(request.session_hash or "")
@@ -294,13 +321,6 @@ class Handlers:
         return path
 
 
-async def _finish(job: Job[Outcome]) -> None:
-    """End a job. Runs too when Gradio cancels the event or the tab goes away."""
-    job.cancel()
-    if not await asyncio.to_thread(job.join, STOP_SECONDS):
-        logger.warning("A stopped question is still running.")
-
-
 def device_name(device: object) -> str:
     """``"CPU"`` or ``"CUDA:0"``."""
     return str(device).upper()
@@ -309,25 +329,3 @@ def device_name(device: object) -> str:
 def dtype_name(dtype: object) -> str:
     """``"float16"`` rather than ``"torch.float16"``."""
     return str(dtype).removeprefix("torch.")
-
-
-def _language(request: gr.Request) -> Language:
-    return language_of(request.headers.get("accept-language"))
-
-
-def _running(page: Widgets, running: bool) -> Update:
-    return {
-        page.run: gr.update(interactive=not running),
-        page.stop: gr.update(interactive=running),
-    }
-
-
-def _card(outcome: Outcome, language: Language, about: str) -> str:
-    """The card over an answer."""
-    answer = outcome.answer
-    if isinstance(answer, Description):
-        if not answer.text.strip():
-            return view.wordless(language, about)
-        remarks, asked = answer.video.warnings, bool(outcome.question)
-        return view.described(language, about, asked=asked, remarks=remarks)
-    return view.found(language, answer, about)

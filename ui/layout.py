@@ -32,6 +32,18 @@ _SHOW_ANSWER = """() => {
   document.querySelector("#sc-status")?.scrollIntoView({block});
 }"""
 
+# A form that says what is wrong stays in view; a new clip comes into it.
+_SHOW_CLIP = """() => {
+  const lines = "#sc-style-line [role=alert], #sc-fix-line [role=alert]";
+  const wrong = document.querySelector(lines);
+  if (!wrong) document.querySelector("#sc-clip")?.scrollIntoView({block: "nearest"});
+}"""
+
+# Without a time the picture is the one where the timeline is.
+_AT_TIMELINE = """(moment) =>
+  moment.trim() || document.querySelector(".sc-scrub")?.value || "0"
+"""
+
 
 def build_app(
     chat: Chat, sessions: Sessions, *, examples_folder: Path | None = None
@@ -192,7 +204,39 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
     )
     running.success(None, js=_SHOW_ANSWER, api_visibility="private")
     running.failure(handlers.failed, None, page.results, **quick)
-    page.stop.click(handlers.stop, None, page.results, cancels=[running], **quick)
+    cutting = _connect_editing(handlers, page, quick)
+    page.stop.click(
+        handlers.stop, None, page.results, cancels=[running, *cutting], **quick
+    )
+
+
+def _connect_editing(
+    handlers: Handlers, page: Widgets, quick: dict[str, Any]
+) -> list[Any]:
+    """Wire the forms under an answer; returns the events that Stop ends."""
+    editing, edit = handlers.editing(), page.result.edit
+    looks = [edit.look.click, edit.moment.submit]
+    changed = [edit.moment, edit.picture, *edit.sides, edit.fix_line]
+    gr.on(looks, editing.look, edit.moment, changed, js=_AT_TIMELINE, **quick)
+    cutting = []
+    for button, handler, inputs in (
+        (edit.cut, editing.cut, edit.style),
+        (edit.fix, editing.fix, edit.style | edit.correction),
+        (edit.restore, editing.restore, edit.style),
+    ):
+        event = button.click(
+            handler,
+            inputs,
+            page.results,
+            # Needs no model, so it does not wait for one.
+            concurrency_id="cut",
+            concurrency_limit=2,
+            api_visibility="private",
+            show_progress="hidden",
+        )
+        event.success(None, js=_SHOW_CLIP, api_visibility="private")
+        cutting.append(event)
+    return cutting
 
 
 def _publish(handlers: Handlers, page: Widgets) -> None:

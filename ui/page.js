@@ -1,4 +1,4 @@
-/* Two things that Gradio's page does not do by itself. Everything is delegated: what the
+/* Three things that Gradio's page does not do by itself. Everything is delegated: what the
    server writes anew needs no listeners of its own.
 
    Let every kind of video file in, and stay calm about those that can't be previewed.
@@ -8,7 +8,10 @@
    before Gradio looks.
 
    Take the players to a moment: [data-seek] holds seconds on the video's own clock, and
-   the timeline says which of them the clip shows. */
+   the timeline says which of them the clip shows.
+
+   Help to fill in the form for corrections: handles write times into its fields, and a
+   box that is drawn on a picture is written into its sides. */
 () => {
   const endings = [
     ".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".f4v", ".flv", ".gif", ".h264",
@@ -109,5 +112,84 @@
     } else if (event.target === player("sc-clip") && !event.target.paused) {
       show((clipSpan()?.[0] ?? 0) + event.target.currentTime);
     }
+  });
+
+  const fieldOf = (id) => document.querySelector(`#${id} input, #${id} textarea`);
+  const write = (id, value) => {
+    const field = fieldOf(id);
+    if (!field) return;
+    field.value = value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const longClock = (seconds) => {
+    const thousandths = Math.round(seconds * 1000);
+    const whole = Math.floor(thousandths / 1000);
+    const [minutes, rest] = [Math.floor(whole / 60) % 60, whole % 60];
+    const two = (part) => String(part).padStart(2, "0");
+    const hours = Math.floor(whole / 3600);
+    const dot = String(thousandths % 1000).padStart(3, "0");
+    return `${hours}:${two(minutes)}:${two(rest)}.${dot}`;
+  };
+  document.addEventListener("input", (event) => {
+    if (!(event.target instanceof Element) || !event.target.matches(".sc-handle")) return;
+    const time = longClock(Number(event.target.value));
+    event.target.setAttribute("aria-valuetext", time);
+    write(event.target.dataset.writes, time);
+    seek(Number(event.target.value));
+  });
+
+  const sides = ["x1", "y1", "x2", "y2"].map((name) => `sc-fix-${name}`);
+  const showBox = (canvas, [x1, y1, x2, y2]) => {
+    const { width, height } = canvas.dataset;
+    const share = (value, of) => `${(100 * value) / of}%`;
+    Object.assign(canvas.querySelector(".sc-rect").style, {
+      display: "block",
+      left: share(x1, width),
+      top: share(y1, height),
+      width: share(x2 - x1, width),
+      height: share(y2 - y1, height),
+    });
+  };
+  // Where on the video's picture a pointer is, in pixels, never outside.
+  const placeOn = (canvas, event) => {
+    const frame = canvas.getBoundingClientRect();
+    const on = (share, size) => Math.min(Math.max(share, 0), 1) * Number(size);
+    return [
+      on((event.clientX - frame.left) / frame.width, canvas.dataset.width),
+      on((event.clientY - frame.top) / frame.height, canvas.dataset.height),
+    ];
+  };
+  let drawing = null;
+  document.addEventListener("pointerdown", (event) => {
+    const canvas = event.target instanceof Element && event.target.closest(".sc-canvas");
+    if (!canvas || event.button !== 0) return;
+    event.preventDefault();
+    drawing = { canvas, from: placeOn(canvas, event) };
+  });
+  document.addEventListener("pointermove", (event) => {
+    if (!drawing) return;
+    const [x, y] = placeOn(drawing.canvas, event);
+    const [fromX, fromY] = drawing.from;
+    drawing.box = [
+      Math.min(x, fromX),
+      Math.min(y, fromY),
+      Math.max(x, fromX),
+      Math.max(y, fromY),
+    ];
+    showBox(drawing.canvas, drawing.box);
+  });
+  const endDrawing = () => {
+    const box = drawing?.box;
+    drawing = null;
+    box?.forEach((value, side) => write(sides[side], value.toFixed(1)));
+  };
+  document.addEventListener("pointerup", endDrawing);
+  document.addEventListener("pointercancel", endDrawing);
+  document.addEventListener("input", (event) => {
+    const canvas = document.querySelector(".sc-canvas");
+    const own = sides.some((id) => event.target === fieldOf(id));
+    if (!canvas || drawing || !own) return;
+    const box = sides.map((id) => parseFloat(fieldOf(id)?.value));
+    if (box.every(Number.isFinite)) showBox(canvas, box);
   });
 }

@@ -5,21 +5,26 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
 from render.boxes import DEFAULT_STYLE, BoxStyle
+from render.scene import scaled_size
 from render.timeline import key_frames, save_picture
 from stablechat.errors import StableChatError
-from stablechat.types import Grounding, TimeSpan
-from stablechat.video import sample_frames
+from stablechat.types import Grounding, TimeSpan, VideoInfo
+from stablechat.video import frames_at, sample_frames
 
 logger = logging.getLogger(__name__)
 
 #: Key frames of one answer.
 KEY_FRAMES = 6
+
+#: Side of a picture to draw on.
+_LOOK_PIXELS = 960
 
 #: Twice the size on the page, for screens with small pixels.
 _KEY_FRAME_PIXELS = 240
@@ -81,3 +86,23 @@ def write_key_frames(
         save_picture(path, frame.picture)
         files.append(FrameFile(frame.time_seconds, path))
     return tuple(files)
+
+
+def write_picture(video: VideoInfo, time_seconds: float, folder: Path) -> FrameFile:
+    """Write the picture of one moment, without a box.
+
+    Args:
+        video: It is read.
+        time_seconds: The moment.
+        folder: Where to; it exists.
+
+    Raises:
+        RenderError: It can't be written.
+        VideoError: The video can no longer be read.
+    """
+    size = scaled_size(video, _LOOK_PIXELS)
+    [picture] = frames_at(video, [time_seconds], size=size).frames
+    # A new name each time: browsers keep pictures by their address.
+    path = folder / f"look_{secrets.token_hex(4)}.jpg"
+    save_picture(path, picture)
+    return FrameFile(time_seconds, path)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from render.clipper import cut_clip
+from render.encoding import DEFAULT_OPTIONS, ClipOptions
 from render.exports import (
     description_to_dict,
     grounding_to_dict,
@@ -101,6 +102,8 @@ class Outcome:
         question: What was typed; empty for a plain description.
         key_frames: Pictures of the answer, when something was found.
         frames: The first pictures during the answer, with their boxes.
+        options: How the clip was cut and drawn.
+        elapsed_seconds: How long the answer took.
     """
 
     answer: Grounding | Description
@@ -111,6 +114,8 @@ class Outcome:
     question: str = ""
     key_frames: tuple[FrameFile, ...] = ()
     frames: tuple[AnswerFrame, ...] = ()
+    options: ClipOptions = DEFAULT_OPTIONS
+    elapsed_seconds: float = 0.0
 
 
 @dataclass
@@ -141,7 +146,31 @@ class Pipeline:
             raise CancelledError("Stopped.")
         if isinstance(answer, Description):
             return _write_description(ask, answer, folder)
-        return _write_grounding(ask, answer, folder, job)
+        return _write_grounding(answer, DEFAULT_OPTIONS, folder, job)
+
+    def redraw(
+        self,
+        outcome: Outcome,
+        answer: Grounding,
+        options: ClipOptions,
+        folder: Path,
+        job: Job[Outcome],
+    ) -> Outcome:
+        """Draw and cut an answer again, without the model; called in the job's thread.
+
+        Args:
+            outcome: What there was.
+            answer: The same answer, or a corrected one.
+            options: How to cut and draw.
+            folder: Where files go, this one's own.
+            job: Gets the progress and says when to stop.
+
+        Raises:
+            StableChatError: With one plain line.
+            CancelledError: Stop was pressed.
+        """
+        made = _write_grounding(answer, options, folder, job)
+        return replace(made, elapsed_seconds=outcome.elapsed_seconds)
 
     def _answer(self, ask: Ask, job: Job[Outcome]) -> Grounding | Description:
         # The queue already lets one question through at a time. The lock is for a
@@ -169,36 +198,38 @@ class Pipeline:
 
 
 def _write_grounding(
-    ask: Ask, grounding: Grounding, folder: Path, job: Job[Outcome]
+    answer: Grounding, options: ClipOptions, folder: Path, job: Job[Outcome]
 ) -> Outcome:
-    stem = safe_stem(ask.video.name)
+    stem = safe_stem(answer.video.path.name)
     clip: Clip | None = None
     key_frames: tuple[FrameFile, ...] = ()
     frames: tuple[AnswerFrame, ...] = ()
-    if shown_span(grounding) is not None:
+    if shown_span(answer) is not None:
         job.report("draw", 0.0)
         clip = cut_clip(
-            grounding,
+            answer,
             folder / f"{stem}_clip.mp4",
+            options=options,
             on_progress=lambda fraction: job.report("draw", fraction),
             cancelled=job.cancelled,
         )
-        key_frames = write_key_frames(grounding, folder)
+        key_frames = write_key_frames(answer, folder, options.style)
         # One more than are listed, so that the list can say that there are more.
-        timeline = read_timeline(grounding.video.path)
-        frames = tuple(answer_frames(grounding, timeline, MAX_LISTED_FRAMES + 1))
+        timeline = read_timeline(answer.video.path)
+        frames = tuple(answer_frames(answer, timeline, MAX_LISTED_FRAMES + 1))
     files = {"clip": clip.path} if clip else {}
-    data = without_folders(grounding_to_dict(grounding, files=files))
+    data = without_folders(grounding_to_dict(answer, files=files))
     json_path = folder / f"{stem}_grounding.json"
     write_json(json_path, data)
     return Outcome(
-        grounding,
+        answer,
         clip,
         data,
         json_path,
-        question=ask.question,
+        question=answer.query,
         key_frames=key_frames,
         frames=frames,
+        options=options,
     )
 
 

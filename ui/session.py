@@ -7,6 +7,7 @@ copy. ::
     stablechat-PID-xxxx/            mode 0700, removed at exit
         <hash>/kitchen.mp4          uploads; Gradio removes them by age
         sessions/<token>/<n>/       one run of one tab
+        sessions/<token>/<n>/<m>/   its clip, cut again
 """
 
 from __future__ import annotations
@@ -22,9 +23,13 @@ import threading
 import time
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ui.jobs import Job
+
+if TYPE_CHECKING:
+    # Not at run time: this module is imported before Gradio is.
+    from ui.pipeline import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -59,17 +64,31 @@ _PREFIX = "stablechat-"
 
 #: Where a tab's question is. Gradio reports a question that was stopped while it
 #: waited like one that was refused; this tells them apart.
-Phase = Literal["idle", "waiting", "running", "stopped"]
+Phase = Literal["idle", "waiting", "running", "cutting", "stopped"]
 
 
 class Session:
-    """One tab's folder and its running job."""
+    """One tab's folder, its running job and its last answer.
+
+    Attributes:
+        folder: Of all its runs.
+        touched: When it was last used.
+        job: The last one.
+        phase: Where its question is.
+        result: The answer that the page shows.
+        looked_seconds: The moment whose picture was shown to correct its box.
+        revision: The folder that the last files were written to.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.touched = time.monotonic()
         self.job: Job[Any] | None = None
         self.phase: Phase = "idle"
+        self.result: Outcome | None = None
+        self.looked_seconds: float | None = None
+        self.revision = folder
+        self._revisions: list[Path] = []
         self._numbers = itertools.count(1)
 
     @property
@@ -86,6 +105,20 @@ class Session:
         shutil.rmtree(stale, ignore_errors=True)
         folder = self.folder / str(number)
         folder.mkdir(parents=True, mode=0o700)
+        self.result, self.looked_seconds = None, None
+        self.revision, self._revisions = folder, []
+        return folder
+
+    def new_revision(self) -> Path:
+        """An empty folder inside the run's, for its clip cut again; old ones go."""
+        self.touched = time.monotonic()
+        # The last one is still looked at until the new one is there.
+        for stale in self._revisions[:-1]:
+            shutil.rmtree(stale, ignore_errors=True)
+        run = self.revision.parent if self._revisions else self.revision
+        folder = Path(tempfile.mkdtemp(prefix="again-", dir=run))
+        self._revisions = [*self._revisions[-1:], folder]
+        self.revision = folder
         return folder
 
     def close(self) -> None:

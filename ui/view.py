@@ -8,7 +8,7 @@ from typing import Literal
 
 from stablechat.grounding import shown_span
 from stablechat.times import format_time
-from stablechat.types import Grounding, VideoInfo
+from stablechat.types import Grounding, TimeSpan, VideoInfo
 from ui.i18n import Language, text
 from ui.jobs import Progress
 from ui.pipeline import Mode
@@ -199,12 +199,9 @@ def found(language: Language, answer: Grounding, about: str = "") -> str:
     span = shown_span(answer)
     if span is None:
         return not_found(language, remarks(answer), about)
-    title = text(
-        language,
-        "found_title",
-        start=format_time(span.start_seconds),
-        end=format_time(span.end_seconds),
-    )
+    if answer.original is not None:
+        return _corrected(language, span, answer.original, about)
+    title = text(language, "found_title", **_times(span))
     body = []
     if answer.tube is None:
         body.append(text(language, "found_no_box"))
@@ -212,6 +209,23 @@ def found(language: Language, answer: Grounding, about: str = "") -> str:
         body.append(text(language, "found_no_time"))
     notes = [r for r in remarks(answer) if r != NO_BOX_ISSUE or answer.tube]
     return card("good", title, *body, about=about, extra=_notes(language, notes))
+
+
+def _corrected(
+    language: Language, span: TimeSpan, original: Grounding, about: str
+) -> str:
+    """The card of an answer that a person corrected: theirs, then the model's."""
+    title = text(language, "corrected_title", **_times(span))
+    own = shown_span(original)
+    body = text(language, "corrected_body", **_times(own)) if own else ""
+    return card("good", title, *([body] if body else []), about=about)
+
+
+def _times(span: TimeSpan) -> dict[str, str]:
+    return {
+        "start": format_time(span.start_seconds),
+        "end": format_time(span.end_seconds),
+    }
 
 
 def remarks(answer: Grounding) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from browser_support import Server, ask, open_page, upload, wait_for_answer
 from fake_chat import SPAN_SECONDS
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -78,6 +80,29 @@ def test_the_line_follows_the_player(
     page.wait_for_function(
         f"document.querySelector('.sc-scrub').value > {SPAN_SECONDS[0] + 0.2}"
     )
+
+
+@pytest.mark.parametrize("colors", ["light", "dark"])
+def test_everything_can_be_read_and_used_by_all(
+    fake_server: Server, browser: Browser, clip: Path, colors: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(color_scheme=colors, reduced_motion="reduce")
+    context.set_default_timeout(15_000)
+    page = answered(context, fake_server, clip, candidates=3)
+    for panel in (
+        "Change the clip",
+        "Correct by hand",
+        "Boxes, picture by picture",
+        "Model's own text, and what was read",
+    ):
+        page.get_by_role("button", name=panel).click()
+    page.locator("#sc-look-button").click()
+    expect(page.locator(".sc-canvas")).to_be_visible()
+    page.wait_for_timeout(500)  # Folding out fades in.
+    found = Axe().run(page).response["violations"]
+    serious = {each["id"]: [node["html"] for node in each["nodes"]] for each in found}
+    assert serious == {}
+    context.close()
 
 
 def test_candidates_are_ranked_and_can_be_looked_at(

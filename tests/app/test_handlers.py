@@ -20,6 +20,7 @@ from stablechat.video import probe
 from ui.handlers import Handlers, Widgets
 from ui.i18n import label
 from ui.pipeline import Ask, Pipeline
+from ui.results.edit_widgets import EditWidgets
 from ui.results.widgets import ResultWidgets
 from ui.session import Sessions
 
@@ -32,7 +33,9 @@ class Page:
         self.sessions = sessions
         self.handlers = Handlers(Pipeline(chat), sessions)
         names = {name: name for name in Widgets.__dataclass_fields__}
-        result = ResultWidgets(**{n: n for n in ResultWidgets.__dataclass_fields__})  # type: ignore[arg-type]
+        edit = EditWidgets(**{n: n for n in EditWidgets.__dataclass_fields__})  # type: ignore[arg-type]
+        shown = {n: n for n in ResultWidgets.__dataclass_fields__}
+        result = ResultWidgets(**{**shown, "edit": edit})  # type: ignore[arg-type]
         self.handlers.widgets = Widgets(**{**names, "result": result})  # type: ignore[arg-type]
 
     def upload(self, clip: Path) -> str:

@@ -26,6 +26,8 @@ COMPOSED = (
         for card in ("waiting", "not_found", "stopped")
         for part in ("title", "body")
     }
+    | {f"box_{kind}" for kind in ("corners", "frame", "none")}
+    | {f"fix_{field}" for field in ("start", "end", "moment")}
     | {f"ended_{reason}" for reason in ("stop", "length", "cancelled")}
     # The library's own sentences; tests/app/test_remarks.py looks for them.
     | {key for key in TABLES["en"] if key.startswith("issue_")}

@@ -162,3 +162,21 @@ def test_a_proxy_is_not_asked_for_our_own_page(
         hosts = environ[name].split(",")
         assert {"127.0.0.1", "localhost", "::1"} <= set(hosts)
     assert set(given.values()) <= set(environ["NO_PROXY"].split(","))
+
+
+def test_a_clip_cut_again_has_a_folder_of_its_own_and_old_ones_go(
+    sessions: Sessions,
+) -> None:
+    session = sessions.get("a")
+    run = session.new_run()
+    (run / "clip.mp4").touch()
+    made = [session.new_revision() for _ in range(4)]
+    assert len(set(made)) == 4 and all(folder.parent == run for folder in made)
+    # The last one is still looked at until the new one is there.
+    assert [folder.exists() for folder in made] == [False, False, True, True]
+    assert (run / "clip.mp4").exists()
+    assert session.revision == made[-1]
+    session.looked_seconds = 1.0
+    again = session.new_run()
+    assert session.revision == again and session.looked_seconds is None
+    assert session.new_revision().parent == again

@@ -9,13 +9,16 @@ from stablechat.times import format_time
 from stablechat.types import Grounding, TimeSpan
 from ui.i18n import Language, text
 
+BY_HAND = 0
+
 
 @dataclass(frozen=True)
 class Moment:
     """One stretch of time.
 
     Attributes:
-        rank: 1 for the answer, 2 for the best of its alternatives, and so on.
+        rank: 1 for the model's answer, 2 for the best of its alternatives, and so on;
+            :data:`BY_HAND` for what a person made of it.
         span: When.
         confidence: 0..1, or None.
     """
@@ -26,8 +29,14 @@ class Moment:
 
 
 def moments_of(answer: Grounding) -> list[Moment]:
-    """An answer's own time and those of its alternatives, the best first."""
-    ranked = enumerate((answer, *answer.alternatives), 1)
+    """An answer's own time and those of its alternatives, the best first.
+
+    Before these stands what a person corrected.
+    """
+    said, ranked = answer.original or answer, []
+    if answer.original is not None:
+        ranked.append((BY_HAND, answer))
+    ranked += enumerate((said, *said.alternatives), 1)
     return [
         Moment(rank, span, each.confidence)
         for rank, each in ranked
@@ -35,11 +44,18 @@ def moments_of(answer: Grounding) -> list[Moment]:
     ]
 
 
+def rank_text(language: Language, moment: Moment) -> str:
+    """A moment's place in a list: its rank, or that it was made by hand."""
+    if moment.rank == BY_HAND:
+        return text(language, "by_hand")
+    return str(moment.rank)
+
+
 def moment_title(language: Language, moment: Moment) -> str:
     """A moment in words: ``"Answer 1: 0:02.133 to 0:05.400"``."""
     title = text(
         language,
-        "moment_title",
+        "hand_title" if moment.rank == BY_HAND else "moment_title",
         rank=moment.rank,
         start=format_time(moment.span.start_seconds),
         end=format_time(moment.span.end_seconds),

@@ -7,17 +7,35 @@ from typing import Any
 
 import gradio as gr
 
+from stablechat.grounding import shown_span
+from stablechat.times import format_time
 from stablechat.types import Description, Grounding
+from ui import view
 from ui.i18n import Language
 from ui.pipeline import Outcome
+from ui.results.correcting import trimmer
+from ui.results.edit_widgets import EditWidgets
+from ui.results.form import StyleForm
 from ui.results.keyframes import strip
 from ui.results.moments import moments_of
 from ui.results.parsed import parsed
 from ui.results.tables import boxes_table, moments_table
 from ui.results.timeline import timeline
 from ui.results.widgets import ResultWidgets
+from ui.running import Update
 
-Update = dict[Any, Any]
+
+def card(outcome: Outcome, language: Language) -> str:
+    """The card over an answer."""
+    answer = outcome.answer
+    file = answer.video.path.name
+    about = view.about(language, outcome.question, file, outcome.elapsed_seconds)
+    if isinstance(answer, Grounding):
+        return view.found(language, answer, about)
+    if not answer.text.strip():
+        return view.wordless(language, about)
+    remarks, asked = answer.video.warnings, bool(outcome.question)
+    return view.described(language, about, asked=asked, remarks=remarks)
 
 
 def empty(page: ResultWidgets) -> Update:
@@ -27,7 +45,22 @@ def empty(page: ResultWidgets) -> Update:
         for widget in page.hidden_when_empty
     }
     folded = {widget: gr.update(visible=False) for widget in page.panels}
-    return hidden | folded | {page.raw: ""}
+    return hidden | folded | {page.raw: ""} | _closed(page.edit)
+
+
+def _closed(page: EditWidgets) -> Update:
+    """Take the forms away."""
+    return {
+        page.style_panel: gr.update(visible=False, open=False),
+        page.fix_panel: gr.update(visible=False, open=False),
+        page.style_line: "",
+        page.fix_line: "",
+        **_no_picture(page),
+    }
+
+
+def _no_picture(page: EditWidgets) -> Update:
+    return {page.moment: "", page.picture: "", **dict.fromkeys(page.sides)}
 
 
 def shown(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
@@ -70,10 +103,37 @@ def _grounding(
         page.key_frames: _html(strip(language, outcome.key_frames)),
         page.download_clip: _file(clip.path),
     }
+    update |= _editing(page.edit, answer, outcome, language)
     if answer.tube is not None:
         update[page.boxes_panel] = gr.update(visible=True)
         update[page.boxes] = boxes_table(language, outcome.frames)
     return update
+
+
+def _editing(
+    page: EditWidgets, answer: Grounding, outcome: Outcome, language: Language
+) -> Update:
+    """The forms, filled in with what the answer says."""
+    span = shown_span(answer)
+    if span is None:
+        return {}
+    form = StyleForm.of(outcome.options, answer.query)
+    return {
+        page.style_panel: gr.update(visible=True),
+        page.pad_before: form.pad_before_seconds,
+        page.pad_after: form.pad_after_seconds,
+        page.label: form.label,
+        page.box: form.box,
+        page.color: form.color,
+        page.line_scale: form.line_scale,
+        page.trail: form.trail_seconds,
+        page.fix_panel: gr.update(visible=True),
+        page.trim: trimmer(language, answer, span),
+        page.start: format_time(span.start_seconds, hours=True),
+        page.end: format_time(span.end_seconds, hours=True),
+        page.restore: gr.update(interactive=answer.original is not None),
+        **_no_picture(page),
+    }
 
 
 def _html(value: str) -> Any:

@@ -10,7 +10,7 @@ from stablechat.times import format_time
 from ui.i18n import Language, text
 from ui.pipeline import MAX_LISTED_FRAMES
 from ui.results.links import seek_button
-from ui.results.moments import Moment, moment_title
+from ui.results.moments import Moment, moment_title, rank_text
 
 
 def moments_table(language: Language, moments: Sequence[Moment]) -> str:
@@ -48,7 +48,9 @@ def _moment_row(language: Language, moment: Moment, several: bool, scored: bool)
     if scored:
         known = moment.confidence is not None
         cells.append(f"{moment.confidence:.0%}" if known else "–")  # noqa: RUF001
-    rank = f'<th scope="row">{moment.rank}</th>' if several else ""
+    rank = ""
+    if several:
+        rank = f'<th scope="row">{escape(rank_text(language, moment))}</th>'
     return rank + "".join(f"<td>{cell}</td>" for cell in cells)
 
 

@@ -10,7 +10,7 @@ from render.timeline import round_moments
 from stablechat.types import TimeSpan
 from ui.i18n import Language, text
 from ui.results.links import seek_button
-from ui.results.moments import Moment, moment_title
+from ui.results.moments import Moment, moment_title, rank_text
 
 #: Candidates that get a lane of their own; the table lists all.
 MAX_LANES = 5
@@ -61,7 +61,10 @@ def _lanes(
     """A lane for each of several candidates; one alone is on the line already."""
     if len(moments) < 2:
         return ""
-    lanes = (_lane(language, each, duration_seconds) for each in moments[:MAX_LANES])
+    lanes = (
+        _lane(language, moment, duration_seconds, place == 0)
+        for place, moment in enumerate(moments[:MAX_LANES])
+    )
     return f'<div class="sc-lanes">{"".join(lanes)}</div>'
 
 
@@ -73,11 +76,13 @@ def _marked(moments: Sequence[Moment], duration_seconds: float) -> str:
     )
 
 
-def _lane(language: Language, moment: Moment, duration_seconds: float) -> str:
-    css = "sc-first" if moment.rank == 1 else ""
+def _lane(
+    language: Language, moment: Moment, duration_seconds: float, first: bool
+) -> str:
+    css = "sc-first" if first else ""
     button = seek_button(
         moment.span.start_seconds,
-        f"<span>{moment.rank}</span>",
+        f"<span>{escape(rank_text(language, moment))}</span>",
         name=moment_title(language, moment),
         css=css,
     )

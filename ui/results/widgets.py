@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ui.i18n import label
+from ui.results.edit_widgets import EditWidgets, place_editing
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class ResultWidgets:
     download_json: gr.DownloadButton
     download_text: gr.DownloadButton
     key_frames: gr.HTML
+    edit: EditWidgets
     boxes_panel: gr.Accordion
     boxes: gr.HTML
     raw_panel: gr.Accordion
@@ -32,7 +34,8 @@ class ResultWidgets:
     @property
     def all(self) -> list[Any]:
         """Every one of them."""
-        return [getattr(self, field.name) for field in fields(self)]
+        own = [field.name for field in fields(self) if field.name != "edit"]
+        return [*(getattr(self, name) for name in own), *self.edit.all]
 
     @property
     def hidden_when_empty(self) -> list[Any]:
@@ -58,11 +61,13 @@ def place_results() -> ResultWidgets:
     """Place the controls; all hidden until there is an answer."""
     shown = {**_place_answer(), **_place_downloads()}
     key_frames = gr.HTML("", visible=False, padding=False, elem_id="sc-frames")
+    edit = place_editing()
     with gr.Accordion(label("boxes_panel"), open=False, visible=False) as boxes_panel:
         boxes = gr.HTML("", padding=False, elem_id="sc-boxes")
     said = _place_text()
     return ResultWidgets(
         key_frames=key_frames,
+        edit=edit,
         boxes_panel=boxes_panel,
         boxes=boxes,
         **shown,

@@ -1,0 +1,185 @@
+"""Cutting again and correcting without a browser: a real video, a fake model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fake_chat import SPAN_SECONDS, FakeChat
+
+from stablechat.video import probe
+from ui.jobs import Job
+from ui.pipeline import Ask, Outcome, Pipeline
+from ui.results.edit_widgets import EditWidgets
+from ui.results.editing import Editing
+from ui.results.form import StyleForm
+from ui.session import Sessions
+
+REQUEST: Any = SimpleNamespace(session_hash="a", headers={"accept-language": "en"})
+PAGE = EditWidgets(**{name: name for name in EditWidgets.__dataclass_fields__})  # type: ignore[arg-type]
+
+
+class Tab:
+    """A tab whose question was answered."""
+
+    def __init__(self, sessions: Sessions, clip: Path) -> None:
+        self.session = sessions.get("a")
+        self.chat = FakeChat()
+        pipeline = Pipeline(self.chat)
+        self.editing = Editing(pipeline, sessions, PAGE, self._show, self._buttons)
+        self.shown: list[Outcome] = []
+        video = Path(shutil.copy(clip, sessions.root))
+        job: Job[Outcome] = Job(
+            lambda job: pipeline.run(Ask(video, "star", "ground"), folder, job)
+        )
+        folder = self.session.new_run()
+        job.start()
+        job.join(30)
+        self.session.result = job.result()
+
+    def _show(self, outcome: Outcome, language: str) -> dict[Any, Any]:
+        self.shown.append(outcome)
+        return {}
+
+    def _buttons(self, running: bool) -> dict[Any, Any]:
+        return {"run": not running}
+
+    def press(self, what: str, **changed: Any) -> list[dict[str, Any]]:
+        assert self.session.result is not None
+        form = StyleForm.of(self.session.result.options, "star")
+        values: dict[str, Any] = {
+            **{"pad_before": form.pad_before_seconds, "pad_after": 0},
+            **{"label": form.label, "box": form.box, "color": form.color},
+            **{"line_scale": form.line_scale, "trail": form.trail_seconds},
+            **{"start": "", "end": "", "moment": ""},
+            **dict.fromkeys(("x1", "y1", "x2", "y2")),
+            **changed,
+        }
+
+        async def collect() -> list[dict[str, Any]]:
+            handler = getattr(self.editing, what)
+            return [update async for update in handler(values, REQUEST)]
+
+        return asyncio.run(collect())
+
+    @property
+    def result(self) -> Outcome:
+        assert self.session.result is not None
+        return self.session.result
+
+
+@pytest.fixture
+def tab(sessions: Sessions, clip: Path) -> Tab:
+    return Tab(sessions, clip)
+
+
+def span_of(outcome: Outcome) -> tuple[float, float]:
+    span = outcome.answer.span  # type: ignore[union-attr]
+    return span.start_seconds, span.end_seconds
+
+
+def test_a_clip_is_cut_again_as_it_was_chosen_and_the_model_is_not_asked(
+    tab: Tab,
+) -> None:
+    before = tab.result.clip
+    updates = tab.press("cut", pad_before=0.5, trail=1.0, label="", box="frame")
+    assert "Done" in updates[-1]["style_line"] and updates[-1]["run"]
+    made = tab.result.clip
+    assert before is not None and made is not None
+    assert made.path != before.path and made.path.name == before.path.name
+    assert probe(made.path).duration_seconds == pytest.approx(1.75, abs=0.1)
+    options = tab.result.options
+    assert (options.trail_seconds, options.label) == (1.0, False)
+    assert not options.style.corners
+    assert tab.chat.asked == ["star"]
+    assert tab.shown == [tab.result]
+
+
+def test_corrections_add_up_and_are_taken_back(tab: Tab) -> None:
+    tab.press("fix", start="0.5")
+    tab.editing.look("1.5", REQUEST)
+    tab.press("fix", moment="1.5", x1=10, y1=20, x2=60, y2=80)
+    answer: Any = tab.result.answer
+    assert span_of(tab.result) == (0.5, SPAN_SECONDS[1])
+    assert answer.tube.at(1.5) == pytest.approx([10, 20, 60, 80])
+    data = json.loads(tab.result.json_path.read_text("utf-8"))
+    assert data["corrected_by_hand"] is True
+    tab.press("restore")
+    assert span_of(tab.result) == SPAN_SECONDS
+    assert "corrected_by_hand" not in tab.result.data
+
+
+def test_a_correction_keeps_the_look_of_the_clip(tab: Tab) -> None:
+    tab.press("cut", color="#ff0000", trail=2.0)
+    tab.press("fix", end="2.5")
+    assert tab.result.options.style.color_rgb == (255, 0, 0)
+    assert tab.result.options.trail_seconds == 2.0
+
+
+def test_a_look_gives_the_box_of_a_moment(tab: Tab) -> None:
+    update = tab.editing.look("1.0", REQUEST)
+    assert (update["x1"], update["y1"]) == (176.0, 54.0)
+    assert "sc-canvas" in update["picture"]
+    assert update["moment"] == "0:00:01.000"
+    assert list(tab.session.folder.rglob("look_*.jpg"))
+    outside = tab.editing.look("0.2", REQUEST)
+    assert outside["x1"] is None and "display:none" in outside["picture"]
+    late = tab.editing.look("9:00:00", REQUEST)
+    assert late["moment"] == "0:00:03.000"
+    assert "not a time" in tab.editing.look("soon", REQUEST)["fix_line"]
+
+
+def test_a_box_is_not_put_on_another_picture_than_the_one_shown(tab: Tab) -> None:
+    box = {"x1": 10, "y1": 20, "x2": 60, "y2": 80}
+    [update] = tab.press("fix", moment="1.5", **box)
+    assert 'role="alert"' in update["fix_line"]
+    tab.editing.look("1.5", REQUEST)
+    [update] = tab.press("fix", moment="1.6", **box)
+    assert "Show this picture" in update["fix_line"]
+    assert span_of(tab.result) == SPAN_SECONDS and not tab.shown
+
+
+@pytest.mark.parametrize(
+    ("what", "changed", "said"),
+    [
+        ("fix", {}, "Nothing was corrected"),
+        ("fix", {"end": "x"}, "not a time"),
+        ("cut", {"color": "red"}, "not a colour"),
+        ("cut", {"pad_before": 1e9}, "up to 60"),
+        ("cut", {"line_scale": 1e9}, "line_scale"),
+        ("cut", {"trail": 1e9}, "trail_seconds"),
+    ],
+)
+def test_what_can_not_be_used_is_said_and_nothing_changes(
+    tab: Tab, what: str, changed: dict[str, Any], said: str
+) -> None:
+    before = tab.result
+    [update] = tab.press(what, **changed)
+    [shown] = update.values()
+    assert 'role="alert"' in shown and said in shown
+    assert tab.result is before
+    assert not list(tab.session.folder.rglob("again-*"))
+
+
+def test_a_video_that_is_gone_is_said_and_the_answer_stays(tab: Tab) -> None:
+    tab.result.answer.video.path.unlink()
+    before = tab.result
+    updates = tab.press("cut")
+    assert 'role="alert"' in updates[-1]["style_line"] and updates[-1]["run"]
+    assert tab.result is before
+
+
+def test_without_an_answer_nothing_happens(tab: Tab) -> None:
+    editing = tab.editing
+    tab.session.new_run()
+    assert editing.look("1", REQUEST) == {"fix_line": ""}
+
+    async def press() -> list[Any]:
+        return [update async for update in editing.cut({}, REQUEST)]
+
+    assert asyncio.run(press()) == []

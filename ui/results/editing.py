@@ -1,0 +1,216 @@
+"""What the forms under an answer do: cut it again, correct it, take that back.
+
+The answer is the one that the tab's session holds; the model is not asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from render.encoding import ClipOptions
+from stablechat.errors import CancelledError, InputError, StableChatError
+from stablechat.times import format_time, parse_time
+from stablechat.types import Grounding
+from ui.i18n import Language, text
+from ui.jobs import Job
+from ui.pictures import write_picture
+from ui.pipeline import Outcome, Pipeline
+from ui.results.correcting import canvas, line
+from ui.results.edit_widgets import EditWidgets
+from ui.results.form import CorrectionForm, StyleForm
+from ui.running import POLL_SECONDS, Update, finish, language_asked
+from ui.session import Session, Sessions
+
+logger = logging.getLogger(__name__)
+
+Values = dict[Any, Any]
+Change = Callable[[Grounding], Grounding]
+Show = Callable[[Outcome, Language], Update]
+Buttons = Callable[[bool], Update]
+
+
+@dataclass(frozen=True)
+class Editing:
+    """The event handlers of both forms.
+
+    Attributes:
+        pipeline: Draws and cuts.
+        sessions: Hold each tab's answer and its folder.
+        page: The controls.
+        show: What an answer changes on the page.
+        buttons: What starting and ending a run changes.
+    """
+
+    pipeline: Pipeline
+    sessions: Sessions
+    page: EditWidgets
+    show: Show
+    buttons: Buttons
+
+    async def cut(self, values: Values, request: gr.Request) -> AsyncIterator[Update]:
+        """Draw and cut again, the answer as it is."""
+        page = self.page
+        async for update in self._redraw(values, page.style_line, _same, request):
+            yield update
+
+    async def fix(self, values: Values, request: gr.Request) -> AsyncIterator[Update]:
+        """Correct the answer, then draw and cut again."""
+        page, session = self.page, self._session(request)
+
+        def change(answer: Grounding) -> Grounding:
+            form = self._correction(values, answer, session, language_asked(request))
+            return form.applied_to(answer)
+
+        async for update in self._redraw(values, page.fix_line, change, request):
+            yield update
+
+    async def restore(
+        self, values: Values, request: gr.Request
+    ) -> AsyncIterator[Update]:
+        """Take all corrections back."""
+        page = self.page
+        async for update in self._redraw(values, page.fix_line, _original, request):
+            yield update
+
+    def look(self, moment: str, request: gr.Request) -> Update:
+        """Show the picture of a moment, and the box on it."""
+        page, language = self.page, language_asked(request)
+        session = self._session(request)
+        try:
+            return self._look(moment, session, language)
+        except StableChatError as error:
+            return {page.fix_line: line(str(error), alert=True)}
+
+    def _look(self, moment: str, session: Session, language: Language) -> Update:
+        page, outcome = self.page, session.result
+        if outcome is None or not isinstance(outcome.answer, Grounding):
+            return {page.fix_line: ""}
+        answer = outcome.answer
+        seconds = _moment(moment, answer)
+        frame = write_picture(answer.video, seconds, session.revision)
+        session.looked_seconds = seconds
+        box = None if answer.tube is None else answer.tube.at(seconds)
+        sides = [None] * 4 if box is None else [round(v, 1) for v in box.tolist()]
+        return {
+            page.moment: format_time(seconds, hours=True),
+            page.picture: canvas(language, frame, answer.video, box),
+            page.fix_line: "",
+            **dict(zip(page.sides, sides, strict=True)),
+        }
+
+    def _correction(
+        self, values: Values, answer: Grounding, session: Session, language: Language
+    ) -> CorrectionForm:
+        """What was filled in.
+
+        Raises:
+            InputError: The box is for another picture than the one that is shown.
+        """
+        page, looked = self.page, session.looked_seconds
+        moment = values[page.moment].strip()
+        if moment and looked != _moment(moment, answer):
+            raise InputError(text(language, "fix_look_first"))
+        x1, y1, x2, y2 = (values[side] for side in page.sides)
+        return CorrectionForm(
+            start=values[page.start],
+            end=values[page.end],
+            moment_seconds=looked if moment else None,
+            xyxy=(x1, y1, x2, y2),
+        )
+
+    async def _redraw(
+        self, values: Values, said: gr.HTML, change: Change, request: gr.Request
+    ) -> AsyncIterator[Update]:
+        language, session = language_asked(request), self._session(request)
+        outcome = session.result
+        if session.busy or outcome is None:
+            return
+        try:
+            answer = _changed(outcome, change)
+            options = self._style(values).options()
+        except StableChatError as error:
+            yield {said: line(str(error), alert=True)}
+            return
+        job = self._start(outcome, answer, options, session)
+        try:
+            yield self.buttons(True)
+            while not job.done:
+                percent = f"{job.progress.fraction:.0%}"
+                yield {said: line(text(language, "cutting", percent=percent))}
+                await asyncio.sleep(POLL_SECONDS)
+            yield self._ended(job, said, session, language) | self.buttons(False)
+        finally:
+            await finish(job)
+
+    def _start(
+        self,
+        outcome: Outcome,
+        answer: Grounding,
+        options: ClipOptions,
+        session: Session,
+    ) -> Job[Outcome]:
+        folder = session.new_revision()
+        job: Job[Outcome] = Job(
+            lambda job: self.pipeline.redraw(outcome, answer, options, folder, job)
+        )
+        session.job, session.phase = job, "cutting"
+        job.start()
+        return job
+
+    def _ended(
+        self, job: Job[Outcome], said: gr.HTML, session: Session, language: Language
+    ) -> Update:
+        session.phase = "idle"
+        try:
+            session.result = job.result()
+        except CancelledError:
+            return {said: line(text(language, "cut_stopped"))}
+        except StableChatError as error:
+            return {said: line(str(error), alert=True)}
+        except Exception as error:
+            logger.error("Cutting again failed.", exc_info=error)
+            return {said: line(text(language, "unexpected"), alert=True)}
+        session.looked_seconds = None
+        return self.show(session.result, language) | {
+            said: line(text(language, "cut_done"))
+        }
+
+    def _style(self, values: Values) -> StyleForm:
+        page = self.page
+        return StyleForm(
+            pad_before_seconds=values[page.pad_before],
+            pad_after_seconds=values[page.pad_after],
+            label=values[page.label],
+            box=values[page.box],
+            color=values[page.color],
+            line_scale=values[page.line_scale],
+            trail_seconds=values[page.trail],
+        )
+
+    def _session(self, request: gr.Request) -> Session:
+        return self.sessions.get(request.session_hash or "")
+
+
+def _changed(outcome: Outcome, change: Change) -> Grounding:
+    if not isinstance(outcome.answer, Grounding):
+        raise InputError("A description has no clip.")
+    return change(outcome.answer)
+
+
+def _moment(typed: str, answer: Grounding) -> float:
+    # In whole milliseconds, as the field shows it.
+    return round(min(parse_time(typed), answer.video.duration_seconds), 3)
+
+
+def _same(answer: Grounding) -> Grounding:
+    return answer
+
+
+def _original(answer: Grounding) -> Grounding:
+    return answer.original or answer
