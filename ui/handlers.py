@@ -28,6 +28,7 @@ from ui.pictures import first_picture
 from ui.pipeline import Ask, Mode, Outcome, Pipeline
 from ui.results.correcting import line
 from ui.results.editing import Editing
+from ui.results.exporting import Exporting
 from ui.results.show import card, empty, shown
 from ui.results.widgets import ResultWidgets
 from ui.running import (
@@ -104,6 +105,10 @@ class Handlers:
             self._show,
             self._buttons,
         )
+
+    def exporting(self) -> Exporting:
+        """The handler of the list of files."""
+        return Exporting(self.sessions, self._page.result.files, self._buttons)
 
     def load(self, request: gr.Request) -> Update:
         """Write the page's own texts in the browser's language."""
@@ -245,23 +250,28 @@ class Handlers:
         """Stop the tab's job and wait until it is over."""
         language, page = language_asked(request), self._page
         session = self._session(request)
-        cutting, session.phase = session.phase == "cutting", "stopped"
+        was, session.phase = session.phase, "stopped"
         job = session.job
         if job is not None:
             job.cancel()
             await asyncio.to_thread(job.join, STOP_SECONDS)
-        if cutting:
-            stopped = line(text(language, "cut_stopped"))
-            edit = page.result.edit
-            return self._buttons(False) | {
-                edit.style_line: stopped,
-                edit.fix_line: stopped,
-            }
+        if was in ("cutting", "exporting"):
+            return self._buttons(False) | self._kept(language)
         return (
             empty(page.result)
             | self._buttons(False)
             | {page.status: view.say(language, "plain", "stopped")}
         )
+
+    def _kept(self, language: Language) -> Update:
+        """What is said when something about an answer was stopped, not the answer."""
+        result, stopped = self._page.result, line(text(language, "cut_stopped"))
+        return {
+            result.edit.style_line: stopped,
+            result.edit.fix_line: stopped,
+            result.files_panel: gr.update(open=False),
+            result.files: "",
+        }
 
     def failed(self, request: gr.Request) -> Update:
         """The queue refused the question, or the server failed around the run."""

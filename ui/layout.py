@@ -26,6 +26,14 @@ MAX_CANDIDATES = 8
 #: Questions waiting for the model before new ones are refused.
 MAX_WAITING = 16
 
+# What needs no model does not wait for one.
+_WITHOUT_MODEL: dict[str, Any] = {
+    "concurrency_id": "files",
+    "concurrency_limit": 2,
+    "api_visibility": "private",
+    "show_progress": "hidden",
+}
+
 # On a phone the answer is below the form: bring it into view, and only then move.
 _SHOW_ANSWER = """() => {
   const block = window.innerWidth < 700 ? "start" : "nearest";
@@ -204,9 +212,18 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
     )
     running.success(None, js=_SHOW_ANSWER, api_visibility="private")
     running.failure(handlers.failed, None, page.results, **quick)
-    cutting = _connect_editing(handlers, page, quick)
-    page.stop.click(
-        handlers.stop, None, page.results, cancels=[running, *cutting], **quick
+    ended = [running, *_connect_editing(handlers, page, quick)]
+    ended.append(_connect_files(handlers, page))
+    page.stop.click(handlers.stop, None, page.results, cancels=ended, **quick)
+
+
+def _connect_files(handlers: Handlers, page: Widgets) -> Any:
+    """Wire the list of files; returns the event that Stop ends."""
+    return page.result.files_panel.expand(
+        handlers.exporting().opened,
+        None,
+        [page.run, page.stop, page.result.files],
+        **_WITHOUT_MODEL,
     )
 
 
@@ -228,11 +245,7 @@ def _connect_editing(
             handler,
             inputs,
             page.results,
-            # Needs no model, so it does not wait for one.
-            concurrency_id="cut",
-            concurrency_limit=2,
-            api_visibility="private",
-            show_progress="hidden",
+            **_WITHOUT_MODEL,
         )
         event.success(None, js=_SHOW_CLIP, api_visibility="private")
         cutting.append(event)

@@ -29,6 +29,7 @@ from ui.jobs import Job
 
 if TYPE_CHECKING:
     # Not at run time: this module is imported before Gradio is.
+    from ui.files import ResultFiles
     from ui.pipeline import Outcome
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ _PREFIX = "stablechat-"
 
 #: Where a tab's question is. Gradio reports a question that was stopped while it
 #: waited like one that was refused; this tells them apart.
-Phase = Literal["idle", "waiting", "running", "cutting", "stopped"]
+Phase = Literal["idle", "waiting", "running", "cutting", "exporting", "stopped"]
 
 
 class Session:
@@ -76,6 +77,7 @@ class Session:
         job: The last one.
         phase: Where its question is.
         result: The answer that the page shows.
+        files: Of that answer, once they were written.
         looked_seconds: The moment whose picture was shown to correct its box.
         revision: The folder that the last files were written to.
     """
@@ -86,6 +88,7 @@ class Session:
         self.job: Job[Any] | None = None
         self.phase: Phase = "idle"
         self.result: Outcome | None = None
+        self.files: ResultFiles | None = None
         self.looked_seconds: float | None = None
         self.revision = folder
         self._revisions: list[Path] = []
@@ -105,7 +108,7 @@ class Session:
         shutil.rmtree(stale, ignore_errors=True)
         folder = self.folder / str(number)
         folder.mkdir(parents=True, mode=0o700)
-        self.result, self.looked_seconds = None, None
+        self.result, self.files, self.looked_seconds = None, None, None
         self.revision, self._revisions = folder, []
         return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -36,6 +37,7 @@ class Work:
         answers: About one video, at least one.
         files: Where the files will be, by their key.
         options: How a clip is cut and drawn; its style is the sheet's too.
+        clip: A finished clip of the one answer, cut with these options; None cuts one.
         on_progress: Of a clip, 0..1.
         cancelled: Asked often.
     """
@@ -43,6 +45,7 @@ class Work:
     answers: tuple[Grounding, ...]
     files: Mapping[str, Path] = field(default_factory=dict)
     options: ClipOptions = DEFAULT_OPTIONS
+    clip: Path | None = None
     on_progress: Progress | None = None
     cancelled: Cancelled | None = None
 
@@ -108,6 +111,9 @@ def _too_fast(answers: Sequence[Grounding]) -> str | None:
 
 
 def _write_clip(work: Work, path: Path) -> None:
+    if work.clip is not None:
+        shutil.copyfile(work.clip, path)
+        return
     from render.clipper import cut_clip  # brings MoviePy
 
     cut_clip(

@@ -48,6 +48,7 @@ def export_answers(
     *,
     stem: str | None = None,
     options: ClipOptions = DEFAULT_OPTIONS,
+    clip: Path | None = None,
     on_progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Exported:
@@ -60,6 +61,8 @@ def export_answers(
         formats: Which; ``registry.formats_named`` finds them.
         stem: What the files' names begin with; None is the video's name.
         options: How clips are cut and drawn; their style is that of sheets too.
+        clip: A finished clip of a single answer, cut with these options, so that it is
+            not cut once more.
         on_progress: Called with the share of the clips that is done.
         cancelled: Asked often.
 
@@ -76,8 +79,9 @@ def export_answers(
     if len({answer.video.path for answer in given}) != 1:
         raise InputError("Answers that are saved together must be about one video.")
     export = _Export(given, folder, formats, stem or given[0].video.path.stem)
+    settings = _Settings(options, clip if len(given) == 1 else None)
     with _plain_errors(), _scratch(folder) as scratch:
-        written = export.write(scratch, options, on_progress, cancelled)
+        written = export.write(scratch, settings, on_progress, cancelled)
         _move(written, folder)
     return Exported(export.files, export.left_out)
 
@@ -90,6 +94,14 @@ class _Item:
     key: str
     mark: str
     work: Work
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """How all files are written; see :class:`Work`."""
+
+    options: ClipOptions
+    clip: Path | None
 
 
 class _Export:
@@ -134,7 +146,7 @@ class _Export:
     def write(
         self,
         folder: Path,
-        options: ClipOptions,
+        settings: _Settings,
         on_progress: Progress | None,
         cancelled: Cancelled | None,
     ) -> list[Path]:
@@ -144,7 +156,11 @@ class _Export:
             if cancelled is not None and cancelled():
                 raise CancelledError("Stopped.")
             work = replace(
-                item.work, files=self.files, options=options, cancelled=cancelled
+                item.work,
+                files=self.files,
+                options=settings.options,
+                clip=settings.clip,
+                cancelled=cancelled,
             )
             if item in clips and on_progress is not None:
                 share = _share(on_progress, clips.index(item), len(clips))

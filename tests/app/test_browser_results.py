@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser_support import Server, ask, open_page, upload, wait_for_answer
+from browser_support import (
+    Server,
+    ask,
+    download,
+    open_page,
+    upload,
+    wait_for_answer,
+)
 from fake_chat import SPAN_SECONDS
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -90,12 +98,14 @@ def test_everything_can_be_read_and_used_by_all(
     context.set_default_timeout(15_000)
     page = answered(context, fake_server, clip, candidates=3)
     for panel in (
+        "All files",
         "Change the clip",
         "Correct by hand",
         "Boxes, picture by picture",
         "Model's own text, and what was read",
     ):
         page.get_by_role("button", name=panel).click()
+    expect(page.locator("#sc-files a")).to_have_count(13)
     page.locator("#sc-look-button").click()
     expect(page.locator(".sc-canvas")).to_be_visible()
     page.wait_for_timeout(500)  # Folding out fades in.
@@ -135,3 +145,46 @@ def test_boxes_are_folded_and_scroll_in_place(
     expect(page.locator("#sc-status")).to_contain_text("Could not find it")
     for gone in ("#sc-timeline", "#sc-frames", "#sc-span", "#sc-boxes"):
         expect(page.locator(gone)).to_have_count(0)
+
+
+def test_all_files_can_be_downloaded(
+    fake_server: Server, context: BrowserContext, clip: Path, tmp_path: Path
+) -> None:
+    page = answered(context, fake_server, clip)
+    panel = page.get_by_role("button", name="All files")
+    panel.click()
+    links = page.locator("#sc-files a")
+    expect(links).to_have_count(13)
+    expect(page.locator("#sc-run")).to_be_enabled()
+    archived = download(page, "#sc-files .sc-all a", tmp_path)
+    assert archived.name == "kitchen_results.zip"
+    # The others by their addresses: browsers slow down many downloads at once.
+    for link in links.all():
+        name = link.get_attribute("download")
+        got = page.request.get(f"{fake_server.url}{link.get_attribute('href')}")
+        assert got.ok and name == link.text_content()
+        (tmp_path / str(name)).write_bytes(got.body())
+    with zipfile.ZipFile(archived) as archive:
+        assert archive.testzip() is None and len(archive.namelist()) == 12
+        names = [n for n in archive.namelist() if n != "kitchen_grounding.json"]
+        for name in names:
+            assert archive.read(name) == (tmp_path / name).read_bytes()
+    # Another clip has other files; the list is folded until it is asked for again.
+    page.get_by_role("button", name="Change the clip").click()
+    page.locator("#sc-cut").click()
+    expect(page.locator("#sc-style-line")).to_contain_text("Done", timeout=30_000)
+    expect(links).to_have_count(0)
+    panel.click()
+    expect(links).to_have_count(13)
+
+
+def test_where_nothing_was_found_the_files_say_so(
+    fake_server: Server, context: BrowserContext, clip: Path
+) -> None:
+    page = open_page(context, fake_server)
+    upload(page, clip)
+    ask(page, "missing star")
+    expect(page.locator("#sc-status")).to_contain_text("Could not find it")
+    page.get_by_role("button", name="All files").click()
+    expect(page.locator("#sc-files")).to_contain_text("nothing was found")
+    expect(page.locator("#sc-files a")).to_have_count(10)

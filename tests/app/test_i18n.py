@@ -8,6 +8,7 @@ from string import Formatter
 
 import pytest
 
+from render.exports import FORMATS
 from ui.i18n import TABLES, browser_tables, label, language_of
 
 UI = Path(__file__).parents[2] / "ui"
@@ -28,6 +29,7 @@ COMPOSED = (
     }
     | {f"box_{kind}" for kind in ("corners", "frame", "none")}
     | {f"fix_{field}" for field in ("start", "end", "moment")}
+    | {f"file_{each.name.replace('-', '_')}" for each in FORMATS}
     | {f"ended_{reason}" for reason in ("stop", "length", "cancelled")}
     # The library's own sentences; tests/app/test_remarks.py looks for them.
     | {key for key in TABLES["en"] if key.startswith("issue_")}

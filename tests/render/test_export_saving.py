@@ -194,3 +194,19 @@ def test_the_package_brings_no_moviepy() -> None:
 )
 def test_download_names_are_tame(name: str, stem: str) -> None:
     assert safe_stem(name) == stem
+
+
+def test_a_finished_clip_is_not_cut_once_more(video: Path, tmp_path: Path) -> None:
+    finished = tmp_path / "finished.mp4"
+    finished.write_bytes(b"finished")
+    done = export_answers(
+        answer(video), tmp_path, formats_named("mp4,zip"), clip=finished
+    )
+    assert done.files["clip"].read_bytes() == b"finished"
+    with zipfile.ZipFile(done.files["zip"]) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".mp4")]
+        assert archive.read(name) == b"finished"
+    # Of several answers it can be the clip of none.
+    both = [answer(video), answer(video, "it")]
+    done = export_answers(both, tmp_path, formats_named("mp4"), clip=finished)
+    assert all(path.read_bytes() != b"finished" for path in done.files.values())

@@ -176,7 +176,7 @@ class Editing:
         except Exception as error:
             logger.error("Cutting again failed.", exc_info=error)
             return {said: line(text(language, "unexpected"), alert=True)}
-        session.looked_seconds = None
+        session.looked_seconds, session.files = None, None
         return self.show(session.result, language) | {
             said: line(text(language, "cut_done"))
         }

@@ -45,6 +45,7 @@ def empty(page: ResultWidgets) -> Update:
         for widget in page.hidden_when_empty
     }
     folded = {widget: gr.update(visible=False) for widget in page.panels}
+    folded[page.files_panel] = gr.update(visible=False, open=False)
     return hidden | folded | {page.raw: ""} | _closed(page.edit)
 
 
@@ -75,8 +76,9 @@ def shown(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
     }
     if isinstance(answer, Description):
         return common | _description(page, answer, outcome)
-    if outcome.clip is None:
-        return common
+    # Folded, so that the files of this answer are written when it is opened.
+    common[page.files_panel] = gr.update(visible=True, open=False)
+    common[page.files] = ""
     return common | _grounding(page, answer, outcome, language)
 
 

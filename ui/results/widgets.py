@@ -24,6 +24,8 @@ class ResultWidgets:
     download_json: gr.DownloadButton
     download_text: gr.DownloadButton
     key_frames: gr.HTML
+    files_panel: gr.Accordion
+    files: gr.HTML
     edit: EditWidgets
     boxes_panel: gr.Accordion
     boxes: gr.HTML
@@ -54,19 +56,23 @@ class ResultWidgets:
     @property
     def panels(self) -> list[Any]:
         """Those that only hold others."""
-        return [self.downloads, self.boxes_panel, self.raw_panel]
+        return [self.downloads, self.files_panel, self.boxes_panel, self.raw_panel]
 
 
 def place_results() -> ResultWidgets:
     """Place the controls; all hidden until there is an answer."""
     shown = {**_place_answer(), **_place_downloads()}
     key_frames = gr.HTML("", visible=False, padding=False, elem_id="sc-frames")
+    with gr.Accordion(label("files_panel"), open=False, visible=False) as files_panel:
+        files = gr.HTML("", padding=False, elem_id="sc-files")
     edit = place_editing()
     with gr.Accordion(label("boxes_panel"), open=False, visible=False) as boxes_panel:
         boxes = gr.HTML("", padding=False, elem_id="sc-boxes")
     said = _place_text()
     return ResultWidgets(
         key_frames=key_frames,
+        files_panel=files_panel,
+        files=files,
         edit=edit,
         boxes_panel=boxes_panel,
         boxes=boxes,

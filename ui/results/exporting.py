@@ -1,0 +1,79 @@
+"""What opening the list of files does: the other formats are written then."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import gradio as gr
+
+from stablechat.errors import CancelledError, StableChatError
+from ui.files import ResultFiles, write_files
+from ui.i18n import Language, text
+from ui.jobs import Job
+from ui.pipeline import Outcome
+from ui.results.correcting import line
+from ui.results.filelist import file_list
+from ui.running import POLL_SECONDS, Update, finish, language_asked
+from ui.session import Session, Sessions
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Exporting:
+    """The event handler of the list.
+
+    Attributes:
+        sessions: Hold each tab's answer and its folder.
+        files: Shows the list.
+        buttons: What starting and ending a run changes.
+    """
+
+    sessions: Sessions
+    files: gr.HTML
+    buttons: Callable[[bool], Update]
+
+    async def opened(self, request: gr.Request) -> AsyncIterator[Update]:
+        """Write the files if that was not done yet, and list them."""
+        language = language_asked(request)
+        session = self.sessions.get(request.session_hash or "")
+        outcome = session.result
+        if outcome is None or session.busy:
+            return
+        if session.files is not None:
+            yield {self.files: file_list(language, session.files)}
+            return
+        job = self._start(outcome, session)
+        try:
+            waiting = line(text(language, "files_waiting"))
+            yield self.buttons(True) | {self.files: waiting}
+            while not job.done:
+                await asyncio.sleep(POLL_SECONDS)
+            yield self._ended(job, session, language) | self.buttons(False)
+        finally:
+            await finish(job)
+
+    def _start(self, outcome: Outcome, session: Session) -> Job[ResultFiles]:
+        folder = session.revision / "files"
+        job: Job[ResultFiles] = Job(lambda job: write_files(outcome, folder, job))
+        session.job, session.phase = job, "exporting"
+        job.start()
+        return job
+
+    def _ended(
+        self, job: Job[ResultFiles], session: Session, language: Language
+    ) -> Update:
+        session.phase = "idle"
+        try:
+            session.files = job.result()
+        except CancelledError:
+            return {self.files: line(text(language, "files_stopped"))}
+        except StableChatError as error:
+            return {self.files: line(str(error), alert=True)}
+        except Exception as error:
+            logger.error("Writing the files failed.", exc_info=error)
+            return {self.files: line(text(language, "unexpected"), alert=True)}
+        return {self.files: file_list(language, session.files)}
