@@ -1,7 +1,8 @@
 """The web page: what a person sees and presses. ``app.py`` starts it.
 
-``i18n`` holds the words, ``view`` the small pieces of HTML, ``layout`` the page,
-``handlers`` what each control does, ``pipeline`` one question from start to files,
-``jobs`` the thread it runs in, ``session`` the folders it writes to, ``server`` how
-all that is put on a port safely.
+``i18n`` holds the words, ``remarks`` those of the library, ``view`` the small pieces of
+HTML, ``layout`` the page, ``handlers`` what each control does, ``results`` all that
+shows an answer and changes it, ``pipeline`` one question from start to clip, ``files``
+the other formats, ``jobs`` the thread they run in, ``running`` what all runs share,
+``session`` the folders they write to, ``server`` how all that is put on a port safely.
 """

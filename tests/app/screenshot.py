@@ -35,7 +35,7 @@ def main() -> int:
         server = start_app("demo", Path(folder))
         try:
             with chromium() as browser:
-                size = {"width": 1280, "height": 760}
+                size = {"width": 1280, "height": 860}
                 page = open_page(browser.new_context(viewport=size), server)  # type: ignore[arg-type]
                 _run_first_example(page)
                 page.screenshot(path=target)
