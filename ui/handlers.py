@@ -61,6 +61,7 @@ class Widgets:
     run: gr.Button
     stop: gr.Button
     candidates: gr.Slider
+    keys: gr.HTML
     status: gr.HTML
     ask: gr.State
     result: ResultWidgets
@@ -68,7 +69,7 @@ class Widgets:
     @property
     def texts(self) -> list[Any]:
         """What is written anew in the browser's language."""
-        return [self.header, self.notice, self.video_line, self.status]
+        return [self.header, self.notice, self.video_line, self.keys, self.status]
 
     @property
     def results(self) -> list[Any]:
@@ -120,6 +121,7 @@ class Handlers:
             ),
             page.notice: view.demo_notice(language) if chat.is_demo else "",
             page.video_line: view.video_hint(language),
+            page.keys: view.keys(language),
             page.status: view.idle(language),
         }
 

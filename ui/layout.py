@@ -155,8 +155,10 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
             info=label("candidates_info"),
             elem_id="sc-candidates",
         )
+        keys = gr.HTML(view.keys("en"), padding=False, elem_id="sc-keys")
     return {
         "candidates": candidates,
+        "keys": keys,
         "video": video,
         "video_line": video_line,
         "mode": mode,

@@ -1,4 +1,4 @@
-/* Three things that Gradio's page does not do by itself. Everything is delegated: what the
+/* Four things that Gradio's page does not do by itself. Everything is delegated: what the
    server writes anew needs no listeners of its own.
 
    Let every kind of video file in, and stay calm about those that can't be previewed.
@@ -11,7 +11,10 @@
    the timeline says which of them the clip shows.
 
    Help to fill in the form for corrections: handles write times into its fields, and a
-   box that is drawn on a picture is written into its sides. */
+   box that is drawn on a picture is written into its sides.
+
+   Keys: Ctrl+Enter (or Cmd) runs, Escape stops, Shift with an arrow moves the players by
+   a second. None is a single letter, which would get in the way of speech input. */
 () => {
   const endings = [
     ".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".f4v", ".flv", ".gif", ".h264",
@@ -191,5 +194,38 @@
     if (!canvas || drawing || !own) return;
     const box = sides.map((id) => parseFloat(fieldOf(id)?.value));
     if (box.every(Number.isFinite)) showBox(canvas, box);
+  });
+
+  const press = (id) => {
+    const button = document.querySelector(`#${id}`);
+    if (!button || button.disabled) return false;
+    button.click();
+    return true;
+  };
+  const step = (seconds) => {
+    const line = document.querySelector(".sc-scrub");
+    if (!line) return false;
+    const place = Number(line.value) + seconds;
+    seek(Math.min(Math.max(place, 0), Number(line.max)));
+    return true;
+  };
+  // Fields need their arrows; those of an answer's forms are not for the next question.
+  const fields = "input, textarea, select, [contenteditable=true]";
+  const onKey = (event) => {
+    const field = event.target instanceof Element && event.target.closest(fields);
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      return !(field && field.closest(".sc-answer")) && press("sc-run");
+    }
+    if (event.key === "Escape") return press("sc-stop");
+    if (!event.shiftKey || event.ctrlKey || event.altKey || event.metaKey || field) {
+      return false;
+    }
+    if (event.key === "ArrowLeft") return step(-1);
+    return event.key === "ArrowRight" && step(1);
+  };
+  listen("keydown", (event) => {
+    if (event.defaultPrevented || event.isComposing || !onKey(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
   });
 }

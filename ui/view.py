@@ -59,6 +59,16 @@ def demo_notice(language: Language) -> str:
     return f'<p class="sc-notice">{text(language, "demo_notice", command=command)}</p>'
 
 
+def keys(language: Language) -> str:
+    """The keys that ``page.js`` listens to."""
+    names = {"run": "Ctrl+Enter", "stop": "Esc", "step": "Shift+←, Shift+→"}
+    items = "".join(
+        f"<dt><kbd>{name}</kbd></dt><dd>{escape(text(language, f'key_{key}'))}</dd>"
+        for key, name in names.items()
+    )
+    return f'<dl class="sc-keys">{items}</dl>'
+
+
 def video_hint(language: Language) -> str:
     """What can be uploaded, shown while there is no video."""
     return f'<p class="sc-hint">{escape(text(language, "video_hint"))}</p>'

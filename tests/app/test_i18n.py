@@ -30,6 +30,7 @@ COMPOSED = (
     | {f"box_{kind}" for kind in ("corners", "frame", "none")}
     | {f"fix_{field}" for field in ("start", "end", "moment")}
     | {f"file_{each.name.replace('-', '_')}" for each in FORMATS}
+    | {f"key_{name}" for name in ("run", "stop", "step")}
     | {f"ended_{reason}" for reason in ("stop", "length", "cancelled")}
     # The library's own sentences; tests/app/test_remarks.py looks for them.
     | {key for key in TABLES["en"] if key.startswith("issue_")}

@@ -138,3 +138,8 @@ def test_demo_notice_says_how_to_load_the_real_model() -> None:
     for language in ("en", "zh"):
         words = re.sub(r"<[^>]+>", "", view.demo_notice(language))
         assert "--model appletea2333/LLaVA-ST-Qwen2-7B" in words
+
+
+def test_keys_are_named_with_what_they_do() -> None:
+    assert "<kbd>Ctrl+Enter</kbd></dt><dd>runs</dd>" in view.keys("en")
+    assert "<kbd>Esc</kbd></dt><dd>停止</dd>" in view.keys("zh")

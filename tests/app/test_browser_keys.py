@@ -1,0 +1,58 @@
+"""The keys that the page listens to, in a real headless Chromium."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from browser_support import Server, open_page, upload
+from playwright.sync_api import BrowserContext, expect
+from test_browser_results import answered, position
+
+pytestmark = pytest.mark.browser
+
+
+def test_run_and_stop_by_keyboard(
+    fake_server: Server, context: BrowserContext, clip: Path
+) -> None:
+    page = open_page(context, fake_server)
+    upload(page, clip)
+    question = page.locator("#sc-question textarea")
+    question.fill("slow one")
+    question.press("Control+Enter")
+    expect(page.locator(".sc-now")).to_contain_text("Read video")
+    page.keyboard.press("Escape")
+    expect(page.locator("#sc-status")).to_contain_text("Stopped")
+    expect(page.locator("#sc-run")).to_be_enabled()
+    # With nothing running it does nothing.
+    page.keyboard.press("Escape")
+    expect(page.locator("#sc-status")).to_contain_text("Stopped")
+
+
+def test_the_players_move_by_a_second_but_not_while_typing(
+    fake_server: Server, context: BrowserContext, clip: Path
+) -> None:
+    page = answered(context, fake_server, clip)
+    page.locator("#sc-span [data-seek]").click()  # at 1 s
+    page.keyboard.press("Shift+ArrowRight")
+    assert position(page, "sc-video") == pytest.approx(2.0, abs=0.01)
+    assert position(page, "sc-clip") == pytest.approx(1.0, abs=0.01)
+    for _ in range(4):
+        page.keyboard.press("Shift+ArrowLeft")
+    assert position(page, "sc-video") == pytest.approx(0.0, abs=0.01)
+    question = page.locator("#sc-question textarea")
+    question.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    assert position(page, "sc-video") == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_form_of_the_answer_does_not_ask_again(
+    fake_server: Server, context: BrowserContext, clip: Path
+) -> None:
+    page = answered(context, fake_server, clip)
+    page.get_by_role("button", name="Correct by hand").click()
+    field = page.locator("#sc-fix-start").get_by_role("textbox")
+    field.press("Control+Enter")
+    page.wait_for_timeout(500)
+    expect(page.locator("#sc-clip video")).to_be_visible()
+    expect(page.locator("#sc-run")).to_be_enabled()
