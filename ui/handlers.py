@@ -40,6 +40,7 @@ from ui.running import (
     language_asked,
 )
 from ui.session import Session, Sessions
+from ui.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Widgets:
     keys: gr.HTML
     status: gr.HTML
     ask: gr.State
+    settings: gr.BrowserState
     result: ResultWidgets
 
     @property
@@ -124,6 +126,18 @@ class Handlers:
             page.keys: view.keys(language),
             page.status: view.idle(language),
         }
+
+    def restore(self, stored: object) -> Update:
+        """Fill in what the browser remembers, if it does."""
+        page = self._page
+        if stored is None:
+            return {page.mode: gr.skip(), page.candidates: gr.skip()}
+        settings = Settings.from_stored(stored)
+        return {page.mode: settings.mode, page.candidates: settings.candidates}
+
+    def remember(self, mode: Mode, candidates: int) -> dict[str, Any]:
+        """What the browser is to remember."""
+        return Settings(mode, candidates).to_stored()
 
     def mode_changed(self, mode: Mode) -> Any:
         """Label and placeholder of the question follow the mode."""

@@ -16,12 +16,10 @@ from ui.jobs import Progress
 from ui.pipeline import Chat, Pipeline
 from ui.results.widgets import place_results
 from ui.session import MAX_AGE_SECONDS, SWEEP_SECONDS, Sessions
+from ui.settings import MAX_CANDIDATES, STORAGE_KEY, STORAGE_SECRET
 
 #: Clips to click; made by ``training.synthetic``.
 EXAMPLES_FOLDER = Path(__file__).parent.parent / "assets" / "examples"
-
-#: Most answers to choose from; each takes as long as the first.
-MAX_CANDIDATES = 8
 
 #: Questions waiting for the model before new ones are refused.
 MAX_WAITING = 16
@@ -104,6 +102,7 @@ def _place(chat: Chat, examples: list[Example]) -> Widgets:
         notice=notice,
         status=status,
         ask=gr.State(None),
+        settings=gr.BrowserState(storage_key=STORAGE_KEY, secret=STORAGE_SECRET),
         result=result,
         **asking,
     )
@@ -191,6 +190,10 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
     }
     app.load(handlers.load, None, page.texts, **quick)
     app.unload(handlers.leave)
+    chosen = [page.mode, page.candidates]
+    app.load(handlers.restore, page.settings, chosen, **quick)
+    changed = [page.mode.input, page.candidates.input]
+    gr.on(changed, handlers.remember, chosen, page.settings, **quick)
     page.mode.change(handlers.mode_changed, page.mode, page.question, **quick)
     page.video.change(handlers.video_changed, page.video, page.video_line, **quick)
     begun = gr.on(

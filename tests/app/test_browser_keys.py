@@ -56,3 +56,24 @@ def test_a_form_of_the_answer_does_not_ask_again(
     page.wait_for_timeout(500)
     expect(page.locator("#sc-clip video")).to_be_visible()
     expect(page.locator("#sc-run")).to_be_enabled()
+
+
+def test_the_form_remembers_what_was_chosen(
+    fake_server: Server, context: BrowserContext
+) -> None:
+    page = open_page(context, fake_server)
+    page.locator("#sc-mode input[value=describe]").check()
+    page.get_by_role("button", name="More options").click()
+    number = page.locator("#sc-candidates input[type=number]")
+    number.fill("3")
+    number.press("Tab")
+    page.wait_for_function("localStorage.length > 0")
+    page.wait_for_timeout(500)
+    page.reload()
+    expect(page.locator("#sc-mode input[value=describe]")).to_be_checked()
+    question = page.locator("#sc-question textarea")
+    expect(question).to_have_attribute(
+        "placeholder", "Leave empty to describe the whole video"
+    )
+    page.get_by_role("button", name="More options").click()
+    expect(page.locator("#sc-candidates input[type=number]")).to_have_value("3")
