@@ -188,3 +188,24 @@ def test_where_nothing_was_found_the_files_say_so(
     page.get_by_role("button", name="All files").click()
     expect(page.locator("#sc-files")).to_contain_text("nothing was found")
     expect(page.locator("#sc-files a")).to_have_count(10)
+
+
+def test_several_moments_fit_a_phone(
+    fake_server: Server, browser: Browser, clip: Path
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context.set_default_timeout(15_000)
+    page = answered(context, fake_server, clip, candidates=4)
+    table = page.locator("#sc-span table")
+    place = table.bounding_box()
+    assert place is not None and place["x"] + place["width"] <= 390
+    for cell in table.locator("tbody tr").first.locator("td").all():
+        expect(cell).to_be_visible()
+    page.get_by_role("button", name="Correct by hand").click()
+    page.locator("#sc-look-button").click()
+    expect(page.locator(".sc-canvas")).to_be_visible()
+    overflow = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert overflow <= 0
+    context.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stablechat.correction import corrected
 from stablechat.parser import parse_answer
 from stablechat.types import Generation, Grounding, TimeSpan, Tube, VideoInfo
 from ui import view
@@ -143,3 +144,12 @@ def test_demo_notice_says_how_to_load_the_real_model() -> None:
 def test_keys_are_named_with_what_they_do() -> None:
     assert "<kbd>Ctrl+Enter</kbd></dt><dd>runs</dd>" in view.keys("en")
     assert "<kbd>Esc</kbd></dt><dd>停止</dd>" in view.keys("zh")
+
+
+def test_a_correction_is_told_apart_from_what_the_model_found() -> None:
+    better = corrected(answer(TimeSpan(2.0, 3.0), TUBE), TimeSpan(1.0, 2.5))
+    card = view.found("en", better, "<p>about</p>")
+    assert "Corrected by hand: 0:01.000 to 0:02.500" in card
+    assert "The model had found 0:02.000 to 0:03.000." in card
+    assert "<p>about</p>" in card
+    assert "手动更正" in view.found("zh", better)

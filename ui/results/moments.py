@@ -51,6 +51,11 @@ def rank_text(language: Language, moment: Moment) -> str:
     return str(moment.rank)
 
 
+def rank_mark(moment: Moment) -> str:
+    """The same in one character or two, where there is little room."""
+    return "✎" if moment.rank == BY_HAND else str(moment.rank)
+
+
 def moment_title(language: Language, moment: Moment) -> str:
     """A moment in words: ``"Answer 1: 0:02.133 to 0:05.400"``."""
     title = text(

@@ -10,7 +10,7 @@ from render.timeline import round_moments
 from stablechat.types import TimeSpan
 from ui.i18n import Language, text
 from ui.results.links import seek_button
-from ui.results.moments import Moment, moment_title, rank_text
+from ui.results.moments import Moment, moment_title, rank_mark
 
 #: Candidates that get a lane of their own; the table lists all.
 MAX_LANES = 5
@@ -82,7 +82,7 @@ def _lane(
     css = "sc-first" if first else ""
     button = seek_button(
         moment.span.start_seconds,
-        f"<span>{escape(rank_text(language, moment))}</span>",
+        f"<span>{rank_mark(moment)}</span>",
         name=moment_title(language, moment),
         css=css,
     )
