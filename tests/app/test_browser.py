@@ -193,7 +193,8 @@ def test_nothing_found_and_a_bug_are_said(
     expect(page.locator("#sc-raw textarea")).to_have_value("I can't see that.")
     ask(page, "boom")
     expect(page.locator("#sc-status")).to_contain_text("Something went wrong")
-    assert "secret" not in page.content()
+    # The word alone is in Gradio's own configuration of what the browser keeps.
+    assert "secret/path" not in page.content()
 
 
 def test_stop_stops(fake_server: Server, context: BrowserContext, clip: Path) -> None:
