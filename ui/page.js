@@ -69,13 +69,19 @@
 
   const player = (id) => document.querySelector(`#${id} video`);
   const timeline = () => document.querySelector("#sc-timeline .sc-timeline");
+  // The form may hold another video by now; an upload has a folder of its own.
+  const askedVideo = () => {
+    const video = player("sc-video");
+    const folder = timeline()?.dataset.folder ?? "";
+    return video?.currentSrc.includes(folder) ? video : null;
+  };
   const clipSpan = () => {
     const { clipStart, clipEnd } = timeline()?.dataset ?? {};
     return clipStart === undefined ? null : [Number(clipStart), Number(clipEnd)];
   };
 
   const seek = (seconds) => {
-    const video = player("sc-video");
+    const video = askedVideo();
     const clip = player("sc-clip");
     const [start, end] = clipSpan() ?? [Infinity, -Infinity];
     const inside = clip && seconds >= start && seconds <= end;
@@ -110,7 +116,7 @@
   });
   // Events of players do not bubble, but they can be caught on the way down.
   listen("timeupdate", (event) => {
-    if (event.target === player("sc-video") && !event.target.paused) {
+    if (event.target === askedVideo() && !event.target.paused) {
       show(event.target.currentTime);
     } else if (event.target === player("sc-clip") && !event.target.paused) {
       show((clipSpan()?.[0] ?? 0) + event.target.currentTime);

@@ -80,6 +80,19 @@ def test_outside_the_clip_only_the_video_moves(
     expect(line).to_have_attribute("aria-valuetext", "0:00:03.0")
 
 
+def test_another_video_in_the_form_is_left_alone(
+    fake_server: Server, context: BrowserContext, clip: Path, silent_clip: Path
+) -> None:
+    page = answered(context, fake_server, clip)
+    page.get_by_role("button", name="Clear").click()
+    upload(page, silent_clip)
+    expect(page.locator("#sc-video-line")).to_contain_text("240")
+    page.wait_for_function("document.querySelector('#sc-video video')?.readyState >= 2")
+    page.locator("#sc-frames [data-seek]").last.click()
+    assert position(page, "sc-clip") == pytest.approx(1.25, abs=0.01)
+    assert position(page, "sc-video") == 0
+
+
 def test_the_line_follows_the_player(
     fake_server: Server, context: BrowserContext, clip: Path
 ) -> None:

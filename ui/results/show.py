@@ -97,10 +97,13 @@ def _grounding(
     if outcome.clip is None:
         return {}
     moments, clip = moments_of(answer), outcome.clip
-    duration = answer.video.duration_seconds
+    video = answer.video
+    line = timeline(
+        language, video.duration_seconds, moments, clip.span, video.path.parent.name
+    )
     update: Update = {
         page.clip: gr.update(value=str(clip.path), visible=True),
-        page.timeline: _html(timeline(language, duration, moments, clip.span)),
+        page.timeline: _html(line),
         page.table: _html(moments_table(language, moments)),
         page.key_frames: _html(strip(language, outcome.key_frames)),
         page.download_clip: _file(clip.path),

@@ -26,27 +26,30 @@ def timeline(
     duration_seconds: float,
     moments: Sequence[Moment],
     clip: TimeSpan | None,
+    folder: str = "",
 ) -> str:
     """The line, its marks, and where there are several a lane for each candidate.
 
     ``page.js`` moves the players when the line is dragged or a lane is pressed, and the
-    line while they play; it finds the clip's time in the data attributes.
+    line while they play; the data attributes say what the clip shows, of which video.
 
     Args:
         language: Of the labels.
         duration_seconds: Length of the video.
         moments: The answer first.
         clip: What part of the video the clip shows, if there is one.
+        folder: Name of the video's own folder, by which it is known when another one
+            was uploaded since.
     """
-    clip_data = ""
+    data = f' data-folder="{escape(folder)}"'
     if clip is not None:
-        clip_data = (
+        data += (
             f' data-clip-start="{clip.start_seconds:.6f}"'
             f' data-clip-end="{clip.end_seconds:.6f}"'
         )
     title = escape(text(language, "timeline"))
     return (
-        f'<section class="sc-timeline" aria-label="{title}"{clip_data}>'
+        f'<section class="sc-timeline" aria-label="{title}"{data}>'
         f'<div class="sc-line">{_marked(moments[:1], duration_seconds)}'
         f'<input type="range" class="sc-scrub" min="0" max="{duration_seconds:.6f}" '
         f'step="any" value="0" aria-label="{escape(text(language, "position"))}"></div>'

@@ -17,7 +17,8 @@ def one(start: float, end: float) -> list[Moment]:
 
 
 def test_the_answer_is_marked_at_its_share_of_the_video() -> None:
-    html = timeline("en", 10.0, one(2.5, 5.0), TimeSpan(2.48, 5.04))
+    html = timeline("en", 10.0, one(2.5, 5.0), TimeSpan(2.48, 5.04), '0a"')
+    assert 'data-folder="0a&quot;"' in html
     assert 'class="sc-marked" style="left:25.0000%;width:25.0000%"' in html
     assert 'data-clip-start="2.480000" data-clip-end="5.040000"' in html
     assert 'max="10.000000"' in html
