@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,18 @@ def number(page: Page, name: str, value: float) -> None:
     field.press("Tab")
 
 
+def open_form(page: Page, title: str) -> None:
+    """Fold a form out and wait until it is filled in: typed before, it is lost."""
+    page.get_by_role("button", name=title).click()
+    filled = {
+        "Change the clip": ("#sc-clip-label", re.compile(".")),
+        "Correct by hand": ("#sc-fix-start", "0:00:01.000"),
+    }
+    form, value = filled[title]
+    expect(page.locator(form).get_by_role("textbox")).to_have_value(value)
+    page.wait_for_timeout(1000)
+
+
 def wait_for_cut(page: Page, form: str) -> None:
     expect(page.locator(f"#sc-{form}-line")).to_contain_text("Done", timeout=_DONE_MS)
     expect(page.locator("#sc-run")).to_be_enabled()
@@ -51,7 +64,7 @@ def test_the_clip_is_cut_again_without_the_model(
 ) -> None:
     page = answered(context, fake_server, clip)
     before = page.locator("#sc-clip video").get_attribute("src")
-    page.get_by_role("button", name="Change the clip").click()
+    open_form(page, "Change the clip")
     number(page, "pad-before", 0.5)
     number(page, "pad-after", 0.25)
     number(page, "trail", 2)
@@ -76,7 +89,7 @@ def test_a_time_is_corrected_and_taken_back(
     fake_server: Server, context: BrowserContext, clip: Path, tmp_path: Path
 ) -> None:
     page = answered(context, fake_server, clip)
-    page.get_by_role("button", name="Correct by hand").click()
+    open_form(page, "Correct by hand")
     handle = page.get_by_role("slider", name="Start", exact=True)
     handle.focus()
     for _ in range(5):  # A picture each, 25 a second.
@@ -105,7 +118,7 @@ def test_a_box_is_drawn_on_the_picture(
     fake_server: Server, context: BrowserContext, clip: Path, tmp_path: Path
 ) -> None:
     page = answered(context, fake_server, clip)
-    page.get_by_role("button", name="Correct by hand").click()
+    open_form(page, "Correct by hand")
     page.locator("#sc-fix-moment").get_by_role("textbox").fill("1.5")
     page.locator("#sc-look-button").click()
     canvas = page.locator(".sc-canvas")
@@ -137,7 +150,7 @@ def test_what_can_not_be_used_is_said_under_the_form(
     fake_server: Server, context: BrowserContext, clip: Path
 ) -> None:
     page = answered(context, fake_server, clip)
-    page.get_by_role("button", name="Correct by hand").click()
+    open_form(page, "Correct by hand")
     said = page.locator("#sc-fix-line [role=alert]")
     for field, typed, words in (
         ("end", "soon", "not a time"),
@@ -165,7 +178,7 @@ def test_stop_keeps_the_clip_as_it_was(
     upload(page, long)
     ask(page, "at 1 to 2")
     wait_for_answer(page)
-    page.get_by_role("button", name="Change the clip").click()
+    open_form(page, "Change the clip")
     number(page, "pad-after", 58)
     page.locator("#sc-cut").click()
     expect(page.locator("#sc-style-line")).to_contain_text("Drawing and cutting")

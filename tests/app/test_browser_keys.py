@@ -63,12 +63,16 @@ def test_the_form_remembers_what_was_chosen(
 ) -> None:
     page = open_page(context, fake_server)
     page.locator("#sc-mode input[value=describe]").check()
+    kept = "localStorage.getItem('stablechat-settings')"
+    page.wait_for_function(f"{kept} !== null")
+    before = page.evaluate(kept)
     page.get_by_role("button", name="More options").click()
     number = page.locator("#sc-candidates input[type=number]")
+    expect(number).to_be_visible()
+    page.wait_for_timeout(500)
     number.fill("3")
     number.press("Tab")
-    page.wait_for_function("localStorage.length > 0")
-    page.wait_for_timeout(500)
+    page.wait_for_function(f"before => {kept} !== before", arg=before)
     page.reload()
     expect(page.locator("#sc-mode input[value=describe]")).to_be_checked()
     question = page.locator("#sc-question textarea")
