@@ -49,6 +49,28 @@ def score_answers(
     return scores
 
 
+def token_log_likelihoods(
+    model: LlavaST, before: Tensor, answer: Tensor, target_rows: Tensor
+) -> Tensor:
+    """How likely each token of one answer is, after all that stands before it.
+
+    Args:
+        model: The whole model.
+        before: ``(L, hidden)``, embedded, at least one.
+        answer: ``(T, hidden)``, embedded.
+        target_rows: float64 ``(T,)``, as for :func:`two_hot_cross_entropy`.
+
+    Returns:
+        float32 ``(T,)``, in nats.
+    """
+    embedded = torch.cat([before, answer])[None]
+    output = model.language_model.model(inputs_embeds=embedded, use_cache=False)
+    # A token is written by the position before it.
+    hidden = output.last_hidden_state[0, len(before) - 1 : -1]
+    logits = model.language_model.lm_head(hidden)
+    return -two_hot_cross_entropy(logits, target_rows.to(logits.device))
+
+
 def two_hot_cross_entropy(logits: Tensor, target_rows: Tensor) -> Tensor:
     """Cross entropy against labels that two neighbouring rows share.
 

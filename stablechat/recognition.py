@@ -1,0 +1,81 @@
+"""Whether what was found is what was asked for.
+
+A model that is asked for what is not there answers about something else, and is about
+as sure as otherwise (docs/decoding.md): its confidence takes for granted that the thing
+is in the video. Of the windows of a long video most do not show it. So the model is
+asked the other way round, by the question of the ELC task that it was trained with:
+what does the thing in this box do from this moment on? How likely it would then say the
+person's words is the answer's *recognition*.
+
+Only recognitions of one query may be compared: the words are the same then, and so is
+what they cost by themselves.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from stablechat import prompts
+from stablechat.encoding import EncodedVideo
+from stablechat.generation.forms import PROSE, Tables, answer_form
+from stablechat.generation.likelihood import token_log_likelihoods
+from stablechat.grounding import span_to_unit
+from stablechat.loader import LoadedModel
+from stablechat.questions import Question
+from stablechat.types import NUM_BINS, Grounding
+
+#: No word counts as less likely than this, in nats: one that the model would never use
+#: itself, a synonym, must not outweigh all others.
+WORD_FLOOR = -5.0
+
+
+@torch.inference_mode()
+def recognise(
+    loaded: LoadedModel, encoded: EncodedVideo, answer: Grounding
+) -> float | None:
+    """How likely the model would say what was asked for of what it found.
+
+    Args:
+        loaded: The model.
+        encoded: What the answer is about.
+        answer: To a question about when and where.
+
+    Returns:
+        The mean log-likelihood of the query's tokens, in nats: 0 at best,
+        :data:`WORD_FLOOR` at worst. None for an answer without a time or boxes.
+    """
+    if answer.span is None or answer.tube is None:
+        return None
+    model, tokenizer = loaded.model, loaded.tokenizer
+    prompt = tokenizer.encode_prompt(_asked_back(encoded, answer))
+    words = torch.tensor(tokenizer.encode(f" {prompts.event_of(answer.query)}"))
+    opening = model.embed_tokens(_opening(loaded, encoded, answer).to(model.device))
+    scores = token_log_likelihoods(
+        model,
+        torch.cat([model.embed_prompt(prompt, encoded.visual)[0], opening]),
+        model.embed_tokens(words.to(model.device)),
+        words.double(),
+    )
+    return min(0.0, scores.clamp(min=WORD_FLOOR).mean().item())
+
+
+def _asked_back(encoded: EncodedVideo, answer: Grounding) -> str:
+    """The question about what was found, at its first box in its span."""
+    assert answer.span is not None and answer.tube is not None
+    times = answer.tube.times_seconds
+    start = min(max(answer.span.start_seconds, float(times[0])), float(times[-1]))
+    start = min(max(start, 0.0), float(encoded.pts_seconds[-1]))
+    box = answer.tube.at(min(max(start, float(times[0])), float(times[-1])))
+    question = Question("", "elc", region=box, start_seconds=start)
+    return question.prompt(encoded.video, encoded.pts_seconds)
+
+
+def _opening(loaded: LoadedModel, encoded: EncodedVideo, answer: Grounding) -> Tensor:
+    """What an answer says before it comes to the event: "Ends in <TEMP-045>,"."""
+    assert answer.span is not None
+    tables = Tables(loaded.model.config.base_vocab_size)
+    form = answer_form("elc", loaded.tokenizer.encode, tables)
+    end = round(span_to_unit(answer.span, encoded.pts_seconds)[1] * (NUM_BINS - 1))
+    slots = form.opening[: form.opening.index(PROSE)]
+    return torch.tensor([slot + end if slot == tables.time else slot for slot in slots])
