@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_windows_cover_all_and_are_of_one_length(
     if len(found) > 1:
         lengths = [each.duration_seconds for each in found]
         assert lengths == pytest.approx([window] * len(found))
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in itertools.pairwise(found):
         assert before.start_seconds < after.start_seconds
         assert before.end_seconds - after.start_seconds > overlap - 0.011
 

@@ -84,9 +84,7 @@ def test_no_window_finds_anything(
     chat: StableChat, long_clip: Path, encoded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_say(monkeypatch, *[NOTHING] * 5)
-    found = chat.find_moments(
-        long_clip, "the dog", window_seconds=2, overlap_seconds=0
-    )
+    found = chat.find_moments(long_clip, "the dog", window_seconds=2, overlap_seconds=0)
     assert (found.moments, len(found.windows)) == ((), 5)
 
 
