@@ -7,11 +7,14 @@ asked the other way round, by the question of the ELC task that it was trained w
 what does the thing in this box do from this moment on? How likely it would then say the
 person's words is the answer's *recognition*.
 
-Only recognitions of one query may be compared: the words are the same then, and so is
-what they cost by themselves.
+People say "the", captions say "a": the query is scored as it was typed and with an
+indefinite article, and the likelier counts. Only recognitions of one query may be
+compared: the words are the same then, and so is what they cost by themselves.
 """
 
 from __future__ import annotations
+
+import re
 
 import torch
 from torch import Tensor
@@ -28,6 +31,8 @@ from stablechat.types import NUM_BINS, Grounding
 #: No word counts as less likely than this, in nats: one that the model would never use
 #: itself, a synonym, must not outweigh all others.
 WORD_FLOOR = -5.0
+
+_ARTICLE = re.compile(r"^(the|a|an)\s+", re.IGNORECASE)
 
 
 @torch.inference_mode()
@@ -49,15 +54,27 @@ def recognise(
         return None
     model, tokenizer = loaded.model, loaded.tokenizer
     prompt = tokenizer.encode_prompt(_asked_back(encoded, answer))
-    words = torch.tensor(tokenizer.encode(f" {prompts.event_of(answer.query)}"))
     opening = model.embed_tokens(_opening(loaded, encoded, answer).to(model.device))
+    before = torch.cat([model.embed_prompt(prompt, encoded.visual)[0], opening])
+    said = [torch.tensor(tokenizer.encode(f" {w}")) for w in phrasings(answer.query)]
     scores = token_log_likelihoods(
         model,
-        torch.cat([model.embed_prompt(prompt, encoded.visual)[0], opening]),
-        model.embed_tokens(words.to(model.device)),
-        words.double(),
+        before,
+        [model.embed_tokens(ids.to(model.device)) for ids in said],
+        [ids.double() for ids in said],
     )
-    return min(0.0, scores.clamp(min=WORD_FLOOR).mean().item())
+    means = [each.clamp(min=WORD_FLOOR).mean().item() for each in scores]
+    return min(0.0, max(means))
+
+
+def phrasings(query: str) -> list[str]:
+    """A query as it may stand in a caption: as typed, and with "a" or "an"."""
+    typed = prompts.event_of(query)
+    noun = _ARTICLE.sub("", typed)
+    if not noun[:1].isascii() or not noun[:1].isalpha():
+        return [typed]  # a script, or a beginning, that has no articles
+    article = "an" if noun[0].lower() in "aeiou" else "a"
+    return list(dict.fromkeys([typed, f"{article} {noun}"]))
 
 
 def _asked_back(encoded: EncodedVideo, answer: Grounding) -> str:

@@ -6,15 +6,17 @@ import argparse
 import sys
 from pathlib import Path
 
+from stablechat.cli.asking import Answers, Questions
 from stablechat.cli.inputs import (
     check_video,
     config_of,
     export_formats,
     load_chat,
+    named_inputs,
     span_of,
 )
 from stablechat.cli.running import interruptible, shown_progress
-from stablechat.cli.saving import NOTHING, print_notes, save
+from stablechat.cli.saving import NOTHING, answers_to_dict, print_notes, save
 from stablechat.cli.texts import summary, to_json, video_fields
 from stablechat.errors import InputError
 from stablechat.folders import checked_folder
@@ -22,41 +24,33 @@ from stablechat.folders import checked_folder
 
 def ground(args: argparse.Namespace) -> str:
     """Find when something happens, and where."""
-    from stablechat.candidates import check_candidates
-    from stablechat.questions import Question
-
-    config, span, segment = config_of(args), span_of(args.span), span_of(args.segment)
-    Question(args.query, args.task, span, args.region, args.start)
-    check_candidates(args.candidates)
-    path = check_video(args.video, allow_image=args.task == "rec")
+    named = named_inputs(args)
+    questions = Questions(args, named.queries)
+    if len(named.videos) > 1:
+        raise InputError("Give one video.")
+    path = check_video(named.videos[0], allow_image=args.task == "rec")
     out = None if args.out is None else checked_folder(args.out)
     formats = export_formats(args.export, args.out)
+    if args.merge and out is None:
+        raise InputError("--merge needs a folder to write to; give it with --out.")
     chat = load_chat(args)
     with interruptible() as cancelled, shown_progress() as report:
-        grounding = chat.ground(
-            path,
-            args.query,
-            args.task,
-            span=span,
-            region=args.region,
-            start_seconds=args.start,
-            segment=segment,
-            at_seconds=args.at,
-            candidates=args.candidates,
-            choose=args.choose,
-            config=config,
-            on_progress=report,
-            cancelled=cancelled,
-        )
+        answers = questions.ask(chat, path, report, cancelled)
         saved = NOTHING
         if out is not None:
-            saved = save(grounding, out, formats, report, cancelled, usual="mp4,json")
+            saved = save(
+                answers,
+                out,
+                formats,
+                report,
+                cancelled,
+                usual="mp4,json",
+                merge=args.merge,
+            )
     if args.json:
-        from render.exports import grounding_to_dict
-
         print_notes(saved)
-        return to_json(grounding_to_dict(grounding, saved.files))
-    return summary(grounding, saved.files, saved.left_out)
+        return to_json(answers_to_dict(answers, saved))
+    return summary(answers, saved)
 
 
 def describe(args: argparse.Namespace) -> str:
@@ -104,6 +98,7 @@ def clip(args: argparse.Namespace) -> str:
             "There is nothing to cut: the answer holds no time and no box."
         )
     with interruptible() as cancelled, shown_progress() as report:
-        saved = save(grounding, out, formats, report, cancelled, usual="mp4")
+        answers = Answers((grounding,))
+        saved = save(answers, out, formats, report, cancelled, usual="mp4")
     print_notes(saved)
     return "\n".join(f"{name}: {path}" for name, path in sorted(saved.files.items()))

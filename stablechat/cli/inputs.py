@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,39 @@ from stablechat.types import GenerationConfig, TimeSpan
 if TYPE_CHECKING:
     from render.exports import ExportFormat
     from stablechat.chat import StableChat
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the positional arguments of ``ground`` name.
+
+    Attributes:
+        videos: As they were written.
+        queries: What to look for.
+    """
+
+    videos: tuple[str, ...]
+    queries: tuple[str, ...]
+
+
+def named_inputs(args: argparse.Namespace) -> Named:
+    """Tell the videos from the query, which stands last unless an option gives it.
+
+    Raises:
+        InputError: What stands last is a file.
+    """
+    inputs: list[str] = [args.video, *args.more]
+    if args.queries:
+        return Named(tuple(inputs), tuple(args.queries))
+    *videos, query = inputs
+    if not videos:
+        return Named((query,), ("",))
+    if os.path.exists(query):
+        raise InputError(
+            f"{query} stands last and is a file; what to look for stands there, or "
+            "after --query."
+        )
+    return Named(tuple(videos), (query,))
 
 
 def set_limits(texts: Sequence[str]) -> None:

@@ -69,12 +69,16 @@ def test_an_empty_answer_is_not_likely() -> None:
 
 @torch.no_grad()
 def test_the_scores_of_single_tokens_have_the_answers_mean() -> None:
-    ids = torch.tensor(TOKENIZER.encode("no idea at all, sorry"))
-    scores = token_log_likelihoods(
-        MODEL, question(), MODEL.embed_tokens(ids), ids.double()
+    several = [torch.tensor(TOKENIZER.encode(said)) for said in ("no idea", "so", "")]
+    found = token_log_likelihoods(
+        MODEL,
+        question(),
+        [MODEL.embed_tokens(ids.long()) for ids in several],
+        [ids.double() for ids in several],
     )
-    assert scores.shape == (len(ids),)
-    assert scores.mean().item() == pytest.approx(plain_score(ids), abs=1e-4)
+    assert [len(scores) for scores in found] == [len(ids) for ids in several]
+    for scores, ids in zip(found[:2], several, strict=False):
+        assert scores.mean().item() == pytest.approx(plain_score(ids), abs=1e-4)
 
 
 def test_a_label_between_two_bins() -> None:
