@@ -73,6 +73,12 @@ def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
         "videos, folders and patterns may stand before it",
     )
     command.add_argument(
+        "--queries",
+        metavar="FILE",
+        dest="queries_file",
+        help="a text file of queries, one a line",
+    )
+    command.add_argument(
         "--query",
         action="append",
         default=[],
@@ -117,7 +123,13 @@ def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
     command.add_argument(
         "--out",
         metavar="DIR",
-        help="write the clip and grounding.json there, named after the video",
+        help="write the clip and grounding.json there, named after the video; of "
+        "several videos, into a folder for each",
+    )
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="of several videos, answer those anew that an earlier run has finished",
     )
     _add_export(command)
     _add_model_options(command)

@@ -1,4 +1,4 @@
-"""The commands: each takes its arguments and returns what goes to stdout."""
+"""The commands: each takes its arguments and returns what is printed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from stablechat.cli.asking import Answers, Questions
+from stablechat.cli.batch import ground_several
 from stablechat.cli.inputs import (
     check_video,
     config_of,
@@ -15,19 +16,21 @@ from stablechat.cli.inputs import (
     named_inputs,
     span_of,
 )
+from stablechat.cli.printed import Printed
 from stablechat.cli.running import interruptible, shown_progress
 from stablechat.cli.saving import NOTHING, answers_to_dict, print_notes, save
 from stablechat.cli.texts import summary, to_json, video_fields
+from stablechat.cli.videos import means_several
 from stablechat.errors import InputError
 from stablechat.folders import checked_folder
 
 
-def ground(args: argparse.Namespace) -> str:
+def ground(args: argparse.Namespace) -> Printed:
     """Find when something happens, and where."""
     named = named_inputs(args)
     questions = Questions(args, named.queries)
-    if len(named.videos) > 1:
-        raise InputError("Give one video.")
+    if len(named.queries) > 1 or means_several(named.videos):
+        return ground_several(args, questions, named.videos)
     path = check_video(named.videos[0], allow_image=args.task == "rec")
     out = None if args.out is None else checked_folder(args.out)
     formats = export_formats(args.export, args.out)
@@ -49,11 +52,11 @@ def ground(args: argparse.Namespace) -> str:
             )
     if args.json:
         print_notes(saved)
-        return to_json(answers_to_dict(answers, saved))
-    return summary(answers, saved)
+        return Printed(to_json(answers_to_dict(answers, saved)))
+    return Printed(summary(answers, saved))
 
 
-def describe(args: argparse.Namespace) -> str:
+def describe(args: argparse.Namespace) -> Printed:
     """Say what happens, or answer a question."""
     from stablechat.prompts import describe_prompt
 
@@ -73,20 +76,20 @@ def describe(args: argparse.Namespace) -> str:
     if args.json:
         from render.exports import description_to_dict
 
-        return to_json(description_to_dict(description))
+        return Printed(to_json(description_to_dict(description)))
     for note in description.video.warnings:
         print(f"note: {note}", file=sys.stderr)
-    return description.text or "The model gave no description."
+    return Printed(description.text or "The model gave no description.")
 
 
-def probe(args: argparse.Namespace) -> str:
+def probe(args: argparse.Namespace) -> Printed:
     """Tell what a file holds."""
     from stablechat import video
 
-    return to_json(video_fields(video.probe(Path(args.video))))
+    return Printed(to_json(video_fields(video.probe(Path(args.video)))))
 
 
-def clip(args: argparse.Namespace) -> str:
+def clip(args: argparse.Namespace) -> Printed:
     """Draw and cut from a saved answer."""
     from render.exports import load_grounding
 
@@ -101,4 +104,5 @@ def clip(args: argparse.Namespace) -> str:
         answers = Answers((grounding,))
         saved = save(answers, out, formats, report, cancelled, usual="mp4")
     print_notes(saved)
-    return "\n".join(f"{name}: {path}" for name, path in sorted(saved.files.items()))
+    files = sorted(saved.files.items())
+    return Printed("\n".join(f"{name}: {path}" for name, path in files))

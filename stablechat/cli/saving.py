@@ -124,18 +124,13 @@ def _write_searches(answers: Answers, files: Mapping[str, Path]) -> None:
 
 
 def answers_to_dict(answers: Answers, saved: Saved) -> dict[str, Any]:
-    """Answers about one video and their files as plain values."""
+    """The answer to one query, or its searches, and the files as plain values."""
     from render.exports import grounding_to_dict, searches_to_dict
 
     if answers.searches:
         return searches_to_dict(answers.searches, saved.files)
-    if len(answers.groundings) == 1:
-        return grounding_to_dict(answers.groundings[0], saved.files)
-    each = [grounding_to_dict(answer) for answer in answers.groundings]
-    return {
-        "answers": each,
-        "files": {name: str(path) for name, path in saved.files.items()},
-    }
+    (answer,) = answers.groundings
+    return grounding_to_dict(answer, saved.files)
 
 
 def print_notes(saved: Saved) -> None:
