@@ -197,7 +197,7 @@ def main() -> None:
     report = {
         "what": "moments that happen once in a long drawn video; demo model, CPU",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "command": " ".join(["python -m benchmarks.long_videos", *sys.argv[1:]]),
+        "seed": args.seed,
         "video": f"{info.width}x{info.height}, {info.duration_seconds:.1f} s",
         "window_seconds": args.window,
         "overlap_seconds": args.overlap,
