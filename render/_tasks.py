@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from render.boxes import BoxStyle
 from render.clipper import cut_here
 from render.encoding import ClipOptions, one_line
-from render.plan import CutPlan
+from render.parts import parts_from_message
 from stablechat.errors import RenderError
-from stablechat.types import Generation, Grounding, Tube, VideoInfo
 from stablechat.video import read_timeline, take_over
 from stablechat.video.isolation import Channel, Message
 
@@ -24,9 +20,8 @@ def _cut(request: Message, channel: Channel) -> Message:
     video, rest = take_over(request)
     try:
         facts = cut_here(
-            _grounding(video, rest),
+            parts_from_message(video, rest),
             read_timeline(video.path),
-            _plan(rest.data["plan"]),
             Path(rest.data["written"]),
             ffmpeg=rest.data["ffmpeg"],
             options=_options(rest.data["options"]),
@@ -35,19 +30,6 @@ def _cut(request: Message, channel: Channel) -> Message:
     except OSError as error:
         raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
     return Message(asdict(facts))
-
-
-def _grounding(video: VideoInfo, rest: Message) -> Grounding:
-    """As much of the answer as is drawn."""
-    nothing = Generation("", (), "stop")
-    arrays = [array.astype(np.float64) for array in rest.arrays]
-    tube = Tube(*arrays) if arrays else None
-    query = rest.data["query"]
-    return Grounding(video, query, "stvg", None, tube, "", None, nothing)
-
-
-def _plan(data: Mapping[str, Any]) -> CutPlan:
-    return CutPlan(data["start_seconds"], Fraction(data["fps"]), data["num_frames"])
 
 
 def _options(data: Mapping[str, Any]) -> ClipOptions:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -32,29 +32,24 @@ from render.encoding import (
     output_arguments,
 )
 from render.output import ClipFacts, check_result, checked_output
-from render.plan import CutPlan, plan_cut
-from render.scene import Scene, scaled_size
+from render.parts import ClipPart, parts_to_message, plan_parts, whole_plan
+from render.pictures import DrawnPictures
+from render.plan import CutPlan
 from render.sound import sound_format, stream_sound
 from render.sound_feed import SoundFeed
 from stablechat.errors import CancelledError, RenderError
-from stablechat.grounding import shown_span
-from stablechat.types import (
-    Clip,
-    FrameArray,
-    Grounding,
-    TimeSpan,
-    VideoInfo,
-)
-from stablechat.video import (
-    FrameReader,
-    Timeline,
-    read_in_child,
-    read_timeline,
-)
-from stablechat.video.ahead import read_ahead
+from stablechat.types import Clip, FrameArray, Grounding
+from stablechat.video import Timeline, read_in_child
 from stablechat.video.isolation import Message, heartbeat
 
-__all__ = ["DEFAULT_OPTIONS", "ClipFacts", "ClipOptions", "cut_clip", "cut_here"]
+__all__ = [
+    "DEFAULT_OPTIONS",
+    "ClipFacts",
+    "ClipOptions",
+    "cut_clip",
+    "cut_here",
+    "merge_clips",
+]
 
 #: Where a child process finds what it is to do; that module imports this one.
 _TASKS_MODULE = "render._tasks"
@@ -93,20 +88,51 @@ def cut_clip(
         CancelledError: If ``cancelled`` said so.
         VideoError: If the video can no longer be read.
     """
-    video = grounding.video
-    timeline = read_timeline(video.path)
-    span = _wanted_span(grounding, options)
-    plan = plan_cut(video, timeline.seconds, span)
-    out_path = checked_output(out_path, video)
+    return merge_clips(
+        [grounding],
+        out_path,
+        options=options,
+        on_progress=on_progress,
+        cancelled=cancelled,
+    )
+
+
+def merge_clips(
+    groundings: Sequence[Grounding],
+    out_path: Path,
+    *,
+    options: ClipOptions = DEFAULT_OPTIONS,
+    on_progress: Callable[[float], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Clip:
+    """Write several answers about one video as one MP4, one after the other.
+
+    Each is cut as :func:`cut_clip` does, with its own sound; all of it is one pass of
+    one encoder, so pictures and sound stay together across the joints.
+
+    Args:
+        groundings: At least one, in the order in which they are shown.
+        out_path, options, on_progress, cancelled: As for :func:`cut_clip`.
+
+    Returns:
+        The clip as it was read back from the disk. Its span reaches from the first
+        moment's start as far as all of them together last.
+
+    Raises:
+        RenderError: As for :func:`cut_clip`, or they are about several videos.
+        CancelledError, VideoError: As for :func:`cut_clip`.
+    """
+    parts = plan_parts(
+        groundings, options.pad_before_seconds, options.pad_after_seconds
+    )
+    out_path = checked_output(out_path, groundings[0].video)
     try:
         # Beside the result, so that the last step is a rename within one disk.
         with tempfile.TemporaryDirectory(
             prefix=".stablechat-", dir=out_path.parent, ignore_cleanup_errors=True
         ) as folder:
             written = Path(folder) / "clip.mp4"
-            facts = _cut_in_child(
-                grounding, plan, written, options, on_progress, cancelled
-            )
+            facts = _cut_in_child(parts, written, options, on_progress, cancelled)
             os.replace(written, out_path)
     except OSError as error:
         raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
@@ -114,7 +140,7 @@ def cut_clip(
         on_progress(1.0)
     return Clip(
         path=out_path,
-        span=plan.span,
+        span=whole_plan(parts).span,
         width=facts.width,
         height=facts.height,
         num_frames=facts.num_frames,
@@ -123,8 +149,7 @@ def cut_clip(
 
 
 def _cut_in_child(
-    grounding: Grounding,
-    plan: CutPlan,
+    parts: Sequence[ClipPart],
     written: Path,
     options: ClipOptions,
     on_progress: Callable[[float], None] | None,
@@ -145,22 +170,18 @@ def _cut_in_child(
 
     data = {
         "task": "cut",
-        "query": grounding.query,
-        "plan": {**asdict(plan), "fps": str(plan.fps)},
         "written": str(written),
         "options": asdict(options),
         "ffmpeg": moviepy_writer.FFMPEG_BINARY,
     }
-    tube = grounding.tube
-    arrays = [] if tube is None else [tube.times_seconds, tube.xyxy]
     answer = read_in_child(
         _TASKS_MODULE,
-        Message(data, arrays),
-        grounding.video.path,
+        parts_to_message(parts, data),
+        parts[0].grounding.video.path,
         on_message=listen,
         cancelled=cancelled,
     )
-    return _checked_facts(answer, plan)
+    return _checked_facts(answer, whole_plan(parts))
 
 
 def _checked_facts(answer: Message, plan: CutPlan) -> ClipFacts:
@@ -175,9 +196,8 @@ def _checked_facts(answer: Message, plan: CutPlan) -> ClipFacts:
 
 
 def cut_here(
-    grounding: Grounding,
+    parts: Sequence[ClipPart],
     timeline: Timeline,
-    plan: CutPlan,
     written: Path,
     *,
     ffmpeg: str,
@@ -190,9 +210,8 @@ def cut_here(
     All that is needed is passed in, and can be sent to another process.
 
     Args:
-        grounding: The answer; its video is read again.
+        parts: What becomes the clip, in its order; their video is read again.
         timeline: Of the video.
-        plan: Which moments become pictures.
         written: The ``.mp4`` file to write, and to leave half written on an error. A
             log, and where pipes can't be passed on the sound, lie beside it.
         ffmpeg: The program that encodes.
@@ -212,6 +231,7 @@ def cut_here(
     if options.encoder == NVIDIA_ENCODER:
         _check_encoder(ffmpeg, options)
     report = on_progress or (lambda _: None)
+    plan = whole_plan(parts)
 
     def watch() -> None:
         heartbeat()
@@ -221,56 +241,41 @@ def cut_here(
             feed.check()
 
     with ExitStack() as stack:
-        size = scaled_size(grounding.video, options.max_side)
-        reader = FrameReader(
-            grounding.video, plan.span, size=size, pixel_format="yuv420p"
-        )
-        stack.enter_context(reader)
-        scene = Scene(grounding, timeline, plan, options, reader.color, size)
-        feed = _sound_feed(grounding.video, timeline, plan, written.parent)
+        pictures = DrawnPictures(parts, timeline, options)
+        stack.enter_context(closing(pictures))
+        feed = _sound_feed(parts, timeline, written.parent)
         if feed is not None:
             stack.enter_context(feed)
+        color = pictures.color
         arguments = [
-            *input_arguments(scene.size, plan, reader.color),
+            *input_arguments(pictures.size, plan, color),
             *(feed.arguments if feed is not None else []),
-            *output_arguments(plan, reader.color, options, has_sound=feed is not None),
+            *output_arguments(plan, color, options, has_sound=feed is not None),
         ]
         writer = stack.enter_context(_ClipWriter(ffmpeg, written, arguments, feed))
         if feed is not None:
             feed.start()
-        moments = (plan.shown_at(index) for index in range(plan.num_frames))
-        pictures = stack.enter_context(closing(read_ahead(map(reader.at, moments))))
         for index, picture in enumerate(pictures):
             watch()
-            scene.draw(index, picture)
             writer.write_frame(picture)
             report(index / plan.num_frames)
         writer.finish(watch)
     return check_result(written, plan)
 
 
-def _wanted_span(grounding: Grounding, options: ClipOptions) -> TimeSpan:
-    span = shown_span(grounding)
-    if span is None:
-        raise RenderError(
-            "There is nothing to cut: the answer holds no time and no box."
-        )
-    return TimeSpan(
-        max(0.0, span.start_seconds - options.pad_before_seconds),
-        span.end_seconds + options.pad_after_seconds,
-    )
-
-
 def _sound_feed(
-    video: VideoInfo, timeline: Timeline, plan: CutPlan, folder: Path
+    parts: Sequence[ClipPart], timeline: Timeline, folder: Path
 ) -> SoundFeed | None:
     """The sound of the clip, or None if the video has none."""
+    video = parts[0].grounding.video
     form = sound_format(video)
     if form is None:
         return None
 
     def produce(write: Callable[[bytes], object], stopped: Callable[[], bool]) -> None:
-        stream_sound(video, timeline, plan.span, form, write, stopped=stopped)
+        for part in parts:
+            span = part.plan.span
+            stream_sound(video, timeline, span, form, write, stopped=stopped)
 
     return SoundFeed(form, produce, folder)
 

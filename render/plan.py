@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -68,7 +69,29 @@ class CutPlan:
         return self.time_of(index) + self.tolerance_seconds
 
 
-def plan_cut(video: VideoInfo, times_seconds: FloatArray, span: TimeSpan) -> CutPlan:
+def plan_cuts(
+    video: VideoInfo, times_seconds: FloatArray, spans: Sequence[TimeSpan]
+) -> list[CutPlan]:
+    """Plans for stretches that become one clip: at one rate, the quickest of theirs.
+
+    Args:
+        video: The video.
+        times_seconds: As for :func:`plan_cut`.
+        spans: What to cut.
+
+    Returns:
+        A plan for each.
+    """
+    fps = max(_output_rate(video, times_seconds, span) for span in spans)
+    return [plan_cut(video, times_seconds, span, fps) for span in spans]
+
+
+def plan_cut(
+    video: VideoInfo,
+    times_seconds: FloatArray,
+    span: TimeSpan,
+    fps: Fraction | None = None,
+) -> CutPlan:
     """Choose the clip's rate and the moments of its pictures.
 
     A constant rate is kept; a varying one becomes a constant one that loses no picture
@@ -81,11 +104,12 @@ def plan_cut(video: VideoInfo, times_seconds: FloatArray, span: TimeSpan) -> Cut
         video: The video.
         times_seconds: float64 ``(N,)``, when each picture appears, never decreasing.
         span: What to cut; it is clamped to the video.
+        fps: Pictures a second of the clip, if it is not to be chosen.
 
     Returns:
         The plan; it has at least one picture.
     """
-    fps = _output_rate(video, times_seconds, span)
+    fps = fps or _output_rate(video, times_seconds, span)
     start, end = _clamp(span, video, fps)
     # A first picture that is late by less than a picture's length is what the clip
     # would start with anyway; starting at its time keeps all of them exact.

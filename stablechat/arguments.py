@@ -66,11 +66,25 @@ def add_limit_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) 
 def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = _add(commands, "ground", "Find when something happens, and where.")
     command.add_argument(
-        "query",
+        "more",
+        nargs="*",
         metavar="QUERY",
-        nargs="?",
-        default="",
-        help='what to look for, "the red circle moving left" (elc needs none)',
+        help='what to look for, "the red circle moving left" (elc needs none); more '
+        "videos, folders and patterns may stand before it",
+    )
+    command.add_argument(
+        "--queries",
+        metavar="FILE",
+        dest="queries_file",
+        help="a text file of queries, one a line",
+    )
+    command.add_argument(
+        "--query",
+        action="append",
+        default=[],
+        dest="queries",
+        metavar="QUERY",
+        help="what to look for, again for each further query; then none stands last",
     )
     command.add_argument(
         "--task",
@@ -105,13 +119,43 @@ def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="what the best answer is best in (default: %(default)s)",
     )
     _add_segment(command)
+    _add_window_options(command)
     command.add_argument(
         "--out",
         metavar="DIR",
-        help="write the clip and grounding.json there, named after the video",
+        help="write the clip and grounding.json there, named after the video; of "
+        "several videos, into a folder for each",
+    )
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="of several videos, answer those anew that an earlier run has finished",
     )
     _add_export(command)
     _add_model_options(command)
+
+
+def _add_window_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "--window",
+        type=float,
+        metavar="S",
+        help="look at a long video in windows of so many seconds, and rank what is "
+        "found; docs/long-videos.md",
+    )
+    add(
+        "--overlap",
+        type=float,
+        metavar="S",
+        help="seconds of a window that the next one sees again (default: a quarter)",
+    )
+    add("--top", type=int, metavar="N", help="keep the N likeliest moments only")
+    add(
+        "--merge",
+        action="store_true",
+        help="write all moments as one clip, too, in the order of the video",
+    )
 
 
 def _add_describe(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from stablechat.loader import LoadedModel, load_model
 from stablechat.parser import parse_answer
 from stablechat.prompts import describe_prompt
 from stablechat.questions import Question
+from stablechat.search import OnProgress, search_video
 from stablechat.shortage import plain_memory_errors
 from stablechat.turn import Cancelled, Progress, Turn
 from stablechat.types import (
@@ -36,9 +38,11 @@ from stablechat.types import (
     Generation,
     GenerationConfig,
     Grounding,
+    Moments,
     Task,
     TimeSpan,
 )
+from stablechat.windows import DEFAULT_WINDOW_SECONDS
 
 # How often a thread that waits for the model asks whether it was cancelled.
 _POLL_SECONDS = 0.1
@@ -221,6 +225,92 @@ class StableChat:
             generation = turn.answer(encoded, prompt, config, task="describe")
         text = parse_answer(generation.text, "describe").prose
         return Description(encoded.video, prompt, text, generation, self.name)
+
+    def find_moments(
+        self,
+        video: str | Path,
+        query: str,
+        *,
+        window_seconds: float = DEFAULT_WINDOW_SECONDS,
+        overlap_seconds: float | None = None,
+        top: int | None = None,
+        config: GenerationConfig | None = None,
+        on_progress: OnProgress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Moments:
+        """Find all that a query may mean in a long video, window by window.
+
+        A video that is no longer than one window is asked as :meth:`ground` asks it.
+        For several queries at once there is :func:`stablechat.search.search_video`.
+
+        Args:
+            video: A video file.
+            query: What to look for, "the red circle moving left".
+            window_seconds: Length of the parts that the model sees, with all its frames
+                each.
+            overlap_seconds: How much of a window the next one sees again; None is a
+                quarter (``windows.DEFAULT_OVERLAP_SHARE``).
+            top: How many moments to return; None is all.
+            config: How to decode; None is greedy.
+            on_progress: Called often, with the time that is left.
+            cancelled: Asked often; the work stops when it says True.
+
+        Returns:
+            The moments, joined (``stablechat/moments.py``) and ranked.
+
+        Raises:
+            InputError: There can't be such windows, or such a question.
+            VideoError, CancelledError, OutOfMemoryError: As for :meth:`ground`.
+        """
+        return search_video(
+            self,
+            video,
+            [query],
+            window_seconds=window_seconds,
+            overlap_seconds=overlap_seconds,
+            top=top,
+            config=config,
+            on_progress=on_progress,
+            cancelled=cancelled,
+        )[0]
+
+    def recognise(
+        self,
+        answer: Grounding,
+        segment: TimeSpan | None = None,
+        *,
+        cancelled: Cancelled | None = None,
+    ) -> float | None:
+        """How likely the model would say the query of what it found.
+
+        Unlike confidence it tells what is there from what is not; only values of one
+        query can be compared (``stablechat/recognition.py``).
+
+        Args:
+            answer: To a question about when and where.
+            segment: The part of the video that it was asked about.
+            cancelled: Asked often; the work stops when it says True.
+
+        Returns:
+            Nats a token, 0 at best; None for an answer without a time or boxes.
+
+        Raises:
+            VideoError, CancelledError, OutOfMemoryError: As for :meth:`ground`.
+        """
+        with self._turn(None, cancelled) as turn:
+            encoded = turn.encode_video(answer.video.path, segment)
+            return turn.recognise(encoded, answer)
+
+    def apart(self) -> StableChat:
+        """The same model, with a place of its own for the features of one video."""
+        other = copy.copy(self)
+        other._cache = FeatureCache(capacity=1)
+        return other
+
+    def forget(self) -> None:
+        """Let go of the features that are kept."""
+        with self._lock:
+            self._cache.clear()
 
     def generate(
         self,

@@ -240,6 +240,10 @@ class FeatureCache:
             self._kept.move_to_end(key)
         return found
 
+    def clear(self) -> None:
+        """Let all go."""
+        self._kept.clear()
+
     def put(self, key: Hashable, encoded: EncodedVideo) -> None:
         """Keep a video, and let the one that was not used for longest go."""
         self._kept[key] = encoded

@@ -71,15 +71,19 @@ def clean_query(query: str) -> str:
     return text
 
 
-def _event(query: str) -> str:
-    """The query as a phrase that can stand inside a sentence."""
+def event_of(query: str) -> str:
+    """The query as a phrase that can stand inside a sentence.
+
+    Raises:
+        InputError: As for :func:`clean_query`.
+    """
     return clean_query(query).rstrip(".?! ") or clean_query(query)
 
 
 def stvg_prompt(query: str) -> str:
     """When does the event happen, and where is its subject in each frame?"""
     return (
-        f"At which time interval in the video can we see {_event(query)} occurring? "
+        f"At which time interval in the video can we see {event_of(query)} occurring? "
         "Please describe the location of the corresponding subject/object in this "
         f"video.{_STVG_SUFFIX}"
     )
@@ -88,7 +92,7 @@ def stvg_prompt(query: str) -> str:
 def svg_prompt(query: str, span_unit: tuple[float, float]) -> str:
     """Where is the subject in each frame of a given stretch of time?"""
     start, end = (format_unit("t", value) for value in span_unit)
-    return f"Between {{{start},{end}}}, where is {_event(query)}? {_SVG_SUFFIX}"
+    return f"Between {{{start},{end}}}, where is {event_of(query)}? {_SVG_SUFFIX}"
 
 
 def elc_prompt(start_unit: float, box_unit: tuple[float, float, float, float]) -> str:
@@ -105,14 +109,14 @@ def elc_prompt(start_unit: float, box_unit: tuple[float, float, float, float]) -
 def tvg_prompt(query: str) -> str:
     """When does the event happen?"""
     return (
-        f"Give you a textual query: '{_event(query)}'. When does the described content "
-        "occur in the video? Please return the start and end timestamps."
+        f"Give you a textual query: '{event_of(query)}'. When does the described "
+        "content occur in the video? Please return the start and end timestamps."
     )
 
 
 def rec_prompt(query: str) -> str:
     """Where is the thing in this still image?"""
-    return f"Where is {_event(query)} situated within this image?"
+    return f"Where is {event_of(query)} situated within this image?"
 
 
 def describe_prompt(question: str | None = None) -> str:

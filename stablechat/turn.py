@@ -23,11 +23,13 @@ from stablechat.generation.likelihood import score_answers
 from stablechat.last_row import LastRow
 from stablechat.loader import LoadedModel
 from stablechat.pictures import is_image, read_image
+from stablechat.recognition import recognise
 from stablechat.types import (
     FrameArray,
     FrameSample,
     Generation,
     GenerationConfig,
+    Grounding,
     Task,
     TimeSpan,
 )
@@ -184,6 +186,11 @@ class Turn:
         )
         found = dict(zip(distinct, scores, strict=True))
         return [found[answer.token_ids] for answer in answers]
+
+    def recognise(self, encoded: EncodedVideo, answer: Grounding) -> float | None:
+        """How likely the model would say the query of what it found."""
+        self.stop_if_cancelled()
+        return recognise(self._loaded, encoded, answer)
 
     @torch.inference_mode()
     def write(

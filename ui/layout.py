@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from ui import view
+from ui.api import publish
 from ui.examples import Example, example_labels, read_examples, thumbnail_styles
 from ui.handlers import Handlers, Widgets, device_name, dtype_name
 from ui.i18n import label
-from ui.jobs import Progress
 from ui.pipeline import Chat, Pipeline
 from ui.results.widgets import place_results
 from ui.session import MAX_AGE_SECONDS, SWEEP_SECONDS, Sessions
@@ -76,7 +75,7 @@ def build_app(
         widgets = _place(chat, read_examples(examples_folder or EXAMPLES_FOLDER))
         handlers.widgets = widgets
         _connect(app, handlers, widgets)
-        _publish(handlers, widgets)
+        publish(handlers)
     app.queue(default_concurrency_limit=1, max_size=MAX_WAITING)
     return app
 
@@ -255,60 +254,3 @@ def _connect_editing(
         event.success(None, js=_SHOW_CLIP, api_visibility="private")
         cutting.append(event)
     return cutting
-
-
-def _publish(handlers: Handlers, page: Widgets) -> None:
-    """The two endpoints for programs, ``/ground`` and ``/describe``."""
-    trigger = gr.Button(visible=False)
-    clip = gr.File(label="Clip", visible=False)
-    data = gr.JSON(label="Answer", visible=False)
-
-    async def ground(
-        video: str | None, question: str, request: gr.Request
-    ) -> AsyncIterator[tuple[Any, Any]]:
-        async for job in handlers.answer(video, question, "ground", request):
-            if job.done:
-                outcome = job.result()
-                path = str(outcome.clip.path) if outcome.clip else None
-                yield path, _for_programs(outcome.data)
-            else:
-                yield None, _report(job.progress)
-
-    async def describe(
-        video: str | None, question: str, request: gr.Request
-    ) -> AsyncIterator[Any]:
-        async for job in handlers.answer(video, question, "describe", request):
-            if job.done:
-                yield _for_programs(job.result().data)
-            else:
-                yield _report(job.progress)
-
-    inputs = [page.video, page.question]
-    public: dict[str, Any] = {"concurrency_id": "gpu", "concurrency_limit": 1}
-    trigger.click(
-        ground,
-        inputs,
-        [clip, data],
-        api_name="ground",
-        api_description="Find an event: the annotated clip, and the answer as JSON.",
-        **public,
-    )
-    trigger.click(
-        describe,
-        inputs,
-        data,
-        api_name="describe",
-        api_description="Describe a video, or answer a question about it, as JSON.",
-        **public,
-    )
-
-
-def _report(progress: Progress) -> dict[str, Any]:
-    return {"stage": progress.stage, "fraction": progress.fraction}
-
-
-def _for_programs(data: dict[str, Any]) -> dict[str, Any]:
-    # Gradio's client takes an object with a "path" for a file to download.
-    video = {**data["video"], "name": data["video"]["path"]}
-    del video["path"]
-    return {**data, "video": video}

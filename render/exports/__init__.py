@@ -11,6 +11,7 @@ from render.exports.answers import (
     video_to_dict,
 )
 from render.exports.files import write_json
+from render.exports.moments import searches_to_dict
 from render.exports.registry import FORMATS, ExportFormat, formats_named
 from render.exports.saving import Exported, export_answers, without_folders
 from render.exports.words import safe_stem
@@ -27,6 +28,7 @@ __all__ = [
     "grounding_to_dict",
     "load_grounding",
     "safe_stem",
+    "searches_to_dict",
     "video_to_dict",
     "without_folders",
     "write_json",

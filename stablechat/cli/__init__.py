@@ -17,6 +17,7 @@ from contextlib import redirect_stdout
 from stablechat.arguments import parse_arguments
 from stablechat.cli import commands
 from stablechat.cli.inputs import set_limits
+from stablechat.cli.printed import Printed
 from stablechat.cli.texts import one_line
 from stablechat.errors import CancelledError, StableChatError
 
@@ -32,11 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; None takes the process's own.
 
     Returns:
-        The exit code: 0, 2 for bad input, 130 when interrupted.
+        The exit code: 0, 1 where some of several videos failed, 2 for bad input, 130
+        when interrupted.
     """
     args = parse_arguments(argv)
     _set_up_output(args.verbose)
-    run: dict[str, Callable[[argparse.Namespace], str]] = {
+    run: dict[str, Callable[[argparse.Namespace], Printed]] = {
         "ground": commands.ground,
         "describe": commands.describe,
         "probe": commands.probe,
@@ -46,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         set_limits(args.limit)
         # Libraries that print must not end up in the JSON.
         with redirect_stdout(sys.stderr):
-            text = run[args.command](args)
-        print(text, flush=True)
+            printed = run[args.command](args)
+        print(printed.text, flush=True)
     except (KeyboardInterrupt, CancelledError):
         return EXIT_INTERRUPTED
     except StableChatError as error:
@@ -57,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python would complain again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _EXIT_BROKEN_PIPE
-    return 0
+    return printed.code
 
 
 def _set_up_output(verbose: bool) -> None:

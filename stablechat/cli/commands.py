@@ -1,4 +1,4 @@
-"""The commands: each takes its arguments and returns what goes to stdout."""
+"""The commands: each takes its arguments and returns what is printed."""
 
 from __future__ import annotations
 
@@ -6,61 +6,58 @@ import argparse
 import sys
 from pathlib import Path
 
+from stablechat.cli.asking import Answers, Questions
+from stablechat.cli.batch import ground_several
 from stablechat.cli.inputs import (
     check_video,
     clip_options,
     config_of,
     export_formats,
     load_chat,
+    named_inputs,
     span_of,
 )
+from stablechat.cli.printed import Printed
 from stablechat.cli.running import interruptible, shown_progress
-from stablechat.cli.saving import NOTHING, print_notes, save
+from stablechat.cli.saving import NOTHING, answers_to_dict, print_notes, save
 from stablechat.cli.texts import summary, to_json, video_fields
+from stablechat.cli.videos import means_several
 from stablechat.errors import InputError
 from stablechat.folders import checked_folder
 
 
-def ground(args: argparse.Namespace) -> str:
+def ground(args: argparse.Namespace) -> Printed:
     """Find when something happens, and where."""
-    from stablechat.candidates import check_candidates
-    from stablechat.questions import Question
-
-    config, span, segment = config_of(args), span_of(args.span), span_of(args.segment)
-    Question(args.query, args.task, span, args.region, args.start)
-    check_candidates(args.candidates)
-    path = check_video(args.video, allow_image=args.task == "rec")
+    named = named_inputs(args)
+    questions = Questions(args, named.queries)
+    if len(named.queries) > 1 or means_several(named.videos):
+        return ground_several(args, questions, named.videos)
+    path = check_video(named.videos[0], allow_image=args.task == "rec")
     out = None if args.out is None else checked_folder(args.out)
     formats = export_formats(args.export, args.out)
+    if args.merge and out is None:
+        raise InputError("--merge needs a folder to write to; give it with --out.")
     chat = load_chat(args)
     with interruptible() as cancelled, shown_progress() as report:
-        grounding = chat.ground(
-            path,
-            args.query,
-            args.task,
-            span=span,
-            region=args.region,
-            start_seconds=args.start,
-            segment=segment,
-            at_seconds=args.at,
-            candidates=args.candidates,
-            choose=args.choose,
-            config=config,
-            on_progress=report,
-            cancelled=cancelled,
-        )
+        answers = questions.ask(chat, path, report, cancelled)
         saved = NOTHING
         if out is not None:
-            saved = save(grounding, out, formats, report, cancelled, usual="mp4,json")
+            saved = save(
+                answers,
+                out,
+                formats,
+                report,
+                cancelled,
+                usual="mp4,json",
+                merge=args.merge,
+            )
     if args.json:
-        from render.exports import grounding_to_dict
-
         print_notes(saved)
-        return to_json(grounding_to_dict(grounding, saved.files))
-    return summary(grounding, saved.files, saved.left_out)
+        return Printed(to_json(answers_to_dict(answers, saved)))
+    return Printed(summary(answers, saved))
 
 
-def describe(args: argparse.Namespace) -> str:
+def describe(args: argparse.Namespace) -> Printed:
     """Say what happens, or answer a question."""
     from stablechat.prompts import describe_prompt
 
@@ -80,20 +77,20 @@ def describe(args: argparse.Namespace) -> str:
     if args.json:
         from render.exports import description_to_dict
 
-        return to_json(description_to_dict(description))
+        return Printed(to_json(description_to_dict(description)))
     for note in description.video.warnings:
         print(f"note: {note}", file=sys.stderr)
-    return description.text or "The model gave no description."
+    return Printed(description.text or "The model gave no description.")
 
 
-def probe(args: argparse.Namespace) -> str:
+def probe(args: argparse.Namespace) -> Printed:
     """Tell what a file holds."""
     from stablechat import video
 
-    return to_json(video_fields(video.probe(Path(args.video))))
+    return Printed(to_json(video_fields(video.probe(Path(args.video)))))
 
 
-def clip(args: argparse.Namespace) -> str:
+def clip(args: argparse.Namespace) -> Printed:
     """Draw and cut from a saved answer."""
     from render.exports import load_grounding
 
@@ -106,8 +103,10 @@ def clip(args: argparse.Namespace) -> str:
             "There is nothing to cut: the answer holds no time and no box."
         )
     with interruptible() as cancelled, shown_progress() as report:
+        answers = Answers((grounding,))
         saved = save(
-            grounding, out, formats, report, cancelled, usual="mp4", options=options
+            answers, out, formats, report, cancelled, usual="mp4", options=options
         )
     print_notes(saved)
-    return "\n".join(f"{name}: {path}" for name, path in sorted(saved.files.items()))
+    files = sorted(saved.files.items())
+    return Printed("\n".join(f"{name}: {path}" for name, path in files))

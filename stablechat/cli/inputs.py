@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,66 @@ if TYPE_CHECKING:
     from render.encoding import ClipOptions
     from render.exports import ExportFormat
     from stablechat.chat import StableChat
+
+
+_MAX_QUERIES = 1000
+_MAX_QUERIES_CHARACTERS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the positional arguments of ``ground`` name.
+
+    Attributes:
+        videos: As they were written.
+        queries: What to look for.
+    """
+
+    videos: tuple[str, ...]
+    queries: tuple[str, ...]
+
+
+def named_inputs(args: argparse.Namespace) -> Named:
+    """Tell the videos from the query, which stands last unless an option gives it.
+
+    Raises:
+        InputError: What stands last is a file, or there is no such file of queries.
+    """
+    inputs: list[str] = [args.video, *args.more]
+    queries = list(args.queries)
+    if args.queries_file is not None:
+        queries += _read_queries(Path(args.queries_file))
+    if queries:
+        return Named(tuple(inputs), tuple(dict.fromkeys(queries)))
+    *videos, query = inputs
+    if not videos:
+        return Named((query,), ("",))
+    if os.path.exists(query):
+        raise InputError(
+            f"{query} stands last and is a file; what to look for stands there, or "
+            "after --query."
+        )
+    return Named(tuple(videos), (query,))
+
+
+def _read_queries(path: Path) -> list[str]:
+    """The lines of a file that are not blank.
+
+    Raises:
+        InputError: It can't be read, or holds none or too many.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(_MAX_QUERIES_CHARACTERS + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InputError(f"--queries {path} can't be read: {reason}.") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not 0 < len(lines) <= _MAX_QUERIES or len(text) > _MAX_QUERIES_CHARACTERS:
+        raise InputError(
+            f"--queries {path} must hold 1 to {_MAX_QUERIES} queries, one a line."
+        )
+    return lines
 
 
 def set_limits(texts: Sequence[str]) -> None:

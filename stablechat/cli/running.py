@@ -14,6 +14,9 @@ from stablechat.errors import CancelledError
 if TYPE_CHECKING:
     from types import FrameType
 
+# Back to the beginning of the line, and nothing on it.
+_CLEAR = "\r\033[K"
+
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
@@ -58,9 +61,15 @@ def shown_progress() -> Iterator[Callable[[str, float], None]]:
         return
 
     def show(stage: str, fraction: float) -> None:
-        print(f"\r\033[K{stage} {fraction:4.0%}", end="", file=sys.stderr, flush=True)
+        print(f"{_CLEAR}{stage} {fraction:4.0%}", end="", file=sys.stderr, flush=True)
 
     try:
         yield show
     finally:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+        print(_CLEAR, end="", file=sys.stderr, flush=True)
+
+
+def tell(line: str) -> None:
+    """Say something that stays, on stderr, while progress is shown."""
+    clear = _CLEAR if sys.stderr.isatty() else ""
+    print(f"{clear}{line}", file=sys.stderr, flush=True)

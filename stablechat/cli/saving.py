@@ -6,15 +6,17 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stablechat.cli.texts import left_out_notes
 from stablechat.folders import made_folder
+from stablechat.grounding import shown_span
 from stablechat.types import Grounding
 
 if TYPE_CHECKING:
     from render.encoding import ClipOptions
     from render.exports import ExportFormat
+    from stablechat.cli.asking import Answers
 
 Report = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
@@ -37,7 +39,7 @@ NOTHING = Saved()
 
 
 def save(
-    grounding: Grounding,
+    answers: Answers,
     folder: Path,
     formats: Sequence[ExportFormat],
     report: Report,
@@ -45,33 +47,103 @@ def save(
     *,
     usual: str,
     options: ClipOptions | None = None,
+    merge: bool = False,
 ) -> Saved:
     """Write the usual files, as far as there is something to write, and the others.
 
     Args:
-        grounding: The answer.
+        answers: About one video.
         folder: Where to; made if it is not there.
         formats: What was asked for.
         report: Called with the stage and its share that is done.
         cancelled: Asked often.
         usual: Names of the formats that the command always writes.
-        options: How the clip is cut and drawn, if not as usual.
+        options: How clips are cut and drawn, if not as usual.
+        merge: Whether to write all moments as one clip, too.
     """
     from render.encoding import DEFAULT_OPTIONS
+
+    options = options or DEFAULT_OPTIONS
+    stem = answers.videos[0].path.stem
+    with made_folder(folder):
+        done = _export(answers, folder, (usual, formats), options, report, cancelled)
+        files, left_out = dict(done.files), dict(done.left_out)
+        if merge and (shown := _in_order(answers)):
+            files["merged"] = folder / f"{stem}_merged.mp4"
+            _merge(shown, files["merged"], options, report, cancelled)
+        elif merge:
+            left_out["merged"] = "nothing was found"
+        if answers.searches:
+            files["moments"] = folder / f"{stem}_moments.json"
+            _write_searches(answers, files)
+    return Saved(files, left_out)
+
+
+def _export(
+    answers: Answers,
+    folder: Path,
+    formats: tuple[str, Sequence[ExportFormat]],
+    options: ClipOptions,
+    report: Report,
+    cancelled: Cancelled,
+) -> Saved:
     from render.exports import export_answers, formats_named
 
-    with made_folder(folder):
-        done = export_answers(
-            grounding,
-            folder,
-            (*formats_named(usual), *formats),
-            options=options or DEFAULT_OPTIONS,
-            on_progress=lambda fraction: report("draw", fraction),
-            cancelled=cancelled,
-        )
-    asked = {each.name for each in formats}
-    left_out = {name: why for name, why in done.left_out.items() if name in asked}
+    usual, asked = formats
+    if not answers.groundings:
+        return Saved({}, {each.name: "nothing was found" for each in asked})
+    done = export_answers(
+        answers.groundings,
+        folder,
+        (*formats_named(usual), *asked),
+        options=options,
+        on_progress=lambda fraction: report("draw", fraction),
+        cancelled=cancelled,
+    )
+    named = {each.name for each in asked}
+    left_out = {name: why for name, why in done.left_out.items() if name in named}
     return Saved(done.files, left_out)
+
+
+def _merge(
+    shown: Sequence[Grounding],
+    path: Path,
+    options: ClipOptions,
+    report: Report,
+    cancelled: Cancelled,
+) -> None:
+    from render.clipper import merge_clips
+
+    merge_clips(
+        shown,
+        path,
+        options=options,
+        on_progress=lambda fraction: report("merge", fraction),
+        cancelled=cancelled,
+    )
+
+
+def _in_order(answers: Answers) -> list[Grounding]:
+    """What can be shown, in the order of the video."""
+    spans = [(shown_span(answer), answer) for answer in answers.groundings]
+    known = [(span.start_seconds, answer) for span, answer in spans if span is not None]
+    return [answer for _, answer in sorted(known, key=lambda each: each[0])]
+
+
+def _write_searches(answers: Answers, files: Mapping[str, Path]) -> None:
+    from render.exports import searches_to_dict, write_json
+
+    write_json(files["moments"], searches_to_dict(answers.searches, files))
+
+
+def answers_to_dict(answers: Answers, saved: Saved) -> dict[str, Any]:
+    """The answer to one query, or its searches, and the files as plain values."""
+    from render.exports import grounding_to_dict, searches_to_dict
+
+    if answers.searches:
+        return searches_to_dict(answers.searches, saved.files)
+    (answer,) = answers.groundings
+    return grounding_to_dict(answer, saved.files)
 
 
 def print_notes(saved: Saved) -> None:

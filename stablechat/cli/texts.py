@@ -9,30 +9,60 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stablechat.times import format_time
 from stablechat.types import Grounding, VideoInfo
 
+if TYPE_CHECKING:
+    from stablechat.cli.asking import Answers
+    from stablechat.cli.saving import Saved
+
 _MAX_QUOTED_CHARACTERS = 300
 
 
-def summary(
-    grounding: Grounding, files: Mapping[str, Path], left_out: Mapping[str, str]
-) -> str:
-    """An answer for a person, a line for each thing to know.
+def summary(answers: Answers, saved: Saved) -> str:
+    """Answers for a person, a line for each thing to know.
 
     Args:
-        grounding: The answer.
-        files: What was written, by name.
-        left_out: What was asked for and can't be had, with the reason.
+        answers: About one video.
+        saved: What was written, and what could not be.
     """
-    lines = [_headline(grounding)]
-    lines += [f"or: {_headline(other)}" for other in grounding.alternatives]
-    lines += [f"{name}: {path}" for name, path in sorted(files.items())]
-    notes = (*grounding.video.warnings, *grounding.issues, *left_out_notes(left_out))
-    lines += [f"note: {note}" for note in notes]
-    return "\n".join(lines)
+    lines = _search_lines(answers) if answers.searches else _answer_lines(answers)
+    lines += [f"{name}: {path}" for name, path in sorted(saved.files.items())]
+    notes = [*(note for each in answers.groundings for note in each.issues)]
+    lines += [f"note: {note}" for note in (*_warnings(answers), *notes)]
+    lines += [f"note: {note}" for note in left_out_notes(saved.left_out)]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _answer_lines(answers: Answers) -> list[str]:
+    several = len(answers.groundings) > 1
+    lines = []
+    for answer in answers.groundings:
+        about = f"{one_line(answer.query)}: " if several else ""
+        lines.append(f"{about}{_headline(answer)}")
+        lines += [f"or: {_headline(other)}" for other in answer.alternatives]
+    return lines
+
+
+def _search_lines(answers: Answers) -> list[str]:
+    lines = []
+    for search in answers.searches:
+        windows, moments = len(search.windows), search.num_moments
+        lines.append(
+            f"{one_line(search.query)}: {moments} moment{'' if moments == 1 else 's'} "
+            f"in {windows} window{'' if windows == 1 else 's'}, the likeliest first."
+        )
+        lines += [
+            f"{rank}. {_headline(moment.grounding)}"
+            for rank, moment in enumerate(search.moments, 1)
+        ]
+    return lines
+
+
+def _warnings(answers: Answers) -> tuple[str, ...]:
+    return tuple(note for video in answers.videos for note in video.warnings)
 
 
 def left_out_notes(left_out: Mapping[str, str]) -> list[str]:

@@ -39,10 +39,28 @@ def score_answers(
     Returns:
         In nats a token, one for each answer; minus infinity for an empty one.
     """
+    of_tokens = token_log_likelihoods(model, question, answers, target_rows)
+    return [scores.mean().item() if len(scores) else -torch.inf for scores in of_tokens]
+
+
+def token_log_likelihoods(
+    model: LlavaST,
+    question: Tensor,
+    answers: Sequence[Tensor],
+    target_rows: Sequence[Tensor],
+) -> list[Tensor]:
+    """How likely each token of several answers to one question is.
+
+    Args:
+        model, question, answers, target_rows: As for :func:`score_answers`.
+
+    Returns:
+        float32 ``(T,)`` for each answer, in nats.
+    """
     if not answers:
         return []
     prefix = _read_prefix(model, question)
-    scores: list[float] = []
+    scores: list[Tensor] = []
     for start in range(0, len(answers), _BATCH):
         few = slice(start, start + _BATCH)
         scores += _score_batch(model, prefix, answers[few], target_rows[few])
@@ -89,10 +107,10 @@ def _score_batch(
     prefix: _Prefix,
     answers: Sequence[Tensor],
     target_rows: Sequence[Tensor],
-) -> list[float]:
+) -> list[Tensor]:
     count = len(answers)
     if not any(len(answer) for answer in answers):
-        return [-torch.inf] * count
+        return [torch.zeros(0)] * count
     cache = _repeated(prefix.cache, count)
     inputs = torch.nn.utils.rnn.pad_sequence(list(answers), batch_first=True)
     lengths = torch.tensor([len(a) for a in answers], device=inputs.device)
@@ -109,16 +127,14 @@ def _score_batch(
         [prefix.last.expand(count, -1, -1), output.last_hidden_state[:, :-1]], dim=1
     )
     return [
-        _mean_score(model, row[: len(rows)], rows)
+        _token_scores(model, row[: len(rows)], rows)
         for row, rows in zip(hidden, target_rows, strict=True)
     ]
 
 
-def _mean_score(model: LlavaST, hidden: Tensor, rows: Tensor) -> float:
-    if not len(rows):
-        return -torch.inf
+def _token_scores(model: LlavaST, hidden: Tensor, rows: Tensor) -> Tensor:
     logits = model.language_model.lm_head(hidden)
-    return -two_hot_cross_entropy(logits, rows.to(logits.device)).mean().item()
+    return -two_hot_cross_entropy(logits, rows.to(logits.device))
 
 
 def _repeated(cache: DynamicCache, count: int) -> DynamicCache:

@@ -30,6 +30,7 @@ from stablechat.types.base import (
 )
 from stablechat.types.groundings import Description, Grounding, Tube
 from stablechat.types.media import Clip, FrameSample, TimeSpan, VideoInfo
+from stablechat.types.moments import Moment, Moments, SearchProgress, WindowAnswer
 
 __all__ = [
     "NEIGHBOUR_REACH",
@@ -46,10 +47,14 @@ __all__ = [
     "GenerationConfig",
     "Grounding",
     "IntArray",
+    "Moment",
+    "Moments",
     "ParsedAnswer",
+    "SearchProgress",
     "SpanBins",
     "Task",
     "TimeSpan",
     "Tube",
     "VideoInfo",
+    "WindowAnswer",
 ]

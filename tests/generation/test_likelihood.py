@@ -8,7 +8,11 @@ import torch
 from torch import Tensor
 
 from stablechat.generation import likelihood
-from stablechat.generation.likelihood import score_answers, two_hot_cross_entropy
+from stablechat.generation.likelihood import (
+    score_answers,
+    token_log_likelihoods,
+    two_hot_cross_entropy,
+)
 
 MODEL = golden_files.loaded().model
 TOKENIZER = golden_files.loaded().tokenizer
@@ -61,6 +65,20 @@ def test_an_empty_answer_is_not_likely() -> None:
         assert scores[0] == -torch.inf
         assert all(score > -torch.inf for score in scores[1:])
     assert score_answers(MODEL, question(), [], []) == []
+
+
+@torch.no_grad()
+def test_the_scores_of_single_tokens_have_the_answers_mean() -> None:
+    several = [torch.tensor(TOKENIZER.encode(said)) for said in ("no idea", "so", "")]
+    found = token_log_likelihoods(
+        MODEL,
+        question(),
+        [MODEL.embed_tokens(ids.long()) for ids in several],
+        [ids.double() for ids in several],
+    )
+    assert [len(scores) for scores in found] == [len(ids) for ids in several]
+    for scores, ids in zip(found[:2], several, strict=False):
+        assert scores.mean().item() == pytest.approx(plain_score(ids), abs=1e-4)
 
 
 def test_a_label_between_two_bins() -> None:

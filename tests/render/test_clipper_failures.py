@@ -8,7 +8,7 @@ import os
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from test_clipper import grounding
 
 from render.clipper import ClipOptions, cut_clip, cut_here
 from render.output import ClipFacts
-from render.plan import CutPlan
+from render.parts import ClipPart
 from stablechat.errors import CancelledError, InputError, RenderError, VideoError
-from stablechat.types import Grounding, VideoInfo
+from stablechat.types import VideoInfo
 from stablechat.video import FrameReader, probe, read_timeline
 from stablechat.video.isolation import Message
 
@@ -38,17 +38,15 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut without a child, so that a part of it can be replaced."""
 
     def cut(
-        answer: Grounding,
-        plan: CutPlan,
+        parts: Sequence[ClipPart],
         written: Path,
         options: ClipOptions,
         on_progress: Callable[[float], None] | None,
         cancelled: Callable[[], bool] | None,
     ) -> ClipFacts:
         return cut_here(
-            answer,
-            read_timeline(answer.video.path),
-            plan,
+            parts,
+            read_timeline(parts[0].grounding.video.path),
             written,
             ffmpeg=moviepy_writer.FFMPEG_BINARY,
             options=options,

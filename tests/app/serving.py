@@ -1,0 +1,35 @@
+"""The real page with the fake model, for tests that come as programs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fake_chat import FakeChat
+
+from ui.session import Sessions, harden_environment, private_root
+
+
+@contextmanager
+def serving(
+    chat: FakeChat, folder: Path, auth: tuple[tuple[str, str], ...] = ()
+) -> Iterator[tuple[str, Sessions]]:
+    """A running page: its address and its folders."""
+    before = dict(os.environ)
+    try:
+        with Sessions(private_root(folder)) as sessions:
+            harden_environment(os.environ, sessions.root)
+            from ui.layout import build_app
+            from ui.server import ServerOptions, launch
+
+            app = build_app(chat, sessions)
+            try:
+                options = ServerOptions(open_browser=False, auth=auth)
+                yield launch(app, options).rstrip("/"), sessions
+            finally:
+                app.close(verbose=False)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,90 @@
+"""Where a long video is cut into windows."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stablechat.errors import InputError
+from stablechat.types import TimeSpan, VideoInfo
+from stablechat.windows import MAX_WINDOWS, plan_windows
+
+
+def video(duration: float, start: float = 0.0) -> VideoInfo:
+    return VideoInfo(
+        Path("v.mp4"), 64, 48, 0, Fraction(25), 100, duration, start, False, "h264"
+    )
+
+
+def pairs(windows: tuple[TimeSpan, ...]) -> list[tuple[float, float]]:
+    return [(w.start_seconds, w.end_seconds) for w in windows]
+
+
+@pytest.mark.parametrize(
+    ("duration", "window", "overlap", "expected"),
+    [
+        (30, 60, 15, [(0, 30)]),
+        (60, 60, 15, [(0, 60)]),
+        (60.005, 60, 15, [(0, 60.005)]),  # a container's rounding
+        (100, 40, 10, [(0, 40), (30, 70), (60, 100)]),
+        (90, 40, 10, [(0, 40), (30, 70), (50, 90)]),  # the last one overlaps by more
+        (80, 40, 0, [(0, 40), (40, 80)]),
+        (61, 60, 0, [(0, 60), (1, 61)]),
+    ],
+)
+def test_windows_of_a_video(
+    duration: float, window: float, overlap: float, expected: list[tuple[float, float]]
+) -> None:
+    assert pairs(plan_windows(video(duration), window, overlap)) == expected
+
+
+def test_pictures_that_start_late_are_cut_from_there() -> None:
+    windows = plan_windows(video(100, 20), 40, 0)
+    assert pairs(windows) == [(20, 60), (60, 100)]
+
+
+@given(
+    duration=st.floats(0.1, 20_000),
+    start=st.floats(0, 5),
+    window=st.floats(5, 600),
+    overlap_share=st.floats(0, 0.9),
+)
+def test_windows_cover_all_and_are_of_one_length(
+    duration: float, start: float, window: float, overlap_share: float
+) -> None:
+    overlap = overlap_share * window
+    found = plan_windows(video(duration, min(start, duration)), window, overlap)
+    assert found[0].start_seconds == min(start, duration)
+    assert found[-1].end_seconds == pytest.approx(duration)
+    if len(found) > 1:
+        lengths = [each.duration_seconds for each in found]
+        assert lengths == pytest.approx([window] * len(found))
+    for before, after in itertools.pairwise(found):
+        assert before.start_seconds < after.start_seconds
+        assert before.end_seconds - after.start_seconds > overlap - 0.011
+
+
+@pytest.mark.parametrize(
+    ("window", "overlap", "words"),
+    [
+        (0, 0, "longer than 0 s"),
+        (-5, 0, "longer than 0 s"),
+        (float("nan"), 0, "longer than 0 s"),
+        (float("inf"), 0, "longer than 0 s"),
+        (60, 60, "less than 60 s"),
+        (60, -1, "0 s or more"),
+        (60, float("nan"), "can overlap by"),
+        (0.1, 0, f"the limit is {MAX_WINDOWS}"),
+    ],
+)
+def test_impossible_windows_are_refused(
+    window: float, overlap: float, words: str
+) -> None:
+    with pytest.raises(InputError, match=words) as refused:
+        plan_windows(video(3600), window, overlap)
+    assert "\n" not in str(refused.value)

@@ -1,0 +1,95 @@
+"""The endpoints for programs: ``/ground`` and ``/describe``.
+
+They go the page's way, so the same limits, queue, folders and cleaning hold; a program
+is a session of its own, as a tab is. Everything else that the page calls is private.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+
+from ui.handlers import Handlers
+from ui.jobs import Progress
+
+_GROUND = (
+    "Find when something happens in a video, and where: the clip with a box on every "
+    "picture and its sound, or null if nothing was found, and the answer as JSON."
+)
+_DESCRIBE = "Say what happens in a video, or answer a question about it, as JSON."
+
+
+def publish(handlers: Handlers) -> None:
+    """Add the endpoints to the page that is being built.
+
+    While a question waits for its end, its stage and the share of it that is done come
+    in the answer's place; the last thing that comes is the answer.
+
+    Args:
+        handlers: Answer the questions.
+    """
+
+    async def ground(
+        video: str | None, query: str, request: gr.Request
+    ) -> AsyncIterator[tuple[str | None, dict[str, Any]]]:
+        async for job in handlers.answer(video, query, "ground", request):
+            if job.done:
+                outcome = job.result()
+                clip = str(outcome.clip.path) if outcome.clip else None
+                yield clip, for_programs(outcome.data)
+            else:
+                yield None, _stage(job.progress)
+
+    async def describe(
+        video: str | None, question: str, request: gr.Request
+    ) -> AsyncIterator[dict[str, Any]]:
+        async for job in handlers.answer(video, question, "describe", request):
+            yield for_programs(job.result().data) if job.done else _stage(job.progress)
+
+    # Seen by programs only. Their labels are the documentation of the parameters.
+    trigger = gr.Button(visible=False)
+    video = gr.File(label="The video, a file to upload", visible=False)
+    query = gr.Textbox(
+        label="What to look for, for example: the red circle moving left", visible=False
+    )
+    question = gr.Textbox("", label="A question; empty: a description", visible=False)
+    clip = gr.File(label="The clip (MP4), null if nothing was found", visible=False)
+    answer = gr.JSON(label="The answer, as in grounding.json", visible=False)
+    described = gr.JSON(label="The answer; its words are in text", visible=False)
+    public: dict[str, Any] = {
+        "api_visibility": "public",
+        "concurrency_id": "gpu",
+        "concurrency_limit": 1,
+    }
+    trigger.click(
+        ground,
+        [video, query],
+        [clip, answer],
+        api_name="ground",
+        api_description=_GROUND,
+        **public,
+    )
+    trigger.click(
+        describe,
+        [video, question],
+        described,
+        api_name="describe",
+        api_description=_DESCRIBE,
+        **public,
+    )
+
+
+def _stage(progress: Progress) -> dict[str, Any]:
+    return {"stage": progress.stage, "fraction": progress.fraction}
+
+
+def for_programs(data: dict[str, Any]) -> dict[str, Any]:
+    """An answer's JSON with the video's name where its path was.
+
+    Gradio's client takes an object with a "path" for a file to download.
+    """
+    video = {**data["video"], "name": data["video"]["path"]}
+    del video["path"]
+    return {**data, "video": video}
