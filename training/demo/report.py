@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -118,7 +118,6 @@ def report(args: argparse.Namespace) -> Json:
         "seed": args.seed,
         "videos_per_world": args.count,
         "hardware": hardware(str(chat.device)),
-        "made_of": {world: asdict(WORLDS[world]) for world in args.world},
         "worlds": found,
     }
 
