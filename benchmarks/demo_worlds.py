@@ -1,6 +1,6 @@
 """Measure demo models in every world, on videos of a seed that training never used.
 
-    python -m training.demo.report --model assets/demo --seed 20261127 --count 40 \\
+    python -m benchmarks.demo_worlds --model assets/demo --seed 20261127 --count 40 \\
         --work runs/worlds --out benchmarks/results/demo_worlds.json
 
 Videos are drawn, written and read like any other; STVG rows are scored by the strict
@@ -125,7 +125,7 @@ def report(args: argparse.Namespace) -> Json:
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.demo.report",
+        prog="python -m benchmarks.demo_worlds",
         description="Measure demo models in every world.",
     )
     add = parser.add_argument

@@ -9,7 +9,7 @@ import pytest
 
 from stablechat.hub import DEMO_FOLDER
 from training.demo.naming import Naming, judge, read_kinds
-from training.demo.report import main
+from benchmarks.demo_worlds import main
 from training.synthetic import language
 from training.synthetic.world import ACTIONS, COLORS, SHAPES
 
