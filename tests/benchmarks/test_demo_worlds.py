@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.demo_worlds import main
 from stablechat.hub import DEMO_FOLDER
 from training.demo.naming import Naming, judge, read_kinds
-from benchmarks.demo_worlds import main
 from training.synthetic import language
 from training.synthetic.world import ACTIONS, COLORS, SHAPES
 
