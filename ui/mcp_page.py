@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import anyio
 from gradio_client import Client, handle_file
 from gradio_client.client import Job
 from gradio_client.exceptions import AppError
@@ -85,7 +86,9 @@ class Page:
                 await asyncio.sleep(_POLL_SECONDS)
             return job.result()
         except asyncio.CancelledError:
-            await asyncio.to_thread(job.cancel)
+            # The caller's scope would cancel this call, too, before it began.
+            with anyio.CancelScope(shield=True):
+                await asyncio.to_thread(job.cancel)
             raise
         except Exception as error:
             raise InputError(self._reason(error)) from error
