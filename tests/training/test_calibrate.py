@@ -188,7 +188,19 @@ def test_candidates_are_counted_by_question() -> None:
     found = report_candidates(rows, calibration)
     assert (found["num_questions"], found["num_candidates"]) == (2, 2)
     assert found["mviou"] == {"plain": 0.5, "surest": 1.0, "best": 1.0, "mean": 0.5}
-    assert (found["surest_is_better"], found["surest_is_worse"]) == (1, 0)
+    assert found["surest"] == {"is_better": 1, "is_worse": 0}
+
+
+def test_the_likeliest_answer_stands_beside_the_surest() -> None:
+    right, wrong = exact(sure=0.9), exact(60, 70, sure=0.5)
+    rows = [
+        row(right, log_likelihood=-0.2),
+        row(wrong, candidate=1, log_likelihood=-0.1),
+    ]
+    calibration = fit_calibration(collect_pairs([row(wrong), row(right)]))
+    found = report_candidates(rows, calibration)
+    assert found["mviou"]["surest"] == 1 and found["mviou"]["likeliest"] == 0
+    assert found["likeliest"] == {"is_better": 0, "is_worse": 1}
 
 
 # --- worlds and rows ------------------------------------------------------------
@@ -249,7 +261,7 @@ def test_rows_are_read(tmp_path: Path) -> None:
         "truth": {"first_frame": 4, "xywh": [[1, 2, 3, 4], [1, 2, 3, 5]]},
     }
     path = tmp_path / "rows.jsonl"
-    nothing = {**line, "truth": None, "candidate": 2}
+    nothing = {**line, "truth": None, "candidate": 2, "log_likelihood": -0.5}
     path.write_text(json.dumps(line) + "\n" + json.dumps(nothing) + "\n")
     first, second = read_rows(path)
     assert first.truth is not None and first.truth.last_frame == 5
@@ -257,4 +269,5 @@ def test_rows_are_read(tmp_path: Path) -> None:
     assert first.video.fps == Fraction(30000, 1001)
     assert overlaps(first).boxes.shape == (11,)
     assert (second.truth, second.candidate) == (None, 2)
+    assert (first.log_likelihood, second.log_likelihood) == (None, -0.5)
     assert second.plain_generation.neighbour_probabilities is None

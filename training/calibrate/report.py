@@ -176,7 +176,7 @@ def report_absence(rows: Sequence[Row], calibration: Calibration) -> dict[str, A
 
 
 def report_candidates(rows: Sequence[Row], calibration: Calibration) -> dict[str, Any]:
-    """What choosing among answers brings: the plain one, the surest, the best there is.
+    """What choosing among answers brings, and what the best choice would.
 
     Args:
         rows: The candidates of each question stand together, the plain one first.
@@ -189,18 +189,33 @@ def report_candidates(rows: Sequence[Row], calibration: Calibration) -> dict[str
         if row.candidate == 0:
             questions.append([])
         questions[-1].append(row)
-    table = np.array([_chosen(question, calibration) for question in questions])
-    names = ("plain", "surest", "best", "mean")
+    chosen = [_chosen(question, calibration) for question in questions]
+    table = {name: np.array([each[name] for each in chosen]) for name in chosen[0]}
     return {
         "num_questions": len(questions),
         "num_candidates": max(map(len, questions)),
-        "mviou": dict(zip(names, table.mean(axis=0).round(4).tolist(), strict=True)),
-        "surest_is_better": int((table[:, 1] > table[:, 0] + 0.01).sum()),
-        "surest_is_worse": int((table[:, 1] < table[:, 0] - 0.01).sum()),
+        "mviou": {name: round(float(each.mean()), 4) for name, each in table.items()},
+        **{
+            name: _against(table[name], table["plain"])
+            for name in ("surest", "likeliest")
+            if name in table
+        },
     }
 
 
-def _chosen(question: Sequence[Row], calibration: Calibration) -> list[float]:
+def _chosen(question: Sequence[Row], calibration: Calibration) -> dict[str, float]:
     tubes = [overlaps(row).tube for row in question]
     sure = [place(row, calibration).confidence or 0.0 for row in question]
-    return [tubes[0], tubes[int(np.argmax(sure))], max(tubes), mean(tubes)]
+    likely = [row.log_likelihood for row in question if row.log_likelihood is not None]
+    found = {"plain": tubes[0], "surest": tubes[int(np.argmax(sure))]}
+    if len(likely) == len(tubes):
+        found["likeliest"] = tubes[int(np.argmax(likely))]
+    return {**found, "best": max(tubes), "mean": mean(tubes)}
+
+
+def _against(chosen: FloatArray, plain: FloatArray) -> dict[str, int]:
+    """How often a choice differs from the plain answer by more than 0.01."""
+    return {
+        "is_better": int((chosen > plain + 0.01).sum()),
+        "is_worse": int((chosen < plain - 0.01).sum()),
+    }

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +56,7 @@ class Row:
         generation: What it said, with the probabilities.
         truth: None where nothing in the video fits the question.
         candidate: 0 for the plain answer, above it for others to the same question.
+        log_likelihood: The mean of its tokens', in nats, where there are several.
     """
 
     world: str
@@ -66,6 +66,7 @@ class Row:
     generation: Generation
     truth: Truth | None
     candidate: int = 0
+    log_likelihood: float | None = None
 
     @property
     def plain_generation(self) -> Generation:
@@ -73,19 +74,36 @@ class Row:
         return replace(self.generation, neighbour_probabilities=None)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """What the model said.
+
+    Attributes:
+        generation: Its words.
+        log_likelihood: Of them, where there are others to compare with.
+    """
+
+    generation: Generation
+    log_likelihood: float | None
+
+
 class AskingChat(StableChat):
     """StableChat that tells the times of the frames as well."""
 
     def ask(
-        self, path: Path, query: str, config: GenerationConfig
-    ) -> tuple[EncodedVideo, Generation]:
-        """Put an STVG question; the video is encoded once."""
+        self, path: Path, query: str, configs: Sequence[GenerationConfig]
+    ) -> tuple[EncodedVideo, list[Answered]]:
+        """Put an STVG question, to be answered in several ways."""
         question = Question(query, "stvg")
         with self._turn(None, None) as turn:
             encoded = turn.encode_video(path, None)
             prompt = question.prompt(encoded.video, encoded.pts_seconds)
             end = question.last_row(turn.first_time_token, encoded.pts_seconds)
-            return encoded, turn.answer(encoded, prompt, config, end)
+            found = [turn.answer(encoded, prompt, each, end) for each in configs]
+            scores: list[float | None] = [None] * len(found)
+            if len(found) > 1:
+                scores = [*turn.score(encoded, prompt, found)]
+        return encoded, list(map(Answered, found, scores))
 
 
 def ask_about_videos(
@@ -111,17 +129,19 @@ def ask_about_videos(
     with tempfile.TemporaryDirectory() as folder:
         for drawn in draw_videos(seed, numbers, Path(folder), world):
             rows = []
-            for asked, (number, config) in product(drawn.asked, enumerate(configs)):
-                encoded, generation = chat.ask(drawn.path, asked.query, config)
-                row = _to_json(drawn, asked, encoded, generation)
-                rows.append({**row, "candidate": number})
+            for asked in drawn.asked:
+                encoded, found = chat.ask(drawn.path, asked.query, configs)
+                for number, answered in enumerate(found):
+                    row = _to_json(drawn, asked, encoded, answered)
+                    rows.append({**row, "candidate": number})
             drawn.path.unlink()
             yield rows
 
 
 def _to_json(
-    drawn: Drawn, asked: Asked, encoded: EncodedVideo, generation: Generation
+    drawn: Drawn, asked: Asked, encoded: EncodedVideo, answered: Answered
 ) -> Json:
+    generation = answered.generation
     scores = generation.neighbour_probabilities
     video = encoded.video
     return {
@@ -137,6 +157,7 @@ def _to_json(
         "text": generation.text,
         "token_ids": list(generation.token_ids),
         "finish_reason": generation.finish_reason,
+        "log_likelihood": answered.log_likelihood,
         "neighbours": [] if scores is None else scores.round(_DIGITS).tolist(),
         "truth": None if asked.event is None else _truth_to_json(asked.event),
     }
@@ -177,8 +198,16 @@ def _row(data: Json) -> Row:
     )
     pts = np.array(data["pts_seconds"], np.float64)
     truth = None if data["truth"] is None else _truth(data["truth"])
-    candidate = data.get("candidate", 0)
-    return Row(data["world"], data["query"], video, pts, generation, truth, candidate)
+    return Row(
+        data["world"],
+        data["query"],
+        video,
+        pts,
+        generation,
+        truth,
+        data.get("candidate", 0),
+        data.get("log_likelihood"),  # not in rows of earlier versions
+    )
 
 
 def _truth(data: Json) -> Truth:
