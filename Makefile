@@ -6,6 +6,8 @@ PYTHON ?= python3
 CHROMIUM ?= /usr/bin/chromium
 ARGS ?=
 PYTEST_ARGS ?=
+# Whole test files side by side, in the order they are in: the long ones are not last.
+JOBS ?= auto
 
 export PYTHON CHROMIUM
 
@@ -14,6 +16,8 @@ APP_READY := $(VENV)/.requirements.stamp
 DEV_READY := $(VENV)/.requirements-dev.stamp
 INSTALL := tools/install.sh constraints-cpu.txt requirements.txt
 PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
+# A thread each, or every file's PyTorch takes all cores.
+SIDE_BY_SIDE := --numprocesses $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help app install install-dev lint format test test-fast test-gpu browser clean
@@ -29,7 +33,7 @@ install: $(APP_READY) ## Install what the app needs
 install-dev: $(DEV_READY) ## Install what the tests need, too
 
 test: browser $(DEV_READY) lint ## Lint, type check and run every test that needs no GPU
-	$(PYTEST) --durations=15 -m "not gpu"
+	OMP_NUM_THREADS=1 $(PYTEST) $(SIDE_BY_SIDE) --durations=15 -m "not gpu"
 
 test-fast: $(DEV_READY) ## The tests that need neither a GPU, a browser nor patience
 	$(PYTEST) -m "not gpu and not browser and not slow"

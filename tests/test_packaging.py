@@ -32,7 +32,7 @@ DISTRIBUTIONS = {
 EXTRAS = {
     "evaluation": ("requirements-eval.txt", {"matplotlib", "pycocoevalcap"}),
     "training": ("requirements-train.txt", {"peft", "pyyaml"}),
-    "ui": ("requirements-mcp.txt", {"mcp", "pydantic"}),
+    "ui": ("requirements-mcp.txt", {"anyio", "mcp", "pydantic"}),
 }
 #: Used only where it can be imported; see requirements.txt. PyTorch brings Triton.
 OPTIONAL = {"flash_attn", "bitsandbytes", "triton"}
