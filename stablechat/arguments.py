@@ -36,6 +36,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_describe(commands)
     _add_probe(commands)
     _add_clip(commands)
+    _add_model_export(commands)
     return parser.parse_args(argv)
 
 
@@ -44,11 +45,15 @@ def _add(
 ) -> _Parser:
     command = commands.add_parser(name, help=text, description=text)
     command.add_argument("video", metavar="VIDEO", help="the video file")
+    _add_verbose(command)
+    add_limit_option(command)
+    return command
+
+
+def _add_verbose(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-v", "--verbose", action="store_true", help="log what is done, on stderr"
     )
-    add_limit_option(command)
-    return command
 
 
 def add_limit_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -193,6 +198,18 @@ def _add_clip(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_export(command)
 
 
+def _add_model_export(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "Write the language model for a server that knows no LLaVA-ST."
+    command = commands.add_parser("export", help=text, description=text)
+    add = command.add_argument
+    add("--to", choices=("qwen2",), required=True, help="docs/scaling.md")
+    add("--out", metavar="DIR", required=True, help="where to; must not be there")
+    add("--dtype", default="float16", help="of what is written (default: %(default)s)")
+    _add_which_model(command)
+    _add_verbose(command)
+    command.set_defaults(limit=[])
+
+
 def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--export",
@@ -212,11 +229,16 @@ def _add_segment(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_model_options(command: argparse.ArgumentParser) -> None:
+def _add_which_model(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--model", help="folder or hub id; default: the demo model")
     add("--revision", help="branch, tag or commit of a hub model")
     add("--adapter", metavar="DIR", help="what was trained on top of the model")
+
+
+def _add_model_options(command: argparse.ArgumentParser) -> None:
+    _add_which_model(command)
+    add = command.add_argument
     add("--device", help="cpu, cuda, cuda:1 or mps; default: the best there is")
     add("--dtype", help="float32, float16 or bfloat16; default: by device")
     add("--attn", help="sdpa, flash_attention_2 or eager; default: the fastest")

@@ -26,6 +26,7 @@ from stablechat.errors import CancelledError, InputError
 from stablechat.grounding import to_grounding
 from stablechat.loader import LoadedModel, load_model
 from stablechat.parser import parse_answer
+from stablechat.plain_qwen2 import EmbeddedQuestion
 from stablechat.prompts import describe_prompt
 from stablechat.questions import Question
 from stablechat.search import OnProgress, search_video
@@ -300,6 +301,35 @@ class StableChat:
         with self._turn(None, cancelled) as turn:
             encoded = turn.encode_video(answer.video.path, segment)
             return turn.recognise(encoded, answer)
+
+    def embed_question(
+        self,
+        video: str | Path,
+        question: Question,
+        segment: TimeSpan | None = None,
+        *,
+        on_progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> EmbeddedQuestion:
+        """A question as a language model elsewhere takes it.
+
+        Args:
+            video: A video file.
+            question: What is asked.
+            segment: Look at this part of the video only.
+            on_progress: Called with stage and fraction.
+            cancelled: Asked often; the work stops when it says True.
+
+        Raises:
+            VideoError, CancelledError, OutOfMemoryError: As for :meth:`ground`.
+        """
+        with self._turn(on_progress, cancelled) as turn:
+            encoded = turn.encode_video(Path(video), segment)
+            prompt = question.prompt(encoded.video, encoded.pts_seconds)
+            embeddings = turn.embed(encoded, prompt).cpu()
+        return EmbeddedQuestion(
+            question, embeddings, encoded.video, encoded.pts_seconds
+        )
 
     def apart(self) -> StableChat:
         """The same model, with a place of its own for the features of one video."""

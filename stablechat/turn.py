@@ -167,6 +167,12 @@ class Turn:
         return replace(written, timings={**encoded.timings, **written.timings})
 
     @torch.inference_mode()
+    def embed(self, encoded: EncodedVideo, prompt: str) -> torch.Tensor:
+        """What the language model reads before it answers, ``(L, hidden)``."""
+        asked = self._loaded.tokenizer.encode_prompt(prompt, image=encoded.is_image)
+        return self._model.embed_prompt(asked, encoded.visual)[0]
+
+    @torch.inference_mode()
     def score(
         self, encoded: EncodedVideo, prompt: str, answers: Sequence[Generation]
     ) -> list[float]:
@@ -175,12 +181,11 @@ class Turn:
         Without the token that ends an answer: not every answer was let come to it.
         """
         self.stop_if_cancelled()
-        asked = self._loaded.tokenizer.encode_prompt(prompt, image=encoded.is_image)
         distinct = list(dict.fromkeys(answer.token_ids for answer in answers))
         tokens = [torch.tensor(ids, dtype=torch.long) for ids in distinct]
         scores = score_answers(
             self._model,
-            self._model.embed_prompt(asked, encoded.visual)[0],
+            self.embed(encoded, prompt),
             [self._model.embed_tokens(ids.to(self._model.device)) for ids in tokens],
             [ids.double() for ids in tokens],
         )

@@ -1,4 +1,4 @@
-"""The command line: ``python -m stablechat ground|describe|probe|clip``.
+"""The command line: ``python -m stablechat ground|describe|probe|clip|export``.
 
 It composes the library with ``render``, which nothing else in ``stablechat`` may
 import. Heavy imports stand where they are used, so that ``--help`` and ``probe`` load
@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "describe": commands.describe,
         "probe": commands.probe,
         "clip": commands.clip,
+        "export": commands.export,
     }
     try:
         set_limits(args.limit)

@@ -110,3 +110,18 @@ def clip(args: argparse.Namespace) -> Printed:
     print_notes(saved)
     files = sorted(saved.files.items())
     return Printed("\n".join(f"{name}: {path}" for name, path in files))
+
+
+def export(args: argparse.Namespace) -> Printed:
+    """Write the language model as a stock Qwen2."""
+    folder = checked_folder(args.out)
+    if folder.exists():  # said before a model is loaded
+        raise InputError(f"{folder} is there already; choose another --out.")
+    from stablechat.loader import load_model
+    from stablechat.plain_qwen2 import export_qwen2
+
+    loaded = load_model(
+        args.model, "cpu", args.dtype, revision=args.revision, adapter=args.adapter
+    )
+    export_qwen2(loaded, folder)
+    return Printed(f"qwen2: {folder}")
