@@ -51,7 +51,7 @@ class BenchmarkChat(StableChat):
         is_picture = sample.task == "rec"
         whole = is_picture or sample.whole_video
         segment = None if whole else segment_of(video, sample.split)
-        with self._turn(None, None) as turn:
+        with self.turn(None, None) as turn:
             if is_picture:
                 encoded = turn.encode_picture(video, 0.0)
             else:

@@ -18,15 +18,11 @@ from stablechat.candidates import (
     check_candidates,
 )
 from stablechat.confidence import load_calibration
-from stablechat.encoding import (
-    FeatureCache,
-    check_frames,
-)
+from stablechat.encoding import EncodedVideo, FeatureCache, check_frames
 from stablechat.errors import CancelledError, InputError
 from stablechat.grounding import to_grounding
 from stablechat.loader import LoadedModel, load_model
 from stablechat.parser import parse_answer
-from stablechat.plain_qwen2 import EmbeddedQuestion
 from stablechat.prompts import describe_prompt
 from stablechat.questions import Question
 from stablechat.search import OnProgress, search_video
@@ -157,7 +153,7 @@ class StableChat:
         check_candidates(candidates, choose)
         if at_seconds is not None and (task != "rec" or at_seconds < 0):
             raise InputError("at_seconds is for task rec, and must be 0 or later.")
-        with self._turn(on_progress, cancelled) as turn:
+        with self.turn(on_progress, cancelled) as turn:
             path = Path(video)
             if task == "rec":
                 encoded = turn.encode_picture(path, at_seconds or 0.0)
@@ -174,26 +170,35 @@ class StableChat:
             scores: list[float | None] = [None] * candidates
             if choose == "likelihood" and candidates > 1:
                 scores = [*turn.score(encoded, prompt, generations)]
-        answers = [
-            to_grounding(
-                parse_answer(generation.text, task),
-                generation,
-                encoded.pts_seconds,
-                encoded.video,
-                query,
-                self.name,
-                asked_span=span,
-                asked_start_seconds=start_seconds,
-                calibration=self._calibration,
-            )
-            for generation in generations
-        ]
+        answers = [self.interpret(question, each, encoded) for each in generations]
         return best_of(
             [
                 replace(answer, log_likelihood=score)
                 for answer, score in zip(answers, scores, strict=True)
             ],
             choose,
+        )
+
+    def interpret(
+        self, question: Question, generation: Generation, encoded: EncodedVideo
+    ) -> Grounding:
+        """What the model's words mean, on the video's clock and picture.
+
+        Args:
+            question: What was asked.
+            generation: The answer.
+            encoded: What the model saw.
+        """
+        return to_grounding(
+            parse_answer(generation.text, question.task),
+            generation,
+            encoded.pts_seconds,
+            encoded.video,
+            question.query,
+            self.name,
+            asked_span=question.span,
+            asked_start_seconds=question.start_seconds,
+            calibration=self._calibration,
         )
 
     def describe(
@@ -221,7 +226,7 @@ class StableChat:
                 :meth:`ground`.
         """
         prompt = describe_prompt(question)
-        with self._turn(on_progress, cancelled) as turn:
+        with self.turn(on_progress, cancelled) as turn:
             encoded = turn.encode_video(Path(video), segment)
             generation = turn.answer(encoded, prompt, config, task="describe")
         text = parse_answer(generation.text, "describe").prose
@@ -298,38 +303,9 @@ class StableChat:
         Raises:
             VideoError, CancelledError, OutOfMemoryError: As for :meth:`ground`.
         """
-        with self._turn(None, cancelled) as turn:
+        with self.turn(None, cancelled) as turn:
             encoded = turn.encode_video(answer.video.path, segment)
             return turn.recognise(encoded, answer)
-
-    def embed_question(
-        self,
-        video: str | Path,
-        question: Question,
-        segment: TimeSpan | None = None,
-        *,
-        on_progress: Progress | None = None,
-        cancelled: Cancelled | None = None,
-    ) -> EmbeddedQuestion:
-        """A question as a language model elsewhere takes it.
-
-        Args:
-            video: A video file.
-            question: What is asked.
-            segment: Look at this part of the video only.
-            on_progress: Called with stage and fraction.
-            cancelled: Asked often; the work stops when it says True.
-
-        Raises:
-            VideoError, CancelledError, OutOfMemoryError: As for :meth:`ground`.
-        """
-        with self._turn(on_progress, cancelled) as turn:
-            encoded = turn.encode_video(Path(video), segment)
-            prompt = question.prompt(encoded.video, encoded.pts_seconds)
-            embeddings = turn.embed(encoded, prompt).cpu()
-        return EmbeddedQuestion(
-            question, embeddings, encoded.video, encoded.pts_seconds
-        )
 
     def apart(self) -> StableChat:
         """The same model, with a place of its own for the features of one video."""
@@ -372,17 +348,28 @@ class StableChat:
         """
         check_frames(frames)
         try:
-            with self._turn(on_progress, cancelled) as turn:
+            with self.turn(on_progress, cancelled) as turn:
                 visual = turn.encode(frames)
                 return turn.write(visual, prompt, len(frames) == 1, config)
         except CancelledError:
             return Generation("", (), "cancelled")
 
     @contextmanager
-    def _turn(
-        self, on_progress: Progress | None, cancelled: Cancelled | None
+    def turn(
+        self, on_progress: Progress | None = None, cancelled: Cancelled | None = None
     ) -> Iterator[Turn]:
-        """Wait for the model, and have it for one request."""
+        """Wait for the model, and have it for one request.
+
+        For requests that are not among the methods here; those of several threads
+        come one after the other.
+
+        Args:
+            on_progress: Called with stage and fraction.
+            cancelled: Asked often; the work stops when it says True.
+
+        Raises:
+            CancelledError, OutOfMemoryError: As for :meth:`ground`.
+        """
         turn = Turn(self._loaded, self._cache, on_progress, cancelled)
         while not self._lock.acquire(timeout=_POLL_SECONDS):
             turn.stop_if_cancelled()

@@ -3,8 +3,7 @@
 A shared server (vLLM, SGLang) holds what :func:`export_qwen2` wrote: a stock
 ``Qwen2ForCausalLM`` whose vocabulary ends with the 300 coordinate tokens. This side
 keeps the tower and the packer, sends it prompt embeddings
-(:meth:`stablechat.StableChat.embed_question`) and reads the text that comes back
-(:func:`read_answer`).
+(:func:`embed_question`) and reads the text that comes back (:func:`read_answer`).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -23,7 +23,11 @@ from stablechat.grounding import to_grounding
 from stablechat.loader import LoadedModel
 from stablechat.parser import parse_answer
 from stablechat.questions import Question
-from stablechat.types import FloatArray, Generation, Grounding, VideoInfo
+from stablechat.turn import Cancelled, Progress
+from stablechat.types import FloatArray, Generation, Grounding, TimeSpan, VideoInfo
+
+if TYPE_CHECKING:
+    from stablechat.chat import StableChat
 
 _TOKENIZER = "tokenizer.json"
 _MAX_SHARD_SIZE = "4GB"
@@ -45,6 +49,35 @@ class EmbeddedQuestion:
     embeddings: Tensor
     video: VideoInfo
     pts_seconds: FloatArray
+
+
+def embed_question(
+    chat: StableChat,
+    video: str | Path,
+    question: Question,
+    segment: TimeSpan | None = None,
+    *,
+    on_progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> EmbeddedQuestion:
+    """A question as a language model elsewhere takes it.
+
+    Args:
+        chat: Its tower and packer are used.
+        video: A video file.
+        question: What is asked.
+        segment: Look at this part of the video only.
+        on_progress: Called with stage and fraction.
+        cancelled: Asked often; the work stops when it says True.
+
+    Raises:
+        VideoError, CancelledError, OutOfMemoryError: As for ``StableChat.ground``.
+    """
+    with chat.turn(on_progress, cancelled) as turn:
+        encoded = turn.encode_video(Path(video), segment)
+        prompt = question.prompt(encoded.video, encoded.pts_seconds)
+        embeddings = turn.embed(encoded, prompt).cpu()
+    return EmbeddedQuestion(question, embeddings, encoded.video, encoded.pts_seconds)
 
 
 def read_answer(asked: EmbeddedQuestion, text: str, model: str) -> Grounding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +19,13 @@ from stablechat.encoding import (
 )
 from stablechat.errors import CancelledError
 from stablechat.generation import generate
+from stablechat.generation.batch import generate_batch
 from stablechat.generation.likelihood import score_answers
+from stablechat.generation.loop import Asked
 from stablechat.last_row import LastRow
 from stablechat.loader import LoadedModel
 from stablechat.pictures import is_image, read_image
+from stablechat.questions import Question
 from stablechat.recognition import recognise
 from stablechat.types import (
     FrameArray,
@@ -171,6 +174,48 @@ class Turn:
         """What the language model reads before it answers, ``(L, hidden)``."""
         asked = self._loaded.tokenizer.encode_prompt(prompt, image=encoded.is_image)
         return self._model.embed_prompt(asked, encoded.visual)[0]
+
+    def answer_all(
+        self,
+        asked: Iterable[tuple[EncodedVideo, Question]],
+        config: GenerationConfig | None = None,
+        *,
+        seats: int,
+        count: int,
+    ) -> list[Generation]:
+        """Answers to questions about encoded videos, several at once.
+
+        Args:
+            asked: Each is taken when there is a seat for it. Those about one video
+                should stand together.
+            config: How to decode; None is greedy.
+            seats: Answers that are written at once.
+            count: How many questions there are.
+        """
+        self.stop_if_cancelled()
+        written = generate_batch(
+            self._model,
+            self._loaded.tokenizer,
+            (self._asked(*each, config or GenerationConfig()) for each in asked),
+            seats=seats,
+            end_token_ids=self._loaded.end_token_ids,
+            on_answer=lambda done: self._report("answer", done / count),
+            cancelled=self._cancelled,
+        )
+        self.stop_if_cancelled()
+        return written
+
+    def _asked(
+        self, encoded: EncodedVideo, question: Question, config: GenerationConfig
+    ) -> Asked:
+        prompt = question.prompt(encoded.video, encoded.pts_seconds)
+        end = question.last_row(self.first_time_token, encoded.pts_seconds)
+        return Asked(
+            self.embed(encoded, prompt)[None],
+            config,
+            question.task,
+            end if config.stop_at_last_row else None,
+        )
 
     @torch.inference_mode()
     def score(

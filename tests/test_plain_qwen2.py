@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, Qwen2ForCausalLM
 from stablechat import GenerationConfig, StableChat, TimeSpan
 from stablechat.cli import main
 from stablechat.errors import InputError
-from stablechat.plain_qwen2 import export_qwen2, read_answer
+from stablechat.plain_qwen2 import embed_question, export_qwen2, read_answer
 from stablechat.questions import Question
 
 VIDEO = Path(__file__).parents[1] / "assets" / "examples" / "red_circle.mp4"
@@ -46,7 +46,7 @@ def test_a_stock_qwen2_writes_the_same(
         VIDEO, question.query, question.task, span=question.span, config=CONFIG
     )
     stock = Qwen2ForCausalLM.from_pretrained(exported, dtype=torch.float32)
-    asked = chat.embed_question(VIDEO, question)
+    asked = embed_question(chat, VIDEO, question)
     written = stock.generate(
         inputs_embeds=asked.embeddings[None],
         attention_mask=torch.ones(1, len(asked.embeddings), dtype=torch.long),

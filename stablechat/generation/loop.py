@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from stablechat.generation.choice import Chooser
+from stablechat.generation.decoder import Decoder
 from stablechat.generation.decoders import decoder_for
 from stablechat.generation.drafter import Drafter
 from stablechat.generation.forms import AnswerForm, Tables, answer_form
@@ -23,12 +25,33 @@ from stablechat.model.modeling import LlavaST
 from stablechat.model.tokens import PromptTokenizer
 from stablechat.types import (
     NEIGHBOUR_REACH,
+    FinishReason,
     Generation,
     GenerationConfig,
     Task,
 )
 
 _NUM_SCORES = 1 + 2 * NEIGHBOUR_REACH + 1
+
+
+# Compared by identity: tensors have no single truth.
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What an answer is to be written to.
+
+    Attributes:
+        inputs_embeds: ``(1, L, hidden)``, the prompt, from ``LlavaST.embed_prompt``.
+        config: How to decode.
+        task: What was asked, so that the form of the answer is known; None where it
+            is not: then there is no grammar, and less is guessed.
+        last_row: Ends the answer to a grounding question when it is complete; None
+            leaves that to the model.
+    """
+
+    inputs_embeds: Tensor
+    config: GenerationConfig
+    task: Task | None = None
+    last_row: LastRow | None = None
 
 
 @torch.inference_mode()
@@ -49,43 +72,76 @@ def generate(
     Args:
         model: The whole model; one answer at a time.
         tokenizer: Its tokenizer.
-        inputs_embeds: ``(1, L, hidden)``, the prompt, from ``LlavaST.embed_prompt``.
+        inputs_embeds: As for :class:`Asked`.
         config: How to decode; None is greedy.
-        task: What was asked, so that the form of the answer is known; None where it
-            is not: then there is no grammar, and less is guessed.
+        task: As for :class:`Asked`.
         end_token_ids: Tokens that end an answer; None asks the tokenizer.
-        last_row: Ends the answer to a grounding question when it is complete; None
-            leaves that to the model.
+        last_row: As for :class:`Asked`.
         on_token: Called with (token id, tokens so far) after each token.
         cancelled: Asked before every pass and every token.
 
     Returns:
         The answer; what there is of it when it was cut or cancelled.
     """
-    config = config or GenerationConfig()
-    ends = tokenizer.end_token_ids if end_token_ids is None else end_token_ids
-    rule = StopRule(frozenset(ends), config.max_new_tokens, last_row)
-    tables = Tables(model.config.base_vocab_size)
-    form = answer_form(task, tokenizer.encode, tables) if task else AnswerForm()
-    grammar = _grammar(tokenizer, tables, form, rule) if config.grammar else None
+    asked = Asked(inputs_embeds, config or GenerationConfig(), task, last_row)
     started = time.perf_counter()
     with decoding_threads(model):
-        decoder = decoder_for(model)
-        sampler = Sampler(config, model.device)
-        chooser = Chooser(sampler, grammar, tables.first, config.max_new_tokens)
-        drafter = Drafter(tables, form, last_row) if config.speculation else None
-        writer = Writer(decoder, chooser, drafter, rule, on_token, cancelled)
-        writer.read_prompt(inputs_embeds, sampler)
+        writer = make_writer(
+            model,
+            tokenizer,
+            decoder_for(model),
+            asked,
+            end_token_ids,
+            on_token,
+            cancelled,
+        )
         prefilled = time.perf_counter()
         reason = writer.write()
     finished = time.perf_counter()
+    timings = timings_of(prefilled - started, finished - prefilled, len(writer.tokens))
+    return to_generation(tokenizer, writer, reason, asked.config, timings)
+
+
+def make_writer(
+    model: LlavaST,
+    tokenizer: PromptTokenizer,
+    decoder: Decoder,
+    asked: Asked,
+    end_token_ids: Collection[int] | None = None,
+    on_token: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] = never,
+) -> Writer:
+    """A writer that has read its question."""
+    config, last_row = asked.config, asked.last_row
+    ends = tokenizer.end_token_ids if end_token_ids is None else end_token_ids
+    rule = StopRule(frozenset(ends), config.max_new_tokens, last_row)
+    tables = Tables(model.config.base_vocab_size)
+    task = asked.task
+    form = answer_form(task, tokenizer.encode, tables) if task else AnswerForm()
+    grammar = _grammar(tokenizer, tables, form, rule) if config.grammar else None
+    sampler = Sampler(config, model.device)
+    chooser = Chooser(sampler, grammar, tables.first, config.max_new_tokens)
+    drafter = Drafter(tables, form, last_row) if config.speculation else None
+    writer = Writer(decoder, chooser, drafter, rule, on_token, cancelled)
+    writer.read_prompt(asked.inputs_embeds, sampler)
+    return writer
+
+
+def to_generation(
+    tokenizer: PromptTokenizer,
+    writer: Writer,
+    reason: FinishReason,
+    config: GenerationConfig,
+    timings: Mapping[str, float],
+) -> Generation:
+    """What a writer has written."""
     tokens = writer.tokens
     scores = np.array(writer.scores).reshape(len(tokens), _NUM_SCORES)
     return Generation(
         tokenizer.decode(tokens),
         tuple(tokens),
         reason,
-        _timings(prefilled - started, finished - prefilled, len(tokens)),
+        timings,
         num_passes=writer.num_passes,
         log_probs=tuple(scores[:, 0].tolist()) if config.log_probs else None,
         neighbour_probabilities=scores[:, 1:],
@@ -107,7 +163,7 @@ def _grammar(
     )
 
 
-def _timings(prefill: float, decode: float, count: int) -> dict[str, float]:
+def timings_of(prefill: float, decode: float, count: int) -> dict[str, float]:
     return {
         "prefill_seconds": prefill,
         "decode_seconds": decode,

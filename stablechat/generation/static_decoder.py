@@ -21,7 +21,7 @@ from stablechat.generation.tree import DraftTree
 from stablechat.model.modeling import LlavaST
 
 #: The cache grows by whole steps, so that the next question finds it large enough.
-_CAPACITY_STEP = 512
+CAPACITY_STEP = 512
 _CPU_COSTS = {1: 1.0, 4: 1.2, 8: 1.4, 12: 1.6, 16: 1.8, 24: 2.2, 32: 2.6}
 
 #: (layer, queries, keys, values) to what attention mixes, (N, heads * d).
@@ -57,7 +57,7 @@ class StaticDecoder:
         self._device = self._embedding.device
         self._sampler: Sampler | None = None
         self._length = 0  # tokens that are kept
-        self._allocate(_CAPACITY_STEP)
+        self._allocate(CAPACITY_STEP)
 
     def read_prompt(
         self, inputs_embeds: Tensor, sampler: Sampler, max_new_tokens: int
@@ -68,7 +68,7 @@ class StaticDecoder:
         # The last token of an answer is never read, but a tree may reach beyond it.
         needed = len(x) + max_new_tokens + max(self.costs)
         if needed > self._keys.shape[2]:
-            self._allocate(-(-needed // _CAPACITY_STEP) * _CAPACITY_STEP)
+            self._allocate(-(-needed // CAPACITY_STEP) * CAPACITY_STEP)
         self._length = 0
         positions = torch.arange(len(x), device=self._device)
         hidden = self._run_layers(x, positions, self._attend_to_prompt)

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from stablechat.generation.choice import Chooser
-from stablechat.generation.decoder import Decoder
+from stablechat.generation.decoder import Decoder, Reading
 from stablechat.generation.drafter import Drafter
 from stablechat.generation.sampler import Sampler
 from stablechat.generation.stopping import StopRule, never
 from stablechat.generation.tree import DraftTree, single
 from stablechat.types import FinishReason, FloatArray
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a writer wants the model to read next.
+
+    Attributes:
+        tree: Its guesses.
+        place: How many tokens of the answer stand before the one after the tree's
+            first.
+        ahead: Whether the one token that comes after will be read next.
+    """
+
+    tree: DraftTree
+    place: int
+    ahead: bool
 
 
 class Writer:
@@ -62,13 +79,37 @@ class Writer:
         Returns:
             Why it is.
         """
+        passes = self.passes()
+        try:
+            wanted = next(passes)
+            while True:
+                found = self._decoder.read(
+                    wanted.tree, wanted.place, ahead=wanted.ahead
+                )
+                wanted = passes.send(found)
+        except StopIteration as over:
+            reason: FinishReason = over.value
+            return reason
+
+    def passes(self) -> Generator[Pass, Reading, FinishReason]:
+        """The same step by step, for whoever has several answers read at once.
+
+        Yields:
+            What is to be read.
+
+        Receives:
+            What the model would write after it.
+
+        Returns:
+            Why the answer is over.
+        """
         reason, before = self._take(None), None
         while reason is None:
             tree = self._draft()
             # Where nothing can be guessed, a device need not wait for the host.
             alone = len(tree) == 1 and (before is None or len(before) == 1)
             ahead = alone and not self._chooser.objected
-            self._reading = self._decoder.read(tree, len(self.tokens), ahead=ahead)
+            self._reading = yield Pass(tree, len(self.tokens), ahead)
             self.num_passes += 1
             before = tree
             reason = self._take(tree)

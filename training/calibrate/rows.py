@@ -95,7 +95,7 @@ class AskingChat(StableChat):
     ) -> tuple[EncodedVideo, list[Answered]]:
         """Put an STVG question, to be answered in several ways."""
         question = Question(query, "stvg")
-        with self._turn(None, None) as turn:
+        with self.turn(None, None) as turn:
             encoded = turn.encode_video(path, None)
             prompt = question.prompt(encoded.video, encoded.pts_seconds)
             end = question.last_row(turn.first_time_token, encoded.pts_seconds)

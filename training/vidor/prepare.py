@@ -75,7 +75,7 @@ class ScoringChat(StableChat):
         video, event, split = source.video, source.event, source.split
         said = [converse(video, event, c, "stvg", split) for c in event.candidates]
         model, tokenizer = self._loaded.model, self._loaded.tokenizer
-        with self._turn(None, None) as turn:
+        with self.turn(None, None) as turn:
             encoded = turn.encode_video(
                 videos / video.video_path, _seconds_of(video, split)
             )
