@@ -39,7 +39,9 @@ _BAD_INPUT, _INTERRUPTED = 2, 130
 Json = dict[str, Any]
 
 
-def draw_world(folder: Path, world: str, seed: int, count: int) -> None:
+def draw_world(
+    folder: Path, world: str, seed: int, count: int, workers: int = 1
+) -> None:
     """Write a world's videos, unless they are there.
 
     Raises:
@@ -48,7 +50,7 @@ def draw_world(folder: Path, world: str, seed: int, count: int) -> None:
     wanted = {"world": world, "seed": seed, "count": count}
     note = folder / "drawn.json"
     if not note.exists():
-        generate(seed, count, folder, WORLDS[world])
+        generate(seed, count, folder, WORLDS[world], workers)
         write_json(note, wanted)
     elif json.loads(note.read_text("utf-8")) != wanted:
         raise InputError(f"{folder} holds other videos; choose another --work.")

@@ -211,6 +211,15 @@ def test_annotations_of_generated_videos(tmp_path: Path) -> None:
     assert np.abs(one - other).mean() < 0.5
 
 
+def test_several_processes_draw_the_same(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        generate(11, 2, tmp_path / str(workers), workers=workers)
+    for file in ("stvg.json", "vidstg.json", "vidor/00001.json"):
+        one, two = ((tmp_path / n / file).read_text() for n in ("1", "2"))
+        assert one == two
+    assert len(list((tmp_path / "2" / "videos").iterdir())) == 2
+
+
 @pytest.mark.parametrize(
     ("count", "out", "words"),
     [

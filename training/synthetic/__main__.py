@@ -15,8 +15,11 @@ import json
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,8 @@ from training.synthetic.vidor import vidor_annotation, vidstg_rows
 from training.synthetic.world import Scenes, sample_scenes
 from training.synthetic.worlds import PLAIN, WORLDS, World
 
+#: Rows that a video adds to each file, by its name.
+Rows = dict[str, list[Any]]
 _FILES = ("stvg", "svg", "elc", "descriptions", "vidstg")
 _SHORTER_SIDES = (240, 288, 360, 480)
 _SECONDS = (2.0, 20.0)
@@ -80,33 +85,61 @@ def half_done(path: Path) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def generate(seed: int, count: int, out: Path, world: World = PLAIN) -> None:
-    """Write ``count`` videos and their annotations."""
-    videos = out / "videos"
-    videos.mkdir(parents=True, exist_ok=True)
+def generate(
+    seed: int, count: int, out: Path, world: World = PLAIN, workers: int = 1
+) -> None:
+    """Write ``count`` videos and their annotations.
+
+    Args:
+        seed: Of everything.
+        count: How many videos.
+        out: Where to.
+        world: What the scenes are like.
+        workers: Processes that draw.
+    """
+    (out / "videos").mkdir(parents=True, exist_ok=True)
     (out / "vidor").mkdir(exist_ok=True)
     rows: dict[str, list[Any]] = {name: [] for name in _FILES}
-    for index in range(count):
-        # A generator a video: the first ten of two hundred are the same as of ten.
-        rng = random.Random(f"{seed}:{index}")
-        generator = torch.Generator().manual_seed(rng.getrandbits(60))
-        scene, layout = _askable_scene(generator, rng, world)
-        path = videos / f"{index:05d}.mp4"
-        crf = _choose_crf(world, rng)
-        events = write_one(path, scene, layout, rng.getrandbits(60), crf)
-        for task, row in make_rows(path.name, events, layout, rng).items():
-            rows[task].append(row)
-        rows["descriptions"].append(
-            {"video_path": path.name, "text": describe_video(events)}
-        )
-        rows["vidstg"] += vidstg_rows(path.stem, events, layout, rng)
-        boxes = vidor_annotation(path, scene, events, layout)
-        _write_json(out / "vidor" / f"{path.stem}.json", json.dumps(boxes))
+    draw = partial(_draw, seed, out, world)
+    for index, found in enumerate(_mapped(draw, count, workers)):
+        for name, values in found.items():
+            rows[name] += values
         print(f"\r{index + 1}/{count}", end="", file=sys.stderr)
     print(file=sys.stderr)
     for name, values in rows.items():
         lines = ",\n".join(json.dumps(value) for value in values)
         _write_json(out / f"{name}.json", f"[\n{lines}\n]\n")
+
+
+def _mapped(draw: Callable[[int], Rows], count: int, workers: int) -> Iterator[Rows]:
+    """What is drawn, in order."""
+    if workers == 1:
+        yield from map(draw, range(count))
+        return
+    # A process that was forked may wait forever for a thread that it has not.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        yield from pool.map(draw, range(count))
+
+
+def _draw(seed: int, out: Path, world: World, index: int) -> Rows:
+    """Write a video; the rows that it adds to each file."""
+    # A generator a video: the first ten of two hundred are the same as of ten.
+    rng = random.Random(f"{seed}:{index}")
+    generator = torch.Generator().manual_seed(rng.getrandbits(60))
+    scene, layout = _askable_scene(generator, rng, world)
+    path = out / "videos" / f"{index:05d}.mp4"
+    crf = _choose_crf(world, rng)
+    events = write_one(path, scene, layout, rng.getrandbits(60), crf)
+    asked = make_rows(path.name, events, layout, rng)
+    description = {"video_path": path.name, "text": describe_video(events)}
+    sentences = vidstg_rows(path.stem, events, layout, rng)
+    boxes = vidor_annotation(path, scene, events, layout)
+    _write_json(out / "vidor" / f"{path.stem}.json", json.dumps(boxes))
+    return {
+        **{task: [row] for task, row in asked.items()},
+        "descriptions": [description],
+        "vidstg": sentences,
+    }
 
 
 def _choose_crf(world: World, rng: random.Random) -> int:
@@ -146,11 +179,15 @@ def main() -> None:
         default="plain",
         help="what the scenes are like (default: %(default)s)",
     )
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes (default: %(default)s)"
+    )
     args = parser.parse_args()
-    if args.count < 1:
-        parser.exit(2, f"error: --count must be at least 1, got {args.count}.\n")
+    for name in ("count", "workers"):
+        if getattr(args, name) < 1:
+            parser.exit(2, f"error: --{name} must be at least 1.\n")
     try:
-        generate(args.seed, args.count, args.out, WORLDS[args.world])
+        generate(args.seed, args.count, args.out, WORLDS[args.world], args.workers)
     except OSError as error:
         reason = error.strerror or str(error)
         parser.exit(2, f"error: {args.out} can't be written: {reason}.\n")

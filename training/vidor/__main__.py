@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 from render.exports import write_json
 from stablechat.errors import InputError, StableChatError
@@ -35,6 +36,7 @@ from training.vidor.prepare import (
     vidstg_sources,
 )
 from training.vidor.selection import DEFAULT_MARGIN
+from training.vidor.vidstg import Candidates
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -53,7 +55,7 @@ def prepare(args: argparse.Namespace) -> None:
     if args.vidstg is None:
         sources = vidor_sources(files, tally)
     else:
-        sources = vidstg_sources(args.vidstg, files, tally)
+        sources = vidstg_sources(args.vidstg, files, tally, args.candidates)
     rows = prepare_rows(
         islice(sources, args.limit),
         _scorer(args),
@@ -103,6 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--videos", type=Path, required=True, metavar="DIR", help="folder of videos")
     add("--out", type=Path, required=True, metavar="FILE.jsonl")
     add("--vidstg", type=Path, metavar="FILE", help="ask VidSTG's sentences instead")
+    add(
+        "--candidates",
+        choices=get_args(Candidates),
+        default="named",
+        help="with --vidstg: the target that a sentence names (default), or all of its "
+        "category, so that one must be chosen",
+    )
     add("--task", action="append", choices=TASKS, help="default: all three")
     add("--target", choices=("likeliest", "random"), default="likeliest")
     add("--ambiguous", choices=("keep", "drop", "rewrite"), default="keep")

@@ -46,11 +46,14 @@ class Event:
         query: "the adult holding the cup", as a person would type it.
         caption: "an adult is holding a cup".
         candidates: At least one, in the order in which they start.
+        named_tid: Which of them the annotation means, where it says so; whoever
+            chooses is not told.
     """
 
     query: str
     caption: str
     candidates: tuple[Candidate, ...]
+    named_tid: int | None = None
 
 
 def events_of(video: VidorVideo) -> list[Event]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from training.vidor.conversations import converse
 from training.vidor.events import Event, events_of
 from training.vidor.rewriting import say_which
 from training.vidor.selection import Choice, choose, report_choices, score_candidates
-from training.vidor.vidstg import events_of_part, read_parts
+from training.vidor.vidstg import Candidates, events_of_part, read_parts
 
 Row = dict[str, Any]
 #: What to do with a question whose favourite is not clear.
@@ -110,9 +110,18 @@ def vidor_sources(files: Iterable[Path], tally: Tally) -> Iterator[Source]:
 
 
 def vidstg_sources(
-    annotations: Path, files: Iterable[Path], tally: Tally
+    annotations: Path,
+    files: Iterable[Path],
+    tally: Tally,
+    candidates: Candidates = "named",
 ) -> Iterator[Source]:
     """The sentences of a VidSTG file about VidOR's files.
+
+    Args:
+        annotations: The file of sentences.
+        files: Of VidOR.
+        tally: Is told what is broken.
+        candidates: What each sentence may be about.
 
     Raises:
         InputError: The file of sentences can't be read.
@@ -125,7 +134,7 @@ def vidstg_sources(
             if part.video_id not in by_name:
                 raise InputError(f"VidOR's annotation {part.video_id}.json is missing.")
             video = read_vidor(by_name[part.video_id])
-            events = events_of_part(part, video)
+            events = events_of_part(part, video, candidates)
         except InputError as error:
             tally.bad.append(str(error))
             continue
@@ -169,9 +178,14 @@ def prepare_rows(
 
 
 def _chosen(source: Source, scorer: Scorer, min_margin: float) -> Choice:
-    if len(source.event.candidates) == 1:
+    event = source.event
+    if len(event.candidates) == 1:
         return choose([0.0], min_margin)
-    return choose(scorer(source.video, source.event, source.split), min_margin)
+    found = choose(scorer(source.video, event, source.split), min_margin)
+    if event.named_tid is None:
+        return found
+    is_right = event.candidates[found.index].tid == event.named_tid
+    return replace(found, is_right=is_right)
 
 
 def _settled(

@@ -33,12 +33,15 @@ class Choice:
         scores: Mean log-likelihood of a token, for each candidate.
         margin: What the best is ahead of the second; infinite if it is alone.
         is_ambiguous: Whether the margin is too small to mean anything.
+        is_right: Whether it is the one that the annotation names; None where it names
+            none.
     """
 
     index: int
     scores: tuple[float, ...]
     margin: float
     is_ambiguous: bool
+    is_right: bool | None = None
 
 
 def choose(scores: Sequence[float], min_margin: float = DEFAULT_MARGIN) -> Choice:
@@ -101,11 +104,18 @@ def report_choices(choices: Iterable[Choice]) -> dict[str, Any]:
     found = list(choices)
     several = [choice for choice in found if len(choice.scores) > 1]
     margins = sorted(choice.margin for choice in several)
+    named = [choice for choice in several if choice.is_right is not None]
     return {
         "num_questions": len(found),
         "num_with_several_candidates": len(several),
         "num_ambiguous": sum(choice.is_ambiguous for choice in several),
         "num_not_the_first": sum(choice.index > 0 for choice in several),
+        "num_named": len(named),
+        "num_right": sum(bool(choice.is_right) for choice in named),
+        "num_right_by_chance": sum(1 / len(choice.scores) for choice in named),
+        "num_right_if_clear": sum(
+            bool(choice.is_right) for choice in named if not choice.is_ambiguous
+        ),
         "median_margin": margins[len(margins) // 2] if margins else None,
         "candidates": dict(sorted(Counter(len(c.scores) for c in found).items())),
     }

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import golden_files
 import pytest
@@ -28,6 +28,7 @@ from training.vidor.prepare import (
     vidstg_sources,
 )
 from training.vidor.rewriting import say_which
+from training.vidor.vidstg import Candidates
 
 
 def last_one(video: VidorVideo, event: Event, split: Split) -> Sequence[float]:
@@ -143,6 +144,36 @@ def test_sentences_of_vidstg(tmp_path: Path) -> None:
     missing, no_box, no_row = tally.bad
     assert "9.json is missing" in missing and "no box of 5" in no_box
     assert "row 3: 'used_segment' is missing" in no_row
+
+
+def test_sentences_may_mean_anything_of_their_targets_kind(tmp_path: Path) -> None:
+    annotations = tmp_path / "vidstg.txt"
+    annotations.write_text(json.dumps([sentences()]))
+    rows: dict[str, list[Row]] = {}
+    tally = Tally()
+    for candidates in get_args(Candidates):
+        files = [vidor_files.write(tmp_path)]
+        sources = vidstg_sources(annotations, files, tally, candidates)
+        prepared = prepare_rows(sources, last_one, tally, tasks=("stvg",), min_margin=0)
+        rows[candidates] = list(prepared)
+    # Two dogs, one ball: the scorer takes the last dog, which is the one that is meant.
+    assert [len(row["scores"]) for row in rows["named"]] == [1, 1]
+    assert [len(row["scores"]) for row in rows["category"]] == [2, 1]
+    assert [row["target_tid"] for row in rows["category"]] == [1, 3]
+    found = tally.as_json()
+    assert (found["num_named"], found["num_right"]) == (1, 1)
+
+
+def test_what_is_hardly_seen_is_no_candidate(tmp_path: Path) -> None:
+    annotations = tmp_path / "vidstg.txt"
+    annotations.write_text(json.dumps([sentences()]))
+    frames = vidor_files.annotation()["trajectories"]
+    for frame in frames[40:45]:
+        del frame[0]  # the other dog, in 5 of the 20 frames
+    files = [vidor_files.write(tmp_path, trajectories=frames)]
+    dog, _ = vidstg_sources(annotations, files, Tally(), "category")
+    assert [candidate.tid for candidate in dog.event.candidates] == [1]
+    assert dog.event.named_tid == 1
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import golden_files
 import pytest
 import torch
@@ -70,7 +72,24 @@ def test_the_report_counts() -> None:
         "num_with_several_candidates": 2,
         "num_ambiguous": 1,
         "num_not_the_first": 1,
+        **{"num_named": 0, "num_right": 0},
+        **{"num_right_by_chance": 0, "num_right_if_clear": 0},
         "median_margin": 0.5,
         "candidates": {1: 1, 2: 1, 3: 1},
     }
     assert report_choices([])["median_margin"] is None
+
+
+def test_the_report_says_how_often_the_named_one_was_chosen() -> None:
+    clear, unclear = choose([-1.0, -0.5]), choose([-1.0, -1.001, -2.0])
+    found = report_choices(
+        [
+            replace(clear, is_right=True),
+            replace(clear, is_right=False),
+            replace(unclear, is_right=True),
+            unclear,
+        ]
+    )
+    assert (found["num_named"], found["num_right"]) == (3, 2)
+    assert found["num_right_by_chance"] == pytest.approx(1 / 2 + 1 / 2 + 1 / 3)
+    assert found["num_right_if_clear"] == 1

@@ -1,0 +1,212 @@
+"""One target from many, in miniature: what training on chosen targets brings.
+
+    python -m benchmarks.single_target --model V1 --work runs/crowded \\
+        --out benchmarks/results/single_target.json [--only random]
+
+In the crowded world several things are of one kind. The questions name what is meant;
+the annotations used here name its kind only, so one of its things must be taken for
+the target: any (``random``), or the one that the model finds likeliest (``selected``).
+``named`` is told which, as the upper bound. The model is trained on each, and all are
+asked about videos of another seed, beside the model as it was (``before``).
+
+The work folder keeps what is finished; started again, it goes on. ``--only`` makes one
+of them, so that several machines or cards can share the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.demo_worlds import draw_world
+from evaluation.asking import load_chat
+from evaluation.datasets import load_samples
+from evaluation.protocols import score
+from evaluation.row_file import RowFile
+from evaluation.rows import read_result_rows
+from evaluation.run_info import hardware
+from evaluation.runner import run
+from render.exports import write_json
+from stablechat.errors import InputError, StableChatError
+from stablechat.placement import choose_device
+from stablechat.types import GenerationConfig
+
+WORLD = "crowded"
+#: Arm -> how ``training.vidor`` finds its targets.
+ARMS = {
+    "random": ("--candidates", "category", "--target", "random"),
+    "selected": ("--candidates", "category"),
+    "named": ("--candidates", "named"),
+}
+BEFORE = "before"
+CONFIG = Path("training/configs/crowded_demo.yaml")
+_METRICS = tuple(
+    f"{part}{at}"
+    for part in ("tiou", "siou", "stiou")
+    for at in ("", "@0.3", "@0.5", "@0.7")
+)
+_BAD_INPUT, _INTERRUPTED = 2, 130
+Json = dict[str, Any]
+
+
+def draw(args: argparse.Namespace) -> None:
+    """The videos to train on and those to ask about."""
+    for name, seed, count in (
+        ("train", args.seed, args.train_videos),
+        ("test", args.test_seed, args.test_videos),
+    ):
+        draw_world(args.work / name, WORLD, seed, count, args.workers)
+
+
+def make_rows(args: argparse.Namespace, arm: str) -> None:
+    """The conversations of an arm."""
+    out = args.work / "rows" / f"{arm}.jsonl"
+    if out.exists():
+        return
+    out.parent.mkdir(exist_ok=True)
+    train = args.work / "train"
+    _run(
+        *("training.vidor", train / "vidor", "--videos", train / "videos"),
+        *("--vidstg", train / "vidstg.json", "--model", args.model, "--out", out),
+        *ARMS[arm],
+        *_device(args),
+    )
+
+
+def train(args: argparse.Namespace, arm: str) -> None:
+    """Train the model on an arm's conversations."""
+    out = args.work / "runs" / arm
+    if (out / "model").exists():
+        return
+    changes = {
+        "model": args.model,
+        "rows": args.work / "rows" / f"{arm}.jsonl",
+        "videos": args.work / "train" / "videos",
+        "feature_cache": args.work / "features",
+        "out": out,
+        **dict(change.split("=", 1) for change in args.set),
+    }
+    settings = [f"--set={name}={value}" for name, value in changes.items()]
+    _run("training.finetune", CONFIG, *settings, *_device(args))
+
+
+def _device(args: argparse.Namespace) -> tuple[str, ...]:
+    return ("--device", args.device) if args.device else ()
+
+
+def _run(module: str, *arguments: object) -> None:
+    """A command of this repository, as a person runs it.
+
+    Raises:
+        InputError: It failed; it has said why.
+    """
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    if subprocess.run(command, check=False).returncode:
+        raise InputError(f"python -m {module} failed.")
+
+
+def measure(args: argparse.Namespace, name: str) -> Json:
+    """Ask the model before training, or an arm's, about videos of another seed."""
+    folder = args.model if name == BEFORE else args.work / "runs" / name / "model"
+    rows = args.work / "answers" / f"{name}.jsonl"
+    rows.parent.mkdir(exist_ok=True)
+    samples = load_samples(args.work / "test" / "stvg.json", "stvg")
+    file = RowFile(rows)
+    if len(file.rows) < len(samples):
+        chat = load_chat(str(folder), args.device, None)
+        run(samples, args.work / "test" / "videos", chat, file, GenerationConfig())
+    return score(read_result_rows(rows, "stvg"), "stvg", "strict")
+
+
+def choices(args: argparse.Namespace, arm: str) -> Json:
+    """How the targets of an arm were found."""
+    path = args.work / "rows" / f"{arm}.report.json"
+    return {**json.loads(path.read_text("utf-8")), "bad": None}
+
+
+def report(args: argparse.Namespace) -> Json | None:
+    """Do what is not done yet; None unless all was asked for."""
+    draw(args)
+    arms = [args.only] if args.only else list(ARMS)
+    for arm in arms:
+        if arm == BEFORE:
+            continue
+        make_rows(args, arm)
+        train(args, arm)
+    if args.only:
+        measure(args, args.only)
+        return None
+    return {
+        "what": "python -m benchmarks.single_target: the demo model before and after "
+        "training on the crowded world, STVG on held-out videos, strict protocol",
+        "train": {"seed": args.seed, "videos": args.train_videos},
+        "test": {"seed": args.test_seed, "videos": args.test_videos},
+        "hardware": hardware(str(choose_device(args.device))),
+        "choices": {arm: choices(args, arm) for arm in ARMS},
+        "results": {name: measure(args, name) for name in (BEFORE, *ARMS)},
+    }
+
+
+def table(results: Json) -> str:
+    """All arms as Markdown: mean overlaps, then the share of answers above each."""
+    header = [f"m_{name}" if "@" not in name else name for name in _METRICS]
+    lines = [f"| | {' | '.join(header)} |", "|---" * (len(header) + 1) + "|"]
+    for name, values in results.items():
+        numbers = " | ".join(_number(metric, values) for metric in _METRICS)
+        lines.append(f"| {name} | {numbers} |")
+    return "\n".join(lines)
+
+
+def _number(metric: str, values: Json) -> str:
+    # The report's stIoU is the overlap of tubes; its recalls are those of vIoU.
+    if "@" in metric:
+        return f"{values[metric.replace('stiou', 'viou')]:.1f}"
+    return f"{values['m' + metric]:.3f}"
+
+
+def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.single_target",
+        description="Train on chosen targets, and on any; measure both.",
+    )
+    add = parser.add_argument
+    add("--model", metavar="DIR", type=Path, required=True, help="one to begin with")
+    add("--work", metavar="DIR", type=Path, required=True)
+    add("--out", metavar="FILE.json", type=Path)
+    add("--only", choices=(BEFORE, *ARMS), help="make one of them, no report")
+    add("--seed", type=int, default=20261130, help="of the videos to train on")
+    add("--test-seed", type=int, default=20261131)
+    add("--train-videos", type=int, default=120)
+    add("--test-videos", type=int, default=100)
+    add("--workers", type=int, default=1, help="processes that draw")
+    add("--device", help="default: the best")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="of the runs")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    args = parse_arguments(argv)
+    try:
+        found = report(args)
+        if found is not None and args.out is not None:
+            write_json(args.out, found)
+    except (StableChatError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _BAD_INPUT
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return _INTERRUPTED
+    if found is not None:
+        print(table(found["results"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

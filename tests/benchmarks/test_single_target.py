@@ -1,0 +1,102 @@
+"""The experiment of one target from many: its stages, and going on with them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import single_target
+from training.finetune.settings import read_settings
+
+SCORES = {
+    **{"mtiou": 0.5, "msiou": 0.25, "mstiou": 0.125},
+    **{f"{part}@{at}": 50.0 for part in ("tiou", "siou") for at in (0.3, 0.5, 0.7)},
+    **{"viou@0.3": 12.5, "viou@0.5": 6.0, "viou@0.7": 0.0},
+}
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done, in order; nothing slow is."""
+    events: list[str] = []
+
+    def draw(folder: Path, world: str, seed: int, count: int, workers: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        events.append(f"draw {folder.name}: {count} of {seed} in {world}")
+
+    def run(module: str, *arguments: object) -> None:
+        words = [str(argument) for argument in arguments]
+        if module == "training.vidor":
+            out = Path(words[words.index("--out") + 1])
+            out.write_text("")
+            out.with_suffix(".report.json").write_text('{"num_right": 3, "bad": []}')
+            events.append(
+                f"rows {out.stem}: {' '.join(words[words.index('--out') + 2 :])}"
+            )
+        else:
+            settings = [word for word in words if word.startswith("--set=")]
+            changes = dict(word.removeprefix("--set=").split("=") for word in settings)
+            (Path(changes["out"]) / "model").mkdir(parents=True)
+            events.append(f"train on {Path(changes['rows']).name}")
+
+    def measure(args: Any, name: str) -> dict[str, float]:
+        events.append(f"ask {name}")
+        return SCORES
+
+    monkeypatch.setattr(single_target, "draw_world", draw)
+    monkeypatch.setattr(single_target, "_run", run)
+    monkeypatch.setattr(single_target, "measure", measure)
+    return events
+
+
+def arguments(work: Path, *more: str) -> list[str]:
+    return ["--model", "v1", "--work", str(work), "--device", "cpu", *more]
+
+
+def test_all_is_made_once(
+    tmp_path: Path, done: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "result.json"
+    assert single_target.main(arguments(tmp_path, "--only", "random")) == 0
+    assert done == [
+        "draw train: 120 of 20261130 in crowded",
+        "draw test: 100 of 20261131 in crowded",
+        "rows random: --candidates category --target random --device cpu",
+        "train on random.jsonl",
+        "ask random",
+    ]
+    assert capsys.readouterr().out == ""
+    done.clear()
+    assert single_target.main(arguments(tmp_path, "--out", str(out))) == 0
+    assert [line for line in done if line.startswith(("rows", "train"))] == [
+        "rows selected: --candidates category --device cpu",
+        "train on selected.jsonl",
+        "rows named: --candidates named --device cpu",
+        "train on named.jsonl",
+    ]
+    found = json.loads(out.read_text())
+    assert list(found["results"]) == ["before", "random", "selected", "named"]
+    assert found["choices"]["random"]["num_right"] == 3
+    row = capsys.readouterr().out.splitlines()[2]
+    assert row == (
+        "| before | 0.500 | 50.0 | 50.0 | 50.0 | 0.250 | 50.0 | 50.0 | 50.0 | "
+        "0.125 | 12.5 | 6.0 | 0.0 |"
+    )
+
+
+def test_a_failed_stage_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single_target, "draw", lambda args: None)
+    shutil.rmtree(tmp_path / "train", ignore_errors=True)
+    assert single_target.main(arguments(tmp_path, "--only", "named")) == 2
+    assert "python -m training.vidor failed" in capsys.readouterr().err
+
+
+def test_the_configuration_can_be_read() -> None:
+    settings = read_settings(single_target.CONFIG)
+    assert "language" in settings.learning_rates and settings.lora is None
