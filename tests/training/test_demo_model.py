@@ -12,6 +12,7 @@ import torch
 from stablechat import StableChat
 from stablechat.__main__ import main as stablechat_main
 from stablechat.video import probe
+from training.calibrate.worlds import draw_videos
 from training.synthetic.annotations import events_of
 from training.synthetic.examples import WISHES, Wish, find_scene
 
@@ -130,3 +131,21 @@ def test_from_a_file_and_a_sentence_to_a_finished_clip(
         stablechat_main(["clip", str(video), str(saved_path), "--out", str(again)]) == 0
     )
     assert probe(next(again.glob("*.mp4"))).num_frames == clip.num_frames
+
+
+@pytest.mark.parametrize("world", ["small", "crowded"])
+def test_harder_worlds_are_no_other_worlds(
+    chat: StableChat, tmp_path: Path, world: str
+) -> None:
+    (drawn,) = draw_videos(5, [0], tmp_path, world)
+    asked = next(asked for asked in drawn.asked if asked.event is not None)
+    assert asked.event is not None
+    found = chat.ground(drawn.path, asked.query)
+    assert found.tube is not None
+    ious = []
+    for frame, (x, y, w, h) in asked.event.boxes.items():
+        box = found.tube.at(int(frame) / float(drawn.layout.fps))
+        ious.append(
+            0.0 if box is None else overlap(box, np.array([x, y, x + w, y + h]))
+        )
+    assert np.mean(ious) > 0.5
