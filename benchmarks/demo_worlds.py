@@ -31,7 +31,7 @@ from render.exports import write_json
 from stablechat.errors import InputError, StableChatError
 from stablechat.types import GenerationConfig
 from training.demo.naming import Naming, judge
-from training.synthetic.__main__ import generate
+from training.synthetic.generating import generate
 from training.synthetic.worlds import WORLDS
 
 _COLUMNS = ("mtiou", "msiou", "mstiou", "viou@0.5", "objects", "colors", "actions")

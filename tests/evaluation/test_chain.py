@@ -20,7 +20,7 @@ from launching import launch
 
 from evaluation import __main__ as cli
 from evaluation.rows import read_json_lines
-from training.synthetic.__main__ import generate
+from training.synthetic.generating import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 3

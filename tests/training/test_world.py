@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,8 +16,9 @@ import torch
 
 from stablechat.video import probe, sample_frames
 from training.synthetic import language
-from training.synthetic.__main__ import generate, main
+from training.synthetic.__main__ import main
 from training.synthetic.annotations import events_of, make_rows
+from training.synthetic.generating import generate
 from training.synthetic.language import UNSAID_ACTION, UNSAID_COLOR, UNSAID_SHAPE
 from training.synthetic.painter import frame_times, paint_video
 from training.synthetic.raster import draw_frames
@@ -31,6 +34,7 @@ from training.synthetic.world import (
 )
 
 COUNT = 400
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -212,8 +216,18 @@ def test_annotations_of_generated_videos(tmp_path: Path) -> None:
 
 
 def test_several_processes_draw_the_same(tmp_path: Path) -> None:
-    for workers in (1, 2):
-        generate(11, 2, tmp_path / str(workers), workers=workers)
+    generate(11, 2, tmp_path / "1")
+    command = [
+        sys.executable,
+        "-m",
+        "training.synthetic",
+        "--seed",
+        "11",
+        "--count",
+        "2",
+    ]
+    options = ["--workers", "2", "--out", str(tmp_path / "2")]
+    subprocess.run([*command, *options], cwd=ROOT, check=True, capture_output=True)
     for file in ("stvg.json", "vidstg.json", "vidor/00001.json"):
         one, two = ((tmp_path / n / file).read_text() for n in ("1", "2"))
         assert one == two
@@ -252,7 +266,7 @@ def test_a_stopped_run_leaves_no_half_video(
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.synthetic.__main__.write_video", fail)
+    monkeypatch.setattr("training.synthetic.generating.write_video", fail)
     with pytest.raises(KeyboardInterrupt):
         generate(seed=1, count=1, out=tmp_path)
     assert list((tmp_path / "videos").iterdir()) == []

@@ -11,7 +11,7 @@ import torch
 
 from stablechat.video import probe
 from training.demo.spoiling import spoil
-from training.synthetic.__main__ import generate
+from training.synthetic.generating import generate
 from training.synthetic.painter import frame_times, paint_video
 from training.synthetic.raster import draw_frames
 from training.synthetic.world import (

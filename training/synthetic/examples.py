@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from training.synthetic.__main__ import write_one
+from training.synthetic.generating import write_one
 from training.synthetic.video import Format
 from training.synthetic.world import (
     ACTIONS,
