@@ -226,7 +226,7 @@ def test_several_processes_draw_the_same(tmp_path: Path) -> None:
         "--count",
         "2",
     ]
-    options = ["--workers", "2", "--out", str(tmp_path / "2")]
+    options = ["--count", "2", "--workers", "2", "--out", str(tmp_path / "2")]
     subprocess.run([*command, *options], cwd=ROOT, check=True, capture_output=True)
     for file in ("stvg.json", "vidstg.json", "vidor/00001.json"):
         one, two = ((tmp_path / n / file).read_text() for n in ("1", "2"))
