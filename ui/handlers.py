@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from stablechat.candidates import check_candidates
 from stablechat.errors import CancelledError, InputError, StableChatError
-from stablechat.prompts import clean_query
-from stablechat.video import probe
 from ui import view
-from ui.i18n import Language, label, text
+from ui.asking.asking import Asking
+from ui.asking.checking import MissingError
+from ui.asking.form import AskForm, other_fields
+from ui.asking.widgets import OtherWidgets
+from ui.drawing import line
+from ui.i18n import Language, text
 from ui.jobs import Job
-from ui.pictures import first_picture
 from ui.pipeline import Ask, Mode, Outcome, Pipeline
-from ui.results.correcting import line
 from ui.results.editing import Editing
 from ui.results.exporting import Exporting
 from ui.results.show import card, empty, shown
@@ -45,10 +43,6 @@ from ui.settings import Settings
 logger = logging.getLogger(__name__)
 
 
-class MissingError(InputError):
-    """Part of the form is not filled in yet; nothing went wrong."""
-
-
 @dataclass(frozen=True)
 class Widgets:
     """The controls that handlers change."""
@@ -62,6 +56,7 @@ class Widgets:
     run: gr.Button
     stop: gr.Button
     candidates: gr.Slider
+    others: OtherWidgets
     keys: gr.HTML
     status: gr.HTML
     ask: gr.State
@@ -72,6 +67,14 @@ class Widgets:
     def texts(self) -> list[Any]:
         """What is written anew in the browser's language."""
         return [self.header, self.notice, self.video_line, self.keys, self.status]
+
+    @property
+    def form(self) -> set[Any]:
+        """What a question is made of."""
+        return {
+            *(self.video, self.question, self.mode, self.candidates),
+            *self.others.inputs,
+        }
 
     @property
     def results(self) -> list[Any]:
@@ -97,6 +100,11 @@ class Handlers:
         if self.widgets is None:
             raise RuntimeError("The page is not built yet.")
         return self.widgets
+
+    def asking(self) -> Asking:
+        """The handlers of the form."""
+        page = self._page
+        return Asking(self.sessions, page.mode, page.question, page.others)
 
     def editing(self) -> Editing:
         """The handlers of the forms under an answer."""
@@ -135,44 +143,18 @@ class Handlers:
         settings = Settings.from_stored(stored)
         return {page.mode: settings.mode, page.candidates: settings.candidates}
 
-    def remember(self, mode: Mode, candidates: int) -> dict[str, Any]:
-        """What the browser is to remember."""
-        return Settings(mode, candidates).to_stored()
+    def remember(self, mode: Mode | None, candidates: int) -> dict[str, Any]:
+        """What the browser is to remember; the folded questions start afresh."""
+        return Settings(mode or "ground", candidates).to_stored()
 
-    def mode_changed(self, mode: Mode) -> Any:
-        """Label and placeholder of the question follow the mode."""
-        return gr.update(
-            label=label(f"question_{mode}"), placeholder=label(f"placeholder_{mode}")
-        )
-
-    def video_changed(self, video: str | None, request: gr.Request) -> str:
-        """Say at once what was uploaded, or why it can't be used."""
-        language = language_asked(request)
-        if video is None:
-            return view.video_hint(language)
-        try:
-            path = self._uploaded(video, language)
-            info = probe(path)
-            still = None if view.browsers_play(info) else first_picture(path, 960, 380)
-            return view.video_line(language, info, still)
-        except StableChatError as error:
-            return view.video_problem(str(error))
-
-    def begin(
-        self,
-        video: str | None,
-        question: str,
-        mode: Mode,
-        candidates: int,
-        request: gr.Request,
-    ) -> Update:
+    def begin(self, values: Mapping[Any, Any], request: gr.Request) -> Update:
         """Check the form; when it is good, start a run by changing the state."""
         language, page = language_asked(request), self._page
         session = self._session(request)
         if session.busy:
             return {page.status: gr.skip()}
         try:
-            ask = self.check(video, question, mode, language, candidates)
+            ask = self.asking().checker(request).ask(self._form(values))
         except MissingError as error:
             return empty(page.result) | {
                 page.status: view.missing(language, str(error))
@@ -192,30 +174,15 @@ class Handlers:
             | {page.status: view.say(language, "busy", "waiting"), page.ask: ask}
         )
 
-    def check(
-        self,
-        video: str | None,
-        question: str,
-        mode: Mode,
-        language: Language,
-        candidates: int = 1,
-    ) -> Ask:
-        """Make a checked question of the form's values.
-
-        Raises:
-            InputError: With what to do about it.
-        """
-        if not video:
-            raise MissingError(text(language, "no_video"))
-        question = question.strip()
-        if mode == "ground" and not question:
-            raise MissingError(text(language, "no_question"))
-        if question:
-            clean_query(question)
-        path = self._uploaded(video, language)
-        probe(path)
-        check_candidates(candidates)
-        return Ask(path, question, mode, secrets.token_hex(8), candidates)
+    def _form(self, values: Mapping[Any, Any]) -> AskForm:
+        page = self._page
+        return AskForm(
+            video=values[page.video],
+            question=values[page.question] or "",
+            mode=values[page.mode] or values[page.others.kind] or "ground",
+            candidates=values[page.candidates],
+            **other_fields(page.others, values),
+        )
 
     async def run(self, ask: Ask | None, request: gr.Request) -> AsyncIterator[Update]:
         """Answer a question, showing progress."""
@@ -245,7 +212,8 @@ class Handlers:
         """
         language = language_asked(request)
         try:
-            ask = self.check(video, question, mode, language)
+            form = AskForm(video, question, mode)
+            ask = self.asking().checker(request).ask(form)
             job = self._start(ask, self._session(request))
             try:
                 while not job.done:
@@ -337,14 +305,6 @@ class Handlers:
 
     def _session(self, request: gr.Request) -> Session:
         return self.sessions.get(request.session_hash or "")
-
-    def _uploaded(self, video: str, language: Language) -> Path:
-        path = Path(video)
-        if not self.sessions.owns_upload(path):
-            raise InputError(text(language, "foreign_file"))
-        if not path.is_file():
-            raise InputError(text(language, "upload_gone"))
-        return path
 
 
 def device_name(device: object) -> str:

@@ -9,6 +9,8 @@ import gradio as gr
 
 from ui import view
 from ui.api import publish
+from ui.asking.asking import Asking
+from ui.asking.widgets import place_others
 from ui.examples import Example, example_labels, read_examples, thumbnail_styles
 from ui.handlers import Handlers, Widgets, device_name, dtype_name
 from ui.i18n import label
@@ -48,6 +50,10 @@ _SHOW_CLIP = """() => {
 _AT_TIMELINE = """(moment) =>
   moment.trim() || document.querySelector(".sc-scrub")?.value || "0"
 """
+
+# Where the player of the uploaded video is; page.js knows.
+_PLAYER_TIME = "() => window.stableChat.playerTime()"
+_AT_PLAYER = "(video) => [video, window.stableChat.playerTime()]"
 
 
 def build_app(
@@ -143,6 +149,7 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
         )
     if examples:
         _place_examples(examples, [video, question, mode])
+    others = place_others()
     with gr.Accordion(label("more"), open=False):
         candidates = gr.Slider(
             1,
@@ -157,6 +164,7 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
     return {
         "candidates": candidates,
         "keys": keys,
+        "others": others,
         "video": video,
         "video_line": video_line,
         "mode": mode,
@@ -193,12 +201,11 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
     app.load(handlers.restore, page.settings, chosen, **quick)
     changed = [page.mode.input, page.candidates.input]
     gr.on(changed, handlers.remember, chosen, page.settings, **quick)
-    page.mode.change(handlers.mode_changed, page.mode, page.question, **quick)
-    page.video.change(handlers.video_changed, page.video, page.video_line, **quick)
+    _connect_form(handlers.asking(), page, quick)
     begun = gr.on(
         [page.run.click, page.question.submit],
         handlers.begin,
-        [page.video, page.question, page.mode, page.candidates],
+        page.form,
         [*page.results, page.ask],
         # Only a queued event's change of a state starts the next one; with no limit
         # it never waits.
@@ -219,6 +226,27 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
     ended = [running, *_connect_editing(handlers, page, quick)]
     ended.append(_connect_files(handlers, page))
     page.stop.click(handlers.stop, None, page.results, cancels=ended, **quick)
+
+
+def _connect_form(asking: Asking, page: Widgets, quick: dict[str, Any]) -> None:
+    """Wire what happens while the form is filled in."""
+    others, follow = page.others, asking.mode_outputs
+    page.mode.change(asking.simple_chosen, page.mode, follow, **quick)
+    others.kind.change(asking.other_chosen, others.kind, follow, **quick)
+    video = page.video
+    video.change(asking.video_changed, video, page.video_line, **quick)
+    video.change(asking.forget_region, None, others.region, **quick)
+    still = others.rec_still
+    still.change(asking.still_changed, still, others.rec_still_line, **quick)
+    looked: dict[str, Any] = {
+        "inputs": [video, others.elc_start],
+        "outputs": others.region,
+        **quick,
+    }
+    others.elc_look.click(asking.look, js=_AT_PLAYER, **looked)
+    others.elc_start.submit(asking.look, **looked)
+    for button, field in others.takes.items():
+        button.click(None, None, field, js=_PLAYER_TIME, api_visibility="private")
 
 
 def _connect_files(handlers: Handlers, page: Widgets) -> Any:

@@ -10,8 +10,8 @@
    Take the players to a moment: [data-seek] holds seconds on the video's own clock, and
    the timeline says which of them the clip shows.
 
-   Help to fill in the form for corrections: handles write times into its fields, and a
-   box that is drawn on a picture is written into its sides.
+   Help to fill in forms: handles write times into fields, a box that is drawn on a
+   picture is written into its sides, and the player tells where it is.
 
    Keys: Ctrl+Enter (or Cmd) runs, Escape stops, Shift with an arrow moves the players by
    a second. None is a single letter, which would get in the way of speech input. */
@@ -147,7 +147,13 @@
     seek(Number(event.target.value));
   });
 
-  const sides = ["x1", "y1", "x2", "y2"].map((name) => `sc-fix-${name}`);
+  // For the form's own buttons.
+  window.stableChat = {
+    playerTime: () => longClock(player("sc-video")?.currentTime ?? 0),
+  };
+
+  const sidesOf = (canvas) =>
+    ["x1", "y1", "x2", "y2"].map((name) => `${canvas.dataset.writes}-${name}`);
   const showBox = (canvas, [x1, y1, x2, y2]) => {
     const { width, height } = canvas.dataset;
     const share = (value, of) => `${(100 * value) / of}%`;
@@ -188,17 +194,17 @@
     showBox(drawing.canvas, drawing.box);
   });
   const endDrawing = () => {
-    const box = drawing?.box;
+    const { canvas, box } = drawing ?? {};
     drawing = null;
-    box?.forEach((value, side) => write(sides[side], value.toFixed(1)));
+    box?.forEach((value, side) => write(sidesOf(canvas)[side], value.toFixed(1)));
   };
   document.addEventListener("pointerup", endDrawing);
   document.addEventListener("pointercancel", endDrawing);
   document.addEventListener("input", (event) => {
-    const canvas = document.querySelector(".sc-canvas");
-    const own = sides.some((id) => event.target === fieldOf(id));
-    if (!canvas || drawing || !own) return;
-    const box = sides.map((id) => parseFloat(fieldOf(id)?.value));
+    const ownIt = (canvas) => sidesOf(canvas).some((id) => event.target === fieldOf(id));
+    const canvas = [...document.querySelectorAll(".sc-canvas")].find(ownIt);
+    if (!canvas || drawing) return;
+    const box = sidesOf(canvas).map((id) => parseFloat(fieldOf(id)?.value));
     if (box.every(Number.isFinite)) showBox(canvas, box);
   });
 

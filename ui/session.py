@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,6 +69,19 @@ _PREFIX = "stablechat-"
 Phase = Literal["idle", "waiting", "running", "cutting", "exporting", "stopped"]
 
 
+@dataclass(frozen=True)
+class Look:
+    """A picture of a video that was shown to be drawn on.
+
+    Attributes:
+        video: The file.
+        seconds: Its moment, in whole milliseconds.
+    """
+
+    video: Path
+    seconds: float
+
+
 class Session:
     """One tab's folder, its running job and its last answer.
 
@@ -79,6 +93,7 @@ class Session:
         result: The answer that the page shows.
         files: Of that answer, once they were written.
         looked_seconds: The moment whose picture was shown to correct its box.
+        asked_look: What was drawn on to ask about it.
         revision: The folder that the last files were written to.
     """
 
@@ -90,6 +105,7 @@ class Session:
         self.result: Outcome | None = None
         self.files: ResultFiles | None = None
         self.looked_seconds: float | None = None
+        self.asked_look: Look | None = None
         self.revision = folder
         self._revisions: list[Path] = []
         self._numbers = itertools.count(1)
@@ -110,6 +126,14 @@ class Session:
         folder.mkdir(parents=True, mode=0o700)
         self.result, self.files, self.looked_seconds = None, None, None
         self.revision, self._revisions = folder, []
+        return folder
+
+    def new_look(self) -> Path:
+        """The folder of pictures to draw a question on; old ones go."""
+        self.touched = time.monotonic()
+        folder = self.folder / "looks"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
         return folder
 
     def new_revision(self) -> Path:

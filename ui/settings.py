@@ -6,9 +6,9 @@ Whatever comes back from there may be old or anybody's: what can't be used is dr
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any
 
-from ui.pipeline import Mode
+from ui.pipeline import SIMPLE_MODES, Mode
 
 #: Most answers to choose from; each takes as long as the first.
 MAX_CANDIDATES = 8
@@ -47,6 +47,6 @@ class Settings:
         if not isinstance(count, int) or isinstance(count, bool):
             count = usual.candidates
         return cls(
-            mode=mode if mode in get_args(Mode) else usual.mode,
+            mode=mode if mode in SIMPLE_MODES else usual.mode,
             candidates=count if 1 <= count <= MAX_CANDIDATES else usual.candidates,
         )

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import Literal
 
-from stablechat.grounding import shown_span
 from stablechat.times import format_time
-from stablechat.types import Grounding, TimeSpan, VideoInfo
+from stablechat.types import VideoInfo
 from ui.i18n import Language, text
 from ui.jobs import Progress
 from ui.pipeline import Mode
@@ -20,15 +19,17 @@ Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
 LOAD_7B = "python app.py --model appletea2333/LLaVA-ST-Qwen2-7B"
 
 #: Stages of a run, in order, by mode.
+_STAGES = ("read", "encode", "answer", "draw")
 STAGES: dict[Mode, tuple[str, ...]] = {
-    "ground": ("read", "encode", "answer", "draw"),
-    "describe": ("read", "encode", "answer"),
+    "ground": _STAGES,
+    "svg": _STAGES,
+    "elc": _STAGES,
+    "tvg": _STAGES,
+    "rec": _STAGES[:-1],
+    "describe": _STAGES[:-1],
 }
 
 _SHOWN_NOTES = 2
-
-#: A remark that the card already makes in its own words.
-NO_BOX_ISSUE = "The model's answer has no box."
 
 _PLAYED_ENDINGS = (".mp4", ".m4v", ".mov", ".webm")
 _PLAYED_CODECS = ("h264", "vp8", "vp9", "av1")
@@ -90,16 +91,32 @@ def video_line(language: Language, info: VideoInfo, picture: str | None = None) 
         text(language, "with_sound" if info.has_audio else "without_sound"),
     )
     line = " · ".join(escape(fact) for fact in facts if fact)
-    notes = list(info.warnings)
+    odd = list(info.warnings)
     still = ""
     if not browsers_play(info):
-        notes.append(text(language, "no_preview"))
+        odd.append(text(language, "no_preview"))
         still = '<span class="sc-still"></span>'
         if picture is not None:
             still += (
                 f"<style>#sc-video video{{background-image:url({picture})}}</style>"
             )
-    return f'<p class="sc-facts">{line}</p>{_notes(language, notes)}{still}'
+    return f'<p class="sc-facts">{line}</p>{notes(language, odd)}{still}'
+
+
+def still_line(language: Language, info: VideoInfo, picture: str) -> str:
+    """The image that was uploaded, its size and kind.
+
+    Args:
+        language: Of the words.
+        info: What was found out about it.
+        picture: Address of it.
+    """
+    facts = f"{info.width}\N{MULTIPLICATION SIGN}{info.height} · {info.codec.upper()}"
+    name = escape(text(language, "still_shown"))
+    return (
+        f'<p class="sc-facts">{escape(facts)}</p>'
+        f'<img class="sc-still-picture" src="{picture}" alt="{name}">'
+    )
 
 
 def browsers_play(info: VideoInfo) -> bool:
@@ -186,82 +203,6 @@ def working(language: Language, mode: Mode, progress: Progress) -> str:
     )
 
 
-def about(language: Language, question: str, file: str, elapsed_seconds: float) -> str:
-    """What was asked of which video, and how long the answer took.
-
-    The form may already hold the next question while the answer is looked at.
-    """
-    parts = [f'<q class="sc-asked">{escape(question)}</q>'] if question else []
-    parts.append(f"<span>{escape(file)}</span>")
-    took = text(language, "took", seconds=f"{elapsed_seconds:.1f}")
-    parts.append(f"<span>{escape(took)}</span>")
-    return f'<p class="sc-about">{" · ".join(parts)}</p>'
-
-
-def found(language: Language, answer: Grounding, about: str = "") -> str:
-    """The card of an answer that has a time or boxes.
-
-    Args:
-        language: Of the words.
-        answer: What the model said.
-        about: See :func:`about`; the same for the cards below.
-    """
-    span = shown_span(answer)
-    if span is None:
-        return not_found(language, remarks(answer), about)
-    if answer.original is not None:
-        return _corrected(language, span, answer.original, about)
-    title = text(language, "found_title", **_times(span))
-    body = []
-    if answer.tube is None:
-        body.append(text(language, "found_no_box"))
-    if answer.span is None:
-        body.append(text(language, "found_no_time"))
-    notes = [r for r in remarks(answer) if r != NO_BOX_ISSUE or answer.tube]
-    return card("good", title, *body, about=about, extra=_notes(language, notes))
-
-
-def _corrected(
-    language: Language, span: TimeSpan, original: Grounding, about: str
-) -> str:
-    """The card of an answer that a person corrected: theirs, then the model's."""
-    title = text(language, "corrected_title", **_times(span))
-    own = shown_span(original)
-    body = text(language, "corrected_body", **_times(own)) if own else ""
-    return card("good", title, *([body] if body else []), about=about)
-
-
-def _times(span: TimeSpan) -> dict[str, str]:
-    return {
-        "start": format_time(span.start_seconds),
-        "end": format_time(span.end_seconds),
-    }
-
-
-def remarks(answer: Grounding) -> list[str]:
-    """What is odd about an answer and its video; some of it only decoding shows."""
-    return [*answer.video.warnings, *answer.issues]
-
-
-def not_found(language: Language, issues: Iterable[str], about: str = "") -> str:
-    """The card of an answer with nothing to show."""
-    title, body = text(language, "not_found_title"), text(language, "not_found_body")
-    return card("warn", title, body, about=about, extra=_notes(language, issues))
-
-
-def described(
-    language: Language, about: str = "", *, asked: bool, remarks: Iterable[str] = ()
-) -> str:
-    """The card of a description, or of an answer to a question."""
-    title = text(language, "answered_title" if asked else "described_title")
-    return card("good", title, about=about, extra=_notes(language, remarks))
-
-
-def wordless(language: Language, about: str = "") -> str:
-    """The card of a description that is empty."""
-    return card("warn", text(language, "empty_description"), about=about)
-
-
 def _stage(name: str, offset: int, fraction: float) -> str:
     """One stage; ``offset`` is its place relative to the current one."""
     if offset == 0:
@@ -272,7 +213,7 @@ def _stage(name: str, offset: int, fraction: float) -> str:
     return f'<li class="{"sc-done" if offset < 0 else "sc-next"}">{escape(name)}</li>'
 
 
-def _notes(language: Language, issues: Iterable[str]) -> str:
+def notes(language: Language, issues: Iterable[str]) -> str:
     """Remarks, one to a line; many are folded away, so that the clip stays in view."""
     issues = [remark(language, issue) for issue in issues]
     if not issues:

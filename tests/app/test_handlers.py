@@ -17,9 +17,11 @@ from fake_chat import DESCRIPTION, FakeChat
 
 from stablechat.errors import InputError, StableChatError, VideoError
 from stablechat.video import probe
+from ui.asking.form import AskForm
+from ui.asking.widgets import OtherWidgets
 from ui.handlers import Handlers, Widgets
 from ui.i18n import label
-from ui.pipeline import Ask, Pipeline
+from ui.pipeline import SIMPLE_MODES, Ask, Pipeline
 from ui.results.edit_widgets import EditWidgets
 from ui.results.widgets import ResultWidgets
 from ui.session import Sessions
@@ -36,12 +38,34 @@ class Page:
         edit = EditWidgets(**{n: n for n in EditWidgets.__dataclass_fields__})  # type: ignore[arg-type]
         shown = {n: n for n in ResultWidgets.__dataclass_fields__}
         result = ResultWidgets(**{**shown, "edit": edit})  # type: ignore[arg-type]
-        self.handlers.widgets = Widgets(**{**names, "result": result})  # type: ignore[arg-type]
+        others = OtherWidgets(**{n: n for n in OtherWidgets.__dataclass_fields__})  # type: ignore[arg-type]
+        parts = {**names, "result": result, "others": others}
+        self.handlers.widgets = Widgets(**parts)  # type: ignore[arg-type]
 
     def upload(self, clip: Path) -> str:
         folder = self.sessions.root / "0a1b"
         folder.mkdir(exist_ok=True)
         return str(shutil.copy(clip, folder))
+
+    def begin(
+        self,
+        video: str | None,
+        question: str,
+        mode: str = "ground",
+        candidates: int = 1,
+        asked: Any = None,
+        **others: Any,
+    ) -> dict[str, Any]:
+        """Press Run with this in the form."""
+        first = mode in SIMPLE_MODES
+        values = {
+            **{name: "" for name in ("svg_start", "svg_end", "elc_start")},
+            **dict.fromkeys(("elc_x1", "elc_y1", "elc_x2", "elc_y2", "rec_still")),
+            **{"rec_moment": "", "kind": None if first else mode},
+            **{"video": video, "question": question, "candidates": candidates},
+            **{"mode": mode if first else None, **others},
+        }
+        return self.handlers.begin(values, asked or request())
 
     def run(self, ask: Ask, request: Any) -> list[dict[str, Any]]:
         async def collect() -> list[dict[str, Any]]:
@@ -60,7 +84,8 @@ def request(tab: str = "a", language: str = "en") -> Any:
 
 
 def ask(page: Page, video: str, question: str, mode: str = "ground") -> Ask:
-    return page.handlers.check(video, question, mode, "en")  # type: ignore[arg-type]
+    form = AskForm(video, question, mode)  # type: ignore[arg-type]
+    return page.handlers.asking().checker(request()).ask(form)
 
 
 def test_a_found_event_fills_the_page(page: Page, clip: Path) -> None:
@@ -226,10 +251,10 @@ def test_a_failed_clip_leaves_no_file_to_download(
 
 def test_begin_starts_a_run_only_for_a_good_form(page: Page, clip: Path) -> None:
     video = page.upload(clip)
-    good = page.handlers.begin(video, " the red circle ", "ground", 1, request())
+    good = page.begin(video, " the red circle ")
     assert good["ask"].question == "the red circle"
     assert not good["run"]["interactive"] and good["stop"]["interactive"]
-    again = page.handlers.begin(video, "the red circle", "ground", 1, request())
+    again = page.begin(video, "the red circle")
     assert again["ask"] != good["ask"]  # the same question may be asked twice
 
 
@@ -245,14 +270,14 @@ def test_begin_starts_a_run_only_for_a_good_form(page: Page, clip: Path) -> None
 def test_a_bad_question_is_refused_without_a_run(
     page: Page, clip: Path, question: str, mode: Any, words: str
 ) -> None:
-    update = page.handlers.begin(page.upload(clip), question, mode, 1, request())
+    update = page.begin(page.upload(clip), question, mode)
     assert words.lower() in update["status"].lower()
     assert "ask" not in update and "run" not in update
 
 
 def test_a_missing_video_is_refused_in_the_persons_language(page: Page) -> None:
-    english = page.handlers.begin(None, "x", "ground", 1, request())
-    chinese = page.handlers.begin(None, "x", "ground", 1, request(language="zh-CN"))
+    english = page.begin(None, "x")
+    chinese = page.begin(None, "x", asked=request(language="zh-CN"))
     assert "There is no video yet" in english["status"]
     assert "Almost there" in english["status"]
     assert "还没有视频" in chinese["status"]
@@ -264,8 +289,8 @@ def test_a_text_file_is_refused_when_uploaded_and_when_run(
     fake = tmp_path / "notes.mp4"
     fake.write_text("this is not a video")
     upload = page.upload(fake)
-    assert 'role="alert"' in page.handlers.video_changed(upload, request())
-    update = page.handlers.begin(upload, "x", "ground", 1, request())
+    assert 'role="alert"' in page.handlers.asking().video_changed(upload, request())
+    update = page.begin(upload, "x")
     assert "ask" not in update
     assert "did not work" in update["status"]
     assert "Traceback" not in update["status"]
@@ -293,7 +318,7 @@ def test_a_second_run_waits_for_the_first_of_the_same_tab(
     async def story() -> dict[str, Any]:
         events = page.handlers.run(ask(page, video, "slow one"), request())
         await anext(events)
-        update = page.handlers.begin(video, "another", "ground", 1, request())
+        update = page.begin(video, "another")
         await events.aclose()  # type: ignore[attr-defined]
         return update
 
@@ -304,17 +329,17 @@ def test_a_question_that_the_queue_refused_is_told_from_a_stopped_one(
     page: Page, clip: Path
 ) -> None:
     video = page.upload(clip)
-    page.handlers.begin(video, "x", "ground", 1, request())
+    page.begin(video, "x")
     update = page.handlers.failed(request())
     assert "too many are waiting" in update["status"]
     assert update["run"]["interactive"]
-    page.handlers.begin(video, "x", "ground", 1, request())
+    page.begin(video, "x")
     asyncio.run(page.handlers.stop(request()))
     assert page.handlers.failed(request()) == {"status": gr.skip()}
 
 
 def test_label_and_placeholder_follow_the_mode(page: Page) -> None:
-    update = page.handlers.mode_changed("describe")
+    update = page.handlers.asking().simple_chosen("describe")["question"]
     assert update["label"].key == label("question_describe").key  # type: ignore[attr-defined]
     assert update["placeholder"].key == label("placeholder_describe").key  # type: ignore[attr-defined]
 
@@ -332,16 +357,16 @@ def test_the_page_is_written_in_the_persons_language(page: Page) -> None:
 
 
 def test_what_can_be_uploaded_is_said_while_there_is_no_video(page: Page) -> None:
-    assert "MP4, MOV" in page.handlers.video_changed(None, request())
+    assert "MP4, MOV" in page.handlers.asking().video_changed(None, request())
 
 
 def test_what_browsers_do_not_play_is_shown_by_its_first_picture(
     page: Page, clip: Path, tmp_path: Path
 ) -> None:
-    line = page.handlers.video_changed(page.upload(clip), request())
+    line = page.handlers.asking().video_changed(page.upload(clip), request())
     assert "data:image" not in line
     unknown = Path(shutil.copy(clip, tmp_path / "kitchen.ts"))
-    line = page.handlers.video_changed(page.upload(unknown), request())
+    line = page.handlers.asking().video_changed(page.upload(unknown), request())
     assert "data:image/jpeg" in line
 
 

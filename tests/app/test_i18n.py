@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import pytest
 
 from render.exports import FORMATS
 from ui.i18n import TABLES, browser_tables, label, language_of
+from ui.pipeline import OTHER_MODES, Mode
 
 UI = Path(__file__).parents[2] / "ui"
 
@@ -18,8 +20,9 @@ COMPOSED = (
     {
         f"{part}_{mode}"
         for part in ("question", "placeholder")
-        for mode in ("ground", "describe")
+        for mode in get_args(Mode)
     }
+    | {f"kind_{mode}" for mode in OTHER_MODES}
     | {f"stage_{stage}" for stage in ("read", "encode", "answer", "draw")}
     | {f"idle_step_{number}" for number in (1, 2, 3)}
     | {

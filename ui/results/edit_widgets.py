@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from render.boxes import DEFAULT_STYLE
+from ui.fields import side_fields, time_field
 from ui.i18n import label
 from ui.results.form import (
     LINE_SCALES,
@@ -148,13 +149,15 @@ def _place_correction() -> dict[str, Any]:
     with gr.Accordion(label("fix_panel"), open=False, visible=False) as panel:
         trim = gr.HTML("", padding=False, elem_id="sc-trim")
         with gr.Row():
-            start, end = _time("start"), _time("end")
+            start, end = (
+                time_field("fix_start", "sc-fix-start"),
+                time_field("fix_end", "sc-fix-end"),
+            )
         with gr.Row(elem_classes="sc-aligned"):
-            moment = _time("moment")
+            moment = time_field("fix_moment", "sc-fix-moment")
             look = gr.Button(label("look"), size="md", elem_id="sc-look-button")
         picture = gr.HTML("", padding=False, elem_id="sc-picture")
-        with gr.Row():
-            sides = {name: _side(name) for name in ("x1", "y1", "x2", "y2")}
+        sides = side_fields("sc-fix")
         with gr.Row(elem_classes="sc-buttons"):
             fix = gr.Button(
                 label("fix"), variant="primary", size="md", elem_id="sc-fix"
@@ -176,20 +179,3 @@ def _place_correction() -> dict[str, Any]:
         "fix_line": line,
         **sides,
     }
-
-
-def _time(key: str) -> gr.Textbox:
-    return gr.Textbox(
-        label=label(f"fix_{key}"),
-        placeholder="0:00:01.500",
-        max_lines=1,
-        max_length=40,
-        min_width=140,
-        elem_id=f"sc-fix-{key}",
-    )
-
-
-def _side(name: str) -> gr.Number:
-    return gr.Number(
-        None, label=name, minimum=0, min_width=60, elem_id=f"sc-fix-{name}"
-    )

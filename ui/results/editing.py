@@ -17,11 +17,11 @@ from render.encoding import ClipOptions
 from stablechat.errors import CancelledError, InputError, StableChatError
 from stablechat.times import format_time, parse_time
 from stablechat.types import Grounding
+from ui.drawing import canvas, line
 from ui.i18n import Language, text
 from ui.jobs import Job
 from ui.pictures import write_picture
 from ui.pipeline import Outcome, Pipeline
-from ui.results.correcting import canvas, line
 from ui.results.edit_widgets import EditWidgets
 from ui.results.form import CorrectionForm, StyleForm
 from ui.running import POLL_SECONDS, Update, finish, language_asked
@@ -99,7 +99,7 @@ class Editing:
         sides = [None] * 4 if box is None else [round(v, 1) for v in box.tolist()]
         return {
             page.moment: format_time(seconds, hours=True),
-            page.picture: canvas(language, frame, answer.video, box),
+            page.picture: canvas(language, frame, answer.video, box, writes="sc-fix"),
             page.fix_line: "",
             **dict(zip(page.sides, sides, strict=True)),
         }

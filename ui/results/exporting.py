@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import gradio as gr
 
 from stablechat.errors import CancelledError, StableChatError
+from ui.drawing import line
 from ui.files import ResultFiles, write_files
 from ui.i18n import Language, text
 from ui.jobs import Job
 from ui.pipeline import Outcome
-from ui.results.correcting import line
 from ui.results.filelist import file_list
 from ui.running import POLL_SECONDS, Update, finish, language_asked
 from ui.session import Session, Sessions

@@ -6,8 +6,8 @@ from html import escape
 
 from ui.files import ALL, ResultFile, ResultFiles
 from ui.i18n import Language, text
+from ui.links import file_url
 from ui.remarks import remark
-from ui.results.links import file_url
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 

@@ -10,13 +10,13 @@ import gradio as gr
 from stablechat.grounding import shown_span
 from stablechat.times import format_time
 from stablechat.types import Description, Grounding
-from ui import view
-from ui.i18n import Language
+from ui.i18n import Language, text
 from ui.pipeline import Outcome
+from ui.results import cards
 from ui.results.correcting import trimmer
 from ui.results.edit_widgets import EditWidgets
 from ui.results.form import StyleForm
-from ui.results.keyframes import strip
+from ui.results.keyframes import picture, strip
 from ui.results.moments import moments_of
 from ui.results.parsed import parsed
 from ui.results.tables import boxes_table, moments_table
@@ -29,13 +29,13 @@ def card(outcome: Outcome, language: Language) -> str:
     """The card over an answer."""
     answer = outcome.answer
     file = answer.video.path.name
-    about = view.about(language, outcome.question, file, outcome.elapsed_seconds)
+    about = cards.about(language, outcome.question, file, outcome.elapsed_seconds)
     if isinstance(answer, Grounding):
-        return view.found(language, answer, about)
+        return cards.found(language, answer, about)
     if not answer.text.strip():
-        return view.wordless(language, about)
+        return cards.wordless(language, about)
     remarks, asked = answer.video.warnings, bool(outcome.question)
-    return view.described(language, about, asked=asked, remarks=remarks)
+    return cards.described(language, about, asked=asked, remarks=remarks)
 
 
 def empty(page: ResultWidgets) -> Update:
@@ -94,6 +94,8 @@ def _description(page: ResultWidgets, answer: Description, outcome: Outcome) -> 
 def _grounding(
     page: ResultWidgets, answer: Grounding, outcome: Outcome, language: Language
 ) -> Update:
+    if outcome.picture is not None:
+        return _picture(page, outcome, language)
     if outcome.clip is None:
         return {}
     moments, clip = moments_of(answer), outcome.clip
@@ -109,10 +111,29 @@ def _grounding(
         page.download_clip: _file(clip.path),
     }
     update |= _editing(page.edit, answer, outcome, language)
-    if answer.tube is not None:
-        update[page.boxes_panel] = gr.update(visible=True)
-        update[page.boxes] = boxes_table(language, outcome.frames)
-    return update
+    return update | _boxes(page, outcome, language)
+
+
+def _picture(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
+    """An answer about one picture: that picture instead of a clip."""
+    path = outcome.picture
+    if path is None:
+        return {}
+    name = outcome.question or text(language, "picture")
+    update = {
+        page.picture: _html(picture(name, path)),
+        page.download_picture: _file(path),
+    }
+    return update | _boxes(page, outcome, language)
+
+
+def _boxes(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
+    if not any(frame.xyxy is not None for frame in outcome.frames):
+        return {}
+    return {
+        page.boxes_panel: gr.update(visible=True),
+        page.boxes: boxes_table(language, outcome.frames),
+    }
 
 
 def _editing(

@@ -8,8 +8,8 @@ from html import escape
 from render.exports.frames import AnswerFrame
 from stablechat.times import format_time
 from ui.i18n import Language, text
+from ui.links import seek_button
 from ui.pipeline import MAX_LISTED_FRAMES
-from ui.results.links import seek_button
 from ui.results.moments import Moment, moment_title, rank_text
 
 

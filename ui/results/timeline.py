@@ -9,7 +9,7 @@ from render.timeline import format_time as short_time
 from render.timeline import round_moments
 from stablechat.types import TimeSpan
 from ui.i18n import Language, text
-from ui.results.links import seek_button
+from ui.links import seek_button
 from ui.results.moments import Moment, moment_title, rank_mark
 
 #: Candidates that get a lane of their own; the table lists all.
