@@ -93,7 +93,8 @@ def serve(arguments: argparse.Namespace) -> None:
     Raises:
         StableChatError: With one plain line.
     """
-    from ui.session import Sessions, harden_environment, private_root
+    from ui.root import harden_environment, private_root
+    from ui.session import Sessions
 
     with _until_interrupted(), Sessions(private_root()) as sessions:
         harden_environment(os.environ, sessions.root)

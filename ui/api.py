@@ -30,11 +30,12 @@ def publish(handlers: Handlers) -> None:
     Args:
         handlers: Answer the questions.
     """
+    answering = handlers.answering()
 
     async def ground(
         video: str | None, query: str, request: gr.Request
     ) -> AsyncIterator[tuple[str | None, dict[str, Any]]]:
-        async for job in handlers.answer(video, query, "ground", request):
+        async for job in answering.answer(video, query, "ground", request):
             if job.done:
                 outcome = job.result()
                 clip = str(outcome.clip.path) if outcome.clip else None
@@ -45,7 +46,7 @@ def publish(handlers: Handlers) -> None:
     async def describe(
         video: str | None, question: str, request: gr.Request
     ) -> AsyncIterator[dict[str, Any]]:
-        async for job in handlers.answer(video, question, "describe", request):
+        async for job in answering.answer(video, question, "describe", request):
             yield for_programs(job.result().data) if job.done else _stage(job.progress)
 
     # Seen by programs only. Their labels are the documentation of the parameters.

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ui.asks import Mode
 from ui.pictures import first_picture
-from ui.pipeline import Mode
 
 logger = logging.getLogger(__name__)
 

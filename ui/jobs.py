@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from stablechat.errors import CancelledError
@@ -28,10 +28,15 @@ class Progress:
         stage: ``"read"``, ``"encode"``, ``"answer"`` or ``"draw"``; empty before
             the first.
         fraction: 0..1 of that stage.
+        part: Which of several parts is being worked on, from 0; as many as there are
+            when what is left is done for all of them.
+        parts: How many there are.
     """
 
     stage: str = ""
     fraction: float = 0.0
+    part: int = 0
+    parts: int = 1
 
 
 class Job(Generic[Result]):
@@ -70,9 +75,14 @@ class Job(Generic[Result]):
         """Whether :meth:`cancel` was called."""
         return self._stop.is_set()
 
+    def begin_part(self, part: int, parts: int) -> None:
+        """Called by the work before each of its parts."""
+        self._progress = Progress(part=part, parts=parts)
+
     def report(self, stage: str, fraction: float) -> None:
         """Called by the work; wakes nobody, the page polls."""
-        self._progress = Progress(stage, min(max(fraction, 0.0), 1.0))
+        fraction = min(max(fraction, 0.0), 1.0)
+        self._progress = replace(self._progress, stage=stage, fraction=fraction)
 
     @property
     def progress(self) -> Progress:

@@ -12,12 +12,13 @@ from ui.api import publish
 from ui.asking.asking import Asking
 from ui.asking.widgets import place_others
 from ui.examples import Example, example_labels, read_examples, thumbnail_styles
-from ui.handlers import Handlers, Widgets, device_name, dtype_name
+from ui.handlers import Handlers, device_name, dtype_name
 from ui.i18n import label
 from ui.pipeline import Chat, Pipeline
 from ui.results.widgets import place_results
 from ui.session import MAX_AGE_SECONDS, SWEEP_SECONDS, Sessions
 from ui.settings import MAX_CANDIDATES, STORAGE_KEY, STORAGE_SECRET
+from ui.widgets import Widgets
 
 #: Clips to click; made by ``training.synthetic``.
 EXAMPLES_FOLDER = Path(__file__).parent.parent / "assets" / "examples"
@@ -54,6 +55,10 @@ _AT_TIMELINE = """(moment) =>
 # Where the player of the uploaded video is; page.js knows.
 _PLAYER_TIME = "() => window.stableChat.playerTime()"
 _AT_PLAYER = "(video) => [video, window.stableChat.playerTime()]"
+
+# A secret that only this tab knows, and that a reload leaves alone.
+_KEPT_SECRET = """() => sessionStorage.getItem("stablechat-tab") ?? "" """
+_KEEP_SECRET = """(secret) => sessionStorage.setItem("stablechat-tab", secret)"""
 
 
 def build_app(
@@ -101,12 +106,18 @@ def _place(chat: Chat, examples: list[Example]) -> Widgets:
             asking = _place_question(examples)
         with gr.Column(scale=7, min_width=320, elem_classes="sc-answer"):
             status = gr.HTML(view.idle("en"), padding=False, elem_id="sc-status")
+            history = gr.Radio(
+                [], label=label("history"), visible=False, elem_id="sc-history"
+            )
             result = place_results()
     return Widgets(
         header=header,
         notice=notice,
         status=status,
-        ask=gr.State(None),
+        history=history,
+        asks=gr.State(None),
+        # Seen by nobody: what the tab keeps to get its answers back after a reload.
+        tab=gr.Textbox(visible=False),
         settings=gr.BrowserState(storage_key=STORAGE_KEY, secret=STORAGE_SECRET),
         result=result,
         **asking,
@@ -196,25 +207,30 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
         "show_progress": "hidden",
     }
     app.load(handlers.load, None, page.texts, **quick)
+    arrived = app.load(
+        handlers.arrive, page.tab, page.arrival, js=_KEPT_SECRET, **quick
+    )
+    arrived.then(None, page.tab, None, js=_KEEP_SECRET, api_visibility="private")
     app.unload(handlers.leave)
     chosen = [page.mode, page.candidates]
     app.load(handlers.restore, page.settings, chosen, **quick)
     changed = [page.mode.input, page.candidates.input]
     gr.on(changed, handlers.remember, chosen, page.settings, **quick)
     _connect_form(handlers.asking(), page, quick)
+    answering = handlers.answering()
     begun = gr.on(
         [page.run.click, page.question.submit],
-        handlers.begin,
+        answering.begin,
         page.form,
-        [*page.results, page.ask],
+        [*page.results, page.asks],
         # Only a queued event's change of a state starts the next one; with no limit
         # it never waits.
         **{**quick, "queue": True, "concurrency_limit": None},
     )
     begun.then(None, js=_SHOW_ANSWER, api_visibility="private")
-    running = page.ask.change(
-        handlers.run,
-        page.ask,
+    running = page.asks.change(
+        answering.run,
+        page.asks,
         page.results,
         concurrency_id="gpu",
         concurrency_limit=1,
@@ -222,10 +238,11 @@ def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
         show_progress="hidden",
     )
     running.success(None, js=_SHOW_ANSWER, api_visibility="private")
-    running.failure(handlers.failed, None, page.results, **quick)
+    running.failure(answering.failed, None, page.results, **quick)
+    page.history.input(handlers.open_run, page.history, page.results, **quick)
     ended = [running, *_connect_editing(handlers, page, quick)]
     ended.append(_connect_files(handlers, page))
-    page.stop.click(handlers.stop, None, page.results, cancels=ended, **quick)
+    page.stop.click(answering.stop, None, page.results, cancels=ended, **quick)
 
 
 def _connect_form(asking: Asking, page: Widgets, quick: dict[str, Any]) -> None:

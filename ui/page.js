@@ -75,21 +75,19 @@
     const folder = timeline()?.dataset.folder ?? "";
     return video?.currentSrc.includes(folder) ? video : null;
   };
-  const clipSpan = () => {
-    const { clipStart, clipEnd } = timeline()?.dataset ?? {};
-    return clipStart === undefined ? null : [Number(clipStart), Number(clipEnd)];
-  };
+  // What the clip shows: start and end on the video's clock, and where in the clip.
+  const pieces = () => JSON.parse(timeline()?.dataset.pieces ?? "[]");
 
-  const seek = (seconds) => {
+  const seek = (seconds, wanted) => {
     const video = askedVideo();
     const clip = player("sc-clip");
-    const [start, end] = clipSpan() ?? [Infinity, -Infinity];
-    const inside = clip && seconds >= start && seconds <= end;
+    const shows = ([start, end]) => seconds >= start && seconds <= end;
+    const piece = [pieces()[wanted], ...pieces()].find((each) => each && shows(each));
     if (video) video.currentTime = seconds;
-    if (inside) clip.currentTime = Math.min(seconds - start, end - start);
+    if (clip && piece) clip.currentTime = piece[2] + seconds - piece[0];
     show(seconds);
     // Outside the clip only the video shows the moment; a phone may have scrolled past it.
-    if (!inside) video?.scrollIntoView({ block: "nearest" });
+    if (!clip || !piece) video?.scrollIntoView({ block: "nearest" });
   };
 
   const clock = (seconds) => {
@@ -107,7 +105,7 @@
 
   document.addEventListener("click", (event) => {
     const button = event.target instanceof Element && event.target.closest("[data-seek]");
-    if (button) seek(Number(button.dataset.seek));
+    if (button) seek(Number(button.dataset.seek), button.dataset.piece);
   });
   document.addEventListener("input", (event) => {
     if (event.target instanceof Element && event.target.matches(".sc-scrub")) {
@@ -119,7 +117,9 @@
     if (event.target === askedVideo() && !event.target.paused) {
       show(event.target.currentTime);
     } else if (event.target === player("sc-clip") && !event.target.paused) {
-      show((clipSpan()?.[0] ?? 0) + event.target.currentTime);
+      const at = event.target.currentTime;
+      const piece = pieces().findLast(([, , from]) => from <= at);
+      if (piece) show(Math.min(piece[0] + at - piece[2], piece[1]));
     }
   });
 

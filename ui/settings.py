@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ui.pipeline import SIMPLE_MODES, Mode
+from ui.asks import SIMPLE_MODES, Mode
 
 #: Most answers to choose from; each takes as long as the first.
 MAX_CANDIDATES = 8
+
+#: Most questions to ask at once, one a line.
+MAX_QUESTIONS = 20
 
 #: Where the browser keeps them. Fixed, like the key, or they would be lost whenever
 #: the program starts again; nothing in them is secret.

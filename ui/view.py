@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Literal
 
 from stablechat.times import format_time
 from stablechat.types import VideoInfo
+from ui.asks import Ask, Mode
 from ui.i18n import Language, text
 from ui.jobs import Progress
-from ui.pipeline import Mode
 from ui.remarks import remark
 
 Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
@@ -62,7 +62,12 @@ def demo_notice(language: Language) -> str:
 
 def keys(language: Language) -> str:
     """The keys that ``page.js`` listens to."""
-    names = {"run": "Ctrl+Enter", "stop": "Esc", "step": "Shift+←, Shift+→"}
+    names = {
+        "run": "Ctrl+Enter",
+        "line": "Shift+Enter",
+        "stop": "Esc",
+        "step": "Shift+←, Shift+→",
+    }
     items = "".join(
         f"<dt><kbd>{name}</kbd></dt><dd>{escape(text(language, f'key_{key}'))}</dd>"
         for key, name in names.items()
@@ -183,24 +188,46 @@ def problem(language: Language, message: str) -> str:
     return card("bad", text(language, "error_title"), message, alert=True)
 
 
-def working(language: Language, mode: Mode, progress: Progress) -> str:
-    """The stages of a run, with how far it is."""
-    stages = STAGES[mode]
+def working(language: Language, asks: Sequence[Ask], progress: Progress) -> str:
+    """The stages of a run, with how far it is.
+
+    Args:
+        language: Of the words.
+        asks: The questions; they are answered one after another.
+        progress: How far it is.
+    """
+    stages = STAGES[asks[0].mode]
+    joining = progress.part >= len(asks)
     current = stages.index(progress.stage) if progress.stage in stages else 0
     items = "".join(
         _stage(text(language, f"stage_{stage}"), index - current, progress.fraction)
         for index, stage in enumerate(stages)
     )
-    percent = round(100 * (current + progress.fraction) / len(stages))
-    title = text(language, "working_title")
+    share = (current + progress.fraction) / len(stages)
+    if joining:
+        share, items = progress.fraction, ""
+    percent = round(100 * (progress.part + share) / (len(asks) + (len(asks) > 1)))
+    title, question = _working_title(language, asks, progress), ""
+    if len(asks) > 1 and not joining:
+        question = f'<q class="sc-asked">{escape(asks[progress.part].question)}</q>'
+        question = f'<p class="sc-about">{question}</p>'
     # Not a live region: a screen reader would read out every tick.
     return (
-        f'<section class="sc-card sc-busy"><h2>{escape(title)}</h2>'
+        f'<section class="sc-card sc-busy"><h2>{escape(title)}</h2>{question}'
         f'<ol class="sc-stages">{items}</ol>'
         f'<div class="sc-bar" role="progressbar" aria-label="{escape(title)}" '
         f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
         f'<span style="width:{percent}%"></span></div></section>'
     )
+
+
+def _working_title(language: Language, asks: Sequence[Ask], progress: Progress) -> str:
+    if len(asks) == 1:
+        return text(language, "working_title")
+    if progress.part >= len(asks):
+        return text(language, "joining_title")
+    place = {"number": progress.part + 1, "count": len(asks)}
+    return text(language, "working_several", **place)
 
 
 def _stage(name: str, offset: int, fraction: float) -> str:

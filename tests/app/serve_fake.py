@@ -17,6 +17,10 @@ def main() -> int:
     """Run ``app.main`` with a model that answers at once."""
     chat = FakeChat(stage_seconds=float(os.environ.get("FAKE_STAGE_SECONDS", "0")))
     app.load_chat = lambda arguments: chat  # type: ignore[assignment]
+    if grace := os.environ.get("FAKE_GRACE_SECONDS"):
+        from ui import session
+
+        session.GRACE_SECONDS = float(grace)
     if examples := os.environ.get("FAKE_EXAMPLES"):
         from ui import layout
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fake_chat import FakeChat
 
-from ui.session import Sessions, harden_environment, private_root
+from ui.root import harden_environment, private_root
+from ui.session import Sessions
 
 
 @contextmanager

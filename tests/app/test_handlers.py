@@ -8,84 +8,22 @@ import logging
 import shutil
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
 from fake_chat import DESCRIPTION, FakeChat
+from handled_page import Page, ask, request
 
 from stablechat.errors import InputError, StableChatError, VideoError
 from stablechat.video import probe
-from ui.asking.form import AskForm
-from ui.asking.widgets import OtherWidgets
-from ui.handlers import Handlers, Widgets
 from ui.i18n import label
-from ui.pipeline import SIMPLE_MODES, Ask, Pipeline
-from ui.results.edit_widgets import EditWidgets
-from ui.results.widgets import ResultWidgets
 from ui.session import Sessions
-
-
-class Page:
-    """Handlers with named stand-ins for the controls."""
-
-    def __init__(self, chat: FakeChat, sessions: Sessions) -> None:
-        self.chat = chat
-        self.sessions = sessions
-        self.handlers = Handlers(Pipeline(chat), sessions)
-        names = {name: name for name in Widgets.__dataclass_fields__}
-        edit = EditWidgets(**{n: n for n in EditWidgets.__dataclass_fields__})  # type: ignore[arg-type]
-        shown = {n: n for n in ResultWidgets.__dataclass_fields__}
-        result = ResultWidgets(**{**shown, "edit": edit})  # type: ignore[arg-type]
-        others = OtherWidgets(**{n: n for n in OtherWidgets.__dataclass_fields__})  # type: ignore[arg-type]
-        parts = {**names, "result": result, "others": others}
-        self.handlers.widgets = Widgets(**parts)  # type: ignore[arg-type]
-
-    def upload(self, clip: Path) -> str:
-        folder = self.sessions.root / "0a1b"
-        folder.mkdir(exist_ok=True)
-        return str(shutil.copy(clip, folder))
-
-    def begin(
-        self,
-        video: str | None,
-        question: str,
-        mode: str = "ground",
-        candidates: int = 1,
-        asked: Any = None,
-        **others: Any,
-    ) -> dict[str, Any]:
-        """Press Run with this in the form."""
-        first = mode in SIMPLE_MODES
-        values = {
-            **{name: "" for name in ("svg_start", "svg_end", "elc_start")},
-            **dict.fromkeys(("elc_x1", "elc_y1", "elc_x2", "elc_y2", "rec_still")),
-            **{"rec_moment": "", "kind": None if first else mode},
-            **{"video": video, "question": question, "candidates": candidates},
-            **{"mode": mode if first else None, **others},
-        }
-        return self.handlers.begin(values, asked or request())
-
-    def run(self, ask: Ask, request: Any) -> list[dict[str, Any]]:
-        async def collect() -> list[dict[str, Any]]:
-            return [update async for update in self.handlers.run(ask, request)]
-
-        return asyncio.run(collect())
 
 
 @pytest.fixture
 def page(sessions: Sessions) -> Page:
     return Page(FakeChat(), sessions)
-
-
-def request(tab: str = "a", language: str = "en") -> Any:
-    return SimpleNamespace(session_hash=tab, headers={"accept-language": language})
-
-
-def ask(page: Page, video: str, question: str, mode: str = "ground") -> Ask:
-    form = AskForm(video, question, mode)  # type: ignore[arg-type]
-    return page.handlers.asking().checker(request()).ask(form)
 
 
 def test_a_found_event_fills_the_page(page: Page, clip: Path) -> None:
@@ -125,7 +63,7 @@ def test_no_answer_is_said_as_such(page: Page, clip: Path) -> None:
     assert "Could not find it" in last["status"]
     assert "no time and no boxes" in last["status"]
     assert last["raw"] == "I can't see that."
-    assert "clip" not in last and "table" not in last
+    assert not last["clip"]["visible"] and not last["table"]["visible"]
     assert Path(last["download_json"]["value"]).is_file()
 
 
@@ -136,7 +74,7 @@ def test_a_description_has_text_and_no_clip(page: Page, clip: Path) -> None:
     path = Path(last["download_text"]["value"])
     assert path.name == "kitchen_description.txt"
     assert path.read_text("utf-8") == DESCRIPTION + "\n"
-    assert "clip" not in last
+    assert not last["clip"]["visible"]
     assert page.chat.asked == [""]
 
 
@@ -152,12 +90,14 @@ def test_stop_ends_the_computation_at_once(page: Page, clip: Path) -> None:
     video = page.upload(clip)
 
     async def start_and_stop() -> tuple[float, dict[str, Any]]:
-        events = page.handlers.run(ask(page, video, "slow one"), request())
+        events = page.handlers.answering().run(
+            (ask(page, video, "slow one"),), request()
+        )
         await anext(events)
         await anext(events)
         assert page.chat.running == 1
         started = time.monotonic()
-        update = await page.handlers.stop(request())
+        update = await page.handlers.answering().stop(request())
         return time.monotonic() - started, update
 
     seconds, update = asyncio.run(start_and_stop())
@@ -172,7 +112,9 @@ def test_a_page_that_goes_away_ends_the_computation(page: Page, clip: Path) -> N
     video = page.upload(clip)
 
     async def start_and_leave() -> None:
-        events = page.handlers.run(ask(page, video, "slow one"), request())
+        events = page.handlers.answering().run(
+            (ask(page, video, "slow one"),), request()
+        )
         await anext(events)
         await events.aclose()  # type: ignore[attr-defined]
 
@@ -185,7 +127,9 @@ def test_two_tabs_do_not_mix_and_take_turns(page: Page, clip: Path) -> None:
 
     async def both() -> list[dict[str, Any]]:
         async def last(tab: str, question: str) -> dict[str, Any]:
-            updates = page.handlers.run(ask(page, video, question), request(tab))
+            updates = page.handlers.answering().run(
+                (ask(page, video, question),), request(tab)
+            )
             return [update async for update in updates][-1]
 
         return await asyncio.gather(
@@ -203,9 +147,11 @@ def test_stopping_one_tab_leaves_the_other_alone(page: Page, clip: Path) -> None
     video = page.upload(clip)
 
     async def story() -> bool:
-        events = page.handlers.run(ask(page, video, "slow one"), request("a"))
+        events = page.handlers.answering().run(
+            (ask(page, video, "slow one"),), request("a")
+        )
         await anext(events)
-        await page.handlers.stop(request("b"))
+        await page.handlers.answering().stop(request("b"))
         still = page.sessions.get("a").busy
         await events.aclose()  # type: ignore[attr-defined]
         return still
@@ -242,7 +188,7 @@ def test_a_failed_clip_leaves_no_file_to_download(
     def fail(*_: Any, **__: Any) -> Any:
         raise StableChatError("The disk is full.")
 
-    monkeypatch.setattr("ui.pipeline.cut_clip", fail)
+    monkeypatch.setattr("ui.outcomes.cut_clip", fail)
     last = page.run(ask(page, page.upload(clip), "x"), request())[-1]
     assert "The disk is full." in last["status"]
     assert "download_json" not in last
@@ -252,10 +198,10 @@ def test_a_failed_clip_leaves_no_file_to_download(
 def test_begin_starts_a_run_only_for_a_good_form(page: Page, clip: Path) -> None:
     video = page.upload(clip)
     good = page.begin(video, " the red circle ")
-    assert good["ask"].question == "the red circle"
+    assert good["asks"][0].question == "the red circle"
     assert not good["run"]["interactive"] and good["stop"]["interactive"]
     again = page.begin(video, "the red circle")
-    assert again["ask"] != good["ask"]  # the same question may be asked twice
+    assert again["asks"] != good["asks"]  # the same question may be asked twice
 
 
 @pytest.mark.parametrize(
@@ -272,7 +218,7 @@ def test_a_bad_question_is_refused_without_a_run(
 ) -> None:
     update = page.begin(page.upload(clip), question, mode)
     assert words.lower() in update["status"].lower()
-    assert "ask" not in update and "run" not in update
+    assert "asks" not in update and "run" not in update
 
 
 def test_a_missing_video_is_refused_in_the_persons_language(page: Page) -> None:
@@ -291,7 +237,7 @@ def test_a_text_file_is_refused_when_uploaded_and_when_run(
     upload = page.upload(fake)
     assert 'role="alert"' in page.handlers.asking().video_changed(upload, request())
     update = page.begin(upload, "x")
-    assert "ask" not in update
+    assert "asks" not in update
     assert "did not work" in update["status"]
     assert "Traceback" not in update["status"]
     with pytest.raises(VideoError):
@@ -316,13 +262,15 @@ def test_a_second_run_waits_for_the_first_of_the_same_tab(
     video = page.upload(clip)
 
     async def story() -> dict[str, Any]:
-        events = page.handlers.run(ask(page, video, "slow one"), request())
+        events = page.handlers.answering().run(
+            (ask(page, video, "slow one"),), request()
+        )
         await anext(events)
         update = page.begin(video, "another")
         await events.aclose()  # type: ignore[attr-defined]
         return update
 
-    assert "ask" not in asyncio.run(story())
+    assert "asks" not in asyncio.run(story())
 
 
 def test_a_question_that_the_queue_refused_is_told_from_a_stopped_one(
@@ -330,12 +278,12 @@ def test_a_question_that_the_queue_refused_is_told_from_a_stopped_one(
 ) -> None:
     video = page.upload(clip)
     page.begin(video, "x")
-    update = page.handlers.failed(request())
+    update = page.handlers.answering().failed(request())
     assert "too many are waiting" in update["status"]
     assert update["run"]["interactive"]
     page.begin(video, "x")
-    asyncio.run(page.handlers.stop(request()))
-    assert page.handlers.failed(request()) == {"status": gr.skip()}
+    asyncio.run(page.handlers.answering().stop(request()))
+    assert page.handlers.answering().failed(request()) == {"status": gr.skip()}
 
 
 def test_label_and_placeholder_follow_the_mode(page: Page) -> None:
@@ -352,7 +300,8 @@ def test_the_demo_notice_is_only_for_the_demo(sessions: Sessions) -> None:
 
 def test_the_page_is_written_in_the_persons_language(page: Page) -> None:
     update = page.handlers.load(request(language="zh-CN"))
-    assert "准备就绪" in update["status"]
+    arrived = asyncio.run(page.handlers.arrive("", request(language="zh-CN")))
+    assert "准备就绪" in arrived["status"]
     assert "常见格式" in update["video_line"]
 
 
@@ -371,19 +320,24 @@ def test_what_browsers_do_not_play_is_shown_by_its_first_picture(
 
 
 def test_leaving_removes_the_tabs_files(page: Page, clip: Path) -> None:
+    asyncio.run(page.handlers.arrive("", request()))
     last = page.run(ask(page, page.upload(clip), "x"), request())[-1]
     made = Path(last["clip"]["value"])
     assert made.is_file()
     page.handlers.leave(request("someone else"))
     assert made.is_file()
     page.handlers.leave(request())
+    assert made.is_file()  # It may be loaded again.
+    page.sessions.end("a")
     assert not made.exists()
 
 
 def test_programs_get_an_error_they_can_read(page: Page, clip: Path) -> None:
     async def collect(question: str) -> None:
         video = page.upload(clip)
-        async for _ in page.handlers.answer(video, question, "ground", request()):
+        async for _ in page.handlers.answering().answer(
+            video, question, "ground", request()
+        ):
             pass
 
     with pytest.raises(gr.Error, match="question is empty"):

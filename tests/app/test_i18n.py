@@ -10,8 +10,8 @@ from typing import get_args
 import pytest
 
 from render.exports import FORMATS
+from ui.asks import OTHER_MODES, Mode
 from ui.i18n import TABLES, browser_tables, label, language_of
-from ui.pipeline import OTHER_MODES, Mode
 
 UI = Path(__file__).parents[2] / "ui"
 
@@ -33,7 +33,7 @@ COMPOSED = (
     | {f"box_{kind}" for kind in ("corners", "frame", "none")}
     | {f"fix_{field}" for field in ("start", "end", "moment")}
     | {f"file_{each.name.replace('-', '_')}" for each in FORMATS}
-    | {f"key_{name}" for name in ("run", "stop", "step")}
+    | {f"key_{name}" for name in ("run", "line", "stop", "step")}
     | {f"ended_{reason}" for reason in ("stop", "length", "cancelled")}
     # The library's own sentences; tests/app/test_remarks.py looks for them.
     | {key for key in TABLES["en"] if key.startswith("issue_")}

@@ -14,6 +14,7 @@ from stablechat.correction import corrected
 from stablechat.parser import parse_answer
 from stablechat.types import Generation, Grounding, TimeSpan, Tube, VideoInfo
 from ui import view
+from ui.asks import Ask, Mode
 from ui.jobs import Progress
 from ui.results import cards
 
@@ -31,6 +32,10 @@ VIDEO = VideoInfo(
     warnings=("The end is damaged.",),
 )
 TUBE = Tube(np.array([1.0, 3.0]), np.array([[0.0, 0, 9, 9], [9, 9, 20, 20]]))
+
+
+def asked(mode: Mode, *questions: str) -> list[Ask]:
+    return [Ask(VIDEO.path, words, mode) for words in questions or ("x",)]
 
 
 def answer(span: TimeSpan | None, tube: Tube | None) -> Grounding:
@@ -101,7 +106,7 @@ def test_texts_from_outside_are_escaped(html: str) -> None:
 
 
 def test_stages_before_now_and_after() -> None:
-    card = view.working("en", "ground", Progress("encode", 0.5))
+    card = view.working("en", asked("ground"), Progress("encode", 0.5))
     assert '<li class="sc-done">Read video</li>' in card
     assert 'aria-current="step">Look at frames <span>50%</span>' in card
     assert '<li class="sc-next">Draw clip</li>' in card
@@ -109,11 +114,11 @@ def test_stages_before_now_and_after() -> None:
 
 
 def test_describing_draws_no_clip() -> None:
-    assert "Draw clip" not in view.working("en", "describe", Progress())
+    assert "Draw clip" not in view.working("en", asked("describe"), Progress())
 
 
 def test_an_unknown_stage_is_no_error() -> None:
-    assert "Read video" in view.working("en", "ground", Progress("warm up", 0.1))
+    assert "Read video" in view.working("en", asked("ground"), Progress("warm up", 0.1))
 
 
 def test_video_line_gives_the_facts_and_warnings() -> None:
@@ -154,3 +159,18 @@ def test_a_correction_is_told_apart_from_what_the_model_found() -> None:
     assert "The model had found 0:02.000 to 0:03.000." in card
     assert "<p>about</p>" in card
     assert "手动更正" in cards.found("zh", better)
+
+
+def test_several_questions_are_counted() -> None:
+    asks = asked("ground", "<one>", "two", "three")
+    first = view.working("en", asks, Progress("read", 0.0, 0, 3))
+    assert (
+        "Question 1 of 3" in first and "&lt;one&gt;" in first and "<one>" not in first
+    )
+    assert 'aria-valuenow="0"' in first
+    half = view.working("en", asks, Progress("encode", 0.0, 1, 3))
+    assert "Question 2 of 3" in half and 'aria-valuenow="31"' in half
+    last = view.working("en", asks, Progress("draw", 0.5, 3, 3))
+    assert "Joining the clips" in last and 'aria-valuenow="88"' in last
+    assert "Read video" not in last
+    assert "第 2 个问题" in view.working("zh", asks, Progress("read", 0, 1, 3))

@@ -15,10 +15,10 @@ from stablechat.video import probe
 from ui import view
 from ui.asking.checking import Checker
 from ui.asking.widgets import OtherWidgets
+from ui.asks import Mode
 from ui.drawing import canvas, line
 from ui.i18n import label
 from ui.pictures import first_picture, picture_address, write_picture
-from ui.pipeline import Mode
 from ui.running import Update, language_asked
 from ui.session import Look, Sessions
 
@@ -54,7 +54,7 @@ class Asking:
 
     def checker(self, request: gr.Request) -> Checker:
         """Reads the form of one tab."""
-        session = self.sessions.get(request.session_hash or "")
+        session = self.sessions.of(request)
         return Checker(self.sessions, session, language_asked(request))
 
     def simple_chosen(self, mode: Mode | None) -> Update:

@@ -15,10 +15,10 @@ from stablechat.times import format_time, parse_time
 from stablechat.types import TimeSpan, VideoInfo
 from stablechat.video import probe
 from ui.asking.form import AskForm
+from ui.asks import Ask
 from ui.i18n import Language, text
-from ui.pipeline import Ask
 from ui.session import Look, Session, Sessions
-from ui.settings import MAX_CANDIDATES
+from ui.settings import MAX_CANDIDATES, MAX_QUESTIONS
 
 #: Modes that need no words.
 _WORDLESS_MODES = ("describe", "elc")
@@ -42,15 +42,34 @@ class Checker:
     session: Session
     language: Language
 
-    def ask(self, form: AskForm) -> Ask:
+    def asks(self, form: AskForm) -> tuple[Ask, ...]:
+        """Checked questions: each line that was typed is one.
+
+        Raises:
+            MissingError: Something is not filled in yet.
+            InputError: Something can't be used; with what to do about it.
+        """
+        lines = [line for line in form.question.splitlines() if line.strip()]
+        if form.mode == "elc":  # Its words are only a label.
+            lines = [" ".join(lines)]
+        if len(lines) > MAX_QUESTIONS:
+            message = text(self.language, "questions_most", count=MAX_QUESTIONS)
+            raise InputError(message)
+        return tuple(self.ask(form, line) for line in lines or [""])
+
+    def ask(self, form: AskForm, words: str) -> Ask:
         """A checked question.
+
+        Args:
+            form: Everything else.
+            words: Of this question.
 
         Raises:
             MissingError: Something is not filled in yet.
             InputError: Something can't be used; with what to do about it.
         """
         path = self.uploaded(self._file(form))
-        question = self._question(form)
+        question = self._question(form, words)
         if not (form.mode == "rec" and is_image(path)):
             details = self._details(form, probe(path))
         else:
@@ -96,8 +115,8 @@ class Checker:
             raise MissingError(text(self.language, key))
         return file
 
-    def _question(self, form: AskForm) -> str:
-        question = form.question.strip()
+    def _question(self, form: AskForm, words: str) -> str:
+        question = words.strip()
         if question:
             clean_query(question)
         elif form.mode not in _WORDLESS_MODES:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ui.asking.widgets import OtherWidgets
+from ui.asks import Mode
 from ui.fields import Sides
-from ui.pipeline import Mode
+from ui.widgets import Widgets
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,18 @@ class AskForm:
     moment: str = ""
 
 
-def other_fields(page: OtherWidgets, values: Mapping[Any, Any]) -> dict[str, Any]:
-    """What the folded controls say, by the form's own names."""
-    x1, y1, x2, y2 = (values[side] for side in page.sides)
-    return {
-        "span": (values[page.svg_start] or "", values[page.svg_end] or ""),
-        "start": values[page.elc_start] or "",
-        "region": (x1, y1, x2, y2),
-        "still": values[page.rec_still],
-        "moment": values[page.rec_moment] or "",
-    }
+def form_of(page: Widgets, values: Mapping[Any, Any]) -> AskForm:
+    """The form, as its controls say."""
+    others = page.others
+    x1, y1, x2, y2 = (values[side] for side in others.sides)
+    return AskForm(
+        video=values[page.video],
+        question=values[page.question] or "",
+        mode=values[page.mode] or values[others.kind] or "ground",
+        candidates=values[page.candidates],
+        span=(values[others.svg_start] or "", values[others.svg_end] or ""),
+        start=values[others.elc_start] or "",
+        region=(x1, y1, x2, y2),
+        still=values[others.rec_still],
+        moment=values[others.rec_moment] or "",
+    )

@@ -7,9 +7,9 @@ from typing import Any
 
 import gradio as gr
 
+from ui.asks import OTHER_MODES
 from ui.fields import side_fields, time_field
 from ui.i18n import label
-from ui.pipeline import OTHER_MODES
 
 #: What of an image can be read; the server finds out by itself.
 _STILL_ENDINGS = [".png", ".jpg", ".jpeg", ".webp", ".bmp"]

@@ -11,7 +11,8 @@ from stablechat.times import format_time
 from stablechat.types import Grounding, Task, TimeSpan
 from ui import view
 from ui.i18n import Language, text
-from ui.pipeline import has_answer
+from ui.outcomes import has_answer
+from ui.together import Together
 
 #: A remark that the card already makes in its own words.
 NO_BOX_ISSUE = "The model's answer has no box."
@@ -61,6 +62,15 @@ def found(language: Language, answer: Grounding, about: str = "") -> str:
     odd = [r for r in remarks(answer) if r != NO_BOX_ISSUE or answer.tube]
     extra = view.notes(language, odd)
     return view.card("good", title, *filter(None, body), about=about, extra=extra)
+
+
+def together(language: Language, result: Together) -> str:
+    """The card of several answers that are one clip."""
+    counts = {"count": len(result.outcomes), "asked": result.asked}
+    title = text(language, "together_title", **counts)
+    file = result.video.path.name
+    said = about(language, "", file, result.elapsed_seconds)
+    return view.card("good", title, text(language, "together_body"), about=said)
 
 
 def _title_key(answer: Grounding) -> str:

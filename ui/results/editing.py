@@ -13,15 +13,15 @@ from typing import Any
 
 import gradio as gr
 
-from render.encoding import ClipOptions
 from stablechat.errors import CancelledError, InputError, StableChatError
 from stablechat.times import format_time, parse_time
 from stablechat.types import Grounding
 from ui.drawing import canvas, line
 from ui.i18n import Language, text
 from ui.jobs import Job
+from ui.outcomes import Outcome
 from ui.pictures import write_picture
-from ui.pipeline import Outcome, Pipeline
+from ui.pipeline import Pipeline
 from ui.results.edit_widgets import EditWidgets
 from ui.results.form import CorrectionForm, StyleForm
 from ui.running import POLL_SECONDS, Update, finish, language_asked
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 Values = dict[Any, Any]
 Change = Callable[[Grounding], Grounding]
-Show = Callable[[Outcome, Language], Update]
+Show = Callable[[Session, Language], Update]
 Buttons = Callable[[bool], Update]
 
 
@@ -88,13 +88,13 @@ class Editing:
             return {page.fix_line: line(str(error), alert=True)}
 
     def _look(self, moment: str, session: Session, language: Language) -> Update:
-        page, outcome = self.page, session.result
-        if outcome is None or not isinstance(outcome.answer, Grounding):
+        page, run, outcome = self.page, session.run, _outcome(session)
+        if run is None or outcome is None or not isinstance(outcome.answer, Grounding):
             return {page.fix_line: ""}
         answer = outcome.answer
         seconds = _moment(moment, answer)
-        frame = write_picture(answer.video, seconds, session.revision)
-        session.looked_seconds = seconds
+        frame = write_picture(answer.video, seconds, run.revision)
+        run.looked_seconds = seconds
         box = None if answer.tube is None else answer.tube.at(seconds)
         sides = [None] * 4 if box is None else [round(v, 1) for v in box.tolist()]
         return {
@@ -112,7 +112,8 @@ class Editing:
         Raises:
             InputError: The box is for another picture than the one that is shown.
         """
-        page, looked = self.page, session.looked_seconds
+        page = self.page
+        looked = None if session.run is None else session.run.looked_seconds
         moment = values[page.moment].strip()
         if moment and looked != _moment(moment, answer):
             raise InputError(text(language, "fix_look_first"))
@@ -128,8 +129,11 @@ class Editing:
         self, values: Values, said: gr.HTML, change: Change, request: gr.Request
     ) -> AsyncIterator[Update]:
         language, session = language_asked(request), self._session(request)
-        outcome = session.result
-        if session.busy or outcome is None:
+        run, outcome = session.run, _outcome(session)
+        if run is None or outcome is None:
+            return
+        if session.busy:
+            yield {said: line(text(language, "busy_now"))}
             return
         try:
             answer = _changed(outcome, change)
@@ -137,7 +141,12 @@ class Editing:
         except StableChatError as error:
             yield {said: line(str(error), alert=True)}
             return
-        job = self._start(outcome, answer, options, session)
+        folder = run.new_revision()
+        job: Job[Outcome] = Job(
+            lambda job: self.pipeline.redraw(outcome, answer, options, folder, job)
+        )
+        session.job, session.phase = job, "cutting"
+        job.start()
         try:
             yield self.buttons(True)
             while not job.done:
@@ -148,27 +157,12 @@ class Editing:
         finally:
             await finish(job)
 
-    def _start(
-        self,
-        outcome: Outcome,
-        answer: Grounding,
-        options: ClipOptions,
-        session: Session,
-    ) -> Job[Outcome]:
-        folder = session.new_revision()
-        job: Job[Outcome] = Job(
-            lambda job: self.pipeline.redraw(outcome, answer, options, folder, job)
-        )
-        session.job, session.phase = job, "cutting"
-        job.start()
-        return job
-
     def _ended(
         self, job: Job[Outcome], said: gr.HTML, session: Session, language: Language
     ) -> Update:
-        session.phase = "idle"
+        run, session.phase = session.run, "idle"
         try:
-            session.result = job.result()
+            outcome = job.result()
         except CancelledError:
             return {said: line(text(language, "cut_stopped"))}
         except StableChatError as error:
@@ -176,10 +170,10 @@ class Editing:
         except Exception as error:
             logger.error("Cutting again failed.", exc_info=error)
             return {said: line(text(language, "unexpected"), alert=True)}
-        session.looked_seconds, session.files = None, None
-        return self.show(session.result, language) | {
-            said: line(text(language, "cut_done"))
-        }
+        if run is None:
+            return {}
+        run.replace_result(outcome)
+        return self.show(session, language) | {said: line(text(language, "cut_done"))}
 
     def _style(self, values: Values) -> StyleForm:
         page = self.page
@@ -194,7 +188,13 @@ class Editing:
         )
 
     def _session(self, request: gr.Request) -> Session:
-        return self.sessions.get(request.session_hash or "")
+        return self.sessions.of(request)
+
+
+def _outcome(session: Session) -> Outcome | None:
+    """What the page shows, if that is one answer."""
+    result = None if session.run is None else session.run.result
+    return result if isinstance(result, Outcome) else None
 
 
 def _changed(outcome: Outcome, change: Change) -> Grounding:

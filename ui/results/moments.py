@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stablechat.grounding import shown_span
@@ -21,11 +22,13 @@ class Moment:
             :data:`BY_HAND` for what a person made of it.
         span: When.
         confidence: 0..1, or None.
+        question: What it answers, where answers to several questions are shown.
     """
 
     rank: int
     span: TimeSpan
     confidence: float | None
+    question: str = ""
 
 
 def moments_of(answer: Grounding) -> list[Moment]:
@@ -44,6 +47,15 @@ def moments_of(answer: Grounding) -> list[Moment]:
     ]
 
 
+def moments_of_all(answers: Sequence[Grounding]) -> list[Moment]:
+    """The time of each answer to several questions, as they are ordered."""
+    return [
+        Moment(rank, span, answer.confidence, answer.query or answer.prose)
+        for rank, answer in enumerate(answers, 1)
+        if (span := shown_span(answer)) is not None
+    ]
+
+
 def rank_text(language: Language, moment: Moment) -> str:
     """A moment's place in a list: its rank, or that it was made by hand."""
     if moment.rank == BY_HAND:
@@ -58,10 +70,12 @@ def rank_mark(moment: Moment) -> str:
 
 def moment_title(language: Language, moment: Moment) -> str:
     """A moment in words: ``"Answer 1: 0:02.133 to 0:05.400"``."""
+    key = "hand_title" if moment.rank == BY_HAND else "moment_title"
     title = text(
         language,
-        "hand_title" if moment.rank == BY_HAND else "moment_title",
+        "asked_title" if moment.question else key,
         rank=moment.rank,
+        question=moment.question,
         start=format_time(moment.span.start_seconds),
         end=format_time(moment.span.end_seconds),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,39 @@ import gradio as gr
 
 from stablechat.grounding import shown_span
 from stablechat.times import format_time
-from stablechat.types import Description, Grounding
+from stablechat.types import Clip, Description, Grounding, VideoInfo
 from ui.i18n import Language, text
-from ui.pipeline import Outcome
+from ui.outcomes import Outcome
 from ui.results import cards
 from ui.results.correcting import trimmer
 from ui.results.edit_widgets import EditWidgets
+from ui.results.filelist import file_list
 from ui.results.form import StyleForm
 from ui.results.keyframes import picture, strip
-from ui.results.moments import moments_of
+from ui.results.moments import Moment, moments_of, moments_of_all
 from ui.results.parsed import parsed
 from ui.results.tables import boxes_table, moments_table
 from ui.results.timeline import timeline
 from ui.results.widgets import ResultWidgets
 from ui.running import Update
+from ui.runs import Run
+from ui.together import Piece, Together
+from ui.widgets import Widgets
+
+
+def shown_run(page: Widgets, run: Run, language: Language) -> Update:
+    """Put the answer of a run on the page, and the card over it."""
+    if run.result is None:
+        return {}
+    if isinstance(run.result, Together):
+        update = _together(page.result, run.result, language)
+        update[page.status] = cards.together(language, run.result)
+    else:
+        update = shown(page.result, run.result, language)
+        update[page.status] = card(run.result, language)
+    if run.files is not None:
+        update[page.result.files] = file_list(language, run.files)
+    return update
 
 
 def card(outcome: Outcome, language: Language) -> str:
@@ -82,6 +102,39 @@ def shown(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
     return common | _grounding(page, answer, outcome, language)
 
 
+def _together(page: ResultWidgets, result: Together, language: Language) -> Update:
+    """Several answers as one clip."""
+    moments = moments_of_all(result.answers)
+    update = _clip(page, result.video, result.clip, moments, result.pieces, language)
+    frames = [frame for each in result.outcomes for frame in each.key_frames[:1]]
+    return update | {
+        page.key_frames: _html(strip(language, frames)),
+        page.downloads: gr.update(visible=True),
+        page.download_json: _file(result.json_path),
+        page.files_panel: gr.update(visible=True, open=False),
+        page.files: "",
+    }
+
+
+def _clip(
+    page: ResultWidgets,
+    video: VideoInfo,
+    clip: Clip,
+    moments: Sequence[Moment],
+    pieces: Sequence[Piece],
+    language: Language,
+) -> Update:
+    line = timeline(
+        language, video.duration_seconds, moments, pieces, video.path.parent.name
+    )
+    return {
+        page.clip: gr.update(value=str(clip.path), visible=True),
+        page.timeline: _html(line),
+        page.table: _html(moments_table(language, moments)),
+        page.download_clip: _file(clip.path),
+    }
+
+
 def _description(page: ResultWidgets, answer: Description, outcome: Outcome) -> Update:
     if not answer.text.strip():
         return {}
@@ -99,17 +152,9 @@ def _grounding(
     if outcome.clip is None:
         return {}
     moments, clip = moments_of(answer), outcome.clip
-    video = answer.video
-    line = timeline(
-        language, video.duration_seconds, moments, clip.span, video.path.parent.name
-    )
-    update: Update = {
-        page.clip: gr.update(value=str(clip.path), visible=True),
-        page.timeline: _html(line),
-        page.table: _html(moments_table(language, moments)),
-        page.key_frames: _html(strip(language, outcome.key_frames)),
-        page.download_clip: _file(clip.path),
-    }
+    pieces = [Piece(clip.span, 0.0)]
+    update = _clip(page, answer.video, clip, moments, pieces, language)
+    update[page.key_frames] = _html(strip(language, outcome.key_frames))
     update |= _editing(page.edit, answer, outcome, language)
     return update | _boxes(page, outcome, language)
 

@@ -13,12 +13,14 @@ import pytest
 from fake_chat import SPAN_SECONDS, FakeChat
 
 from stablechat.video import probe
+from ui.asks import Ask
 from ui.jobs import Job
-from ui.pipeline import Ask, Outcome, Pipeline
+from ui.outcomes import Outcome
+from ui.pipeline import Pipeline
 from ui.results.edit_widgets import EditWidgets
 from ui.results.editing import Editing
 from ui.results.form import StyleForm
-from ui.session import Sessions
+from ui.session import Session, Sessions
 
 REQUEST: Any = SimpleNamespace(session_hash="a", headers={"accept-language": "en"})
 PAGE = EditWidgets(**{name: name for name in EditWidgets.__dataclass_fields__})  # type: ignore[arg-type]
@@ -35,23 +37,22 @@ class Tab:
         self.shown: list[Outcome] = []
         video = Path(shutil.copy(clip, sessions.root))
         job: Job[Outcome] = Job(
-            lambda job: pipeline.run(Ask(video, "star", "ground"), folder, job)
+            lambda job: pipeline.run(Ask(video, "star", "ground"), run.folder, job)
         )
-        folder = self.session.new_run()
+        run = self.session.run = self.session.new_run()
         job.start()
         job.join(30)
-        self.session.result = job.result()
+        run.result = job.result()
 
-    def _show(self, outcome: Outcome, language: str) -> dict[Any, Any]:
-        self.shown.append(outcome)
+    def _show(self, session: Session, language: str) -> dict[Any, Any]:
+        self.shown.append(self.result)
         return {}
 
     def _buttons(self, running: bool) -> dict[Any, Any]:
         return {"run": not running}
 
     def press(self, what: str, **changed: Any) -> list[dict[str, Any]]:
-        assert self.session.result is not None
-        form = StyleForm.of(self.session.result.options, "star")
+        form = StyleForm.of(self.result.options, "star")
         values: dict[str, Any] = {
             **{"pad_before": form.pad_before_seconds, "pad_after": 0},
             **{"label": form.label, "box": form.box, "color": form.color},
@@ -69,8 +70,9 @@ class Tab:
 
     @property
     def result(self) -> Outcome:
-        assert self.session.result is not None
-        return self.session.result
+        assert self.session.run is not None
+        assert isinstance(self.session.run.result, Outcome)
+        return self.session.run.result
 
 
 @pytest.fixture
@@ -176,7 +178,7 @@ def test_a_video_that_is_gone_is_said_and_the_answer_stays(tab: Tab) -> None:
 
 def test_without_an_answer_nothing_happens(tab: Tab) -> None:
     editing = tab.editing
-    tab.session.new_run()
+    tab.session.run = None
     assert editing.look("1", REQUEST) == {"fix_line": ""}
 
     async def press() -> list[Any]:
