@@ -109,20 +109,21 @@ class Handlers:
         session.is_page = True
         update: Update = {page.tab: session.secret, page.status: view.idle(language)}
         update |= history(page.history, session, language)
-        if session.asked:
-            update |= self._form_of(session)
+        update |= self._form_of(session)
         if session.run is not None:
             update |= empty(page.result) | shown_run(page, session.run, language)
         return update
 
     def _form_of(self, session: Session) -> Update:
-        """What was asked last, as far as its file is still there."""
-        page, asks = self._page, session.asked
-        question = "\n".join(ask.question for ask in asks)
-        video = asks[0].video
-        if not video.is_file() or asks[0].mode == "rec":
-            return {page.question: question}
-        return {page.question: question, page.video: str(video)}
+        """What was asked last, and the video, as far as it is still there."""
+        page = self._page
+        update: Update = {}
+        if session.asked:
+            asked = "\n".join(ask.question for ask in session.asked)
+            update[page.question] = asked
+        if session.video is not None and session.video.is_file():
+            update[page.video] = str(session.video)
+        return update
 
     def open_run(self, key: str | None, request: gr.Request) -> Update:
         """Show another answer of the session."""

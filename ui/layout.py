@@ -58,7 +58,10 @@ _AT_PLAYER = "(video) => [video, window.stableChat.playerTime()]"
 
 # A secret that only this tab knows, and that a reload leaves alone.
 _KEPT_SECRET = """() => sessionStorage.getItem("stablechat-tab") ?? "" """
-_KEEP_SECRET = """(secret) => sessionStorage.setItem("stablechat-tab", secret)"""
+_KEEP_SECRET = """(secret) => {
+  sessionStorage.setItem("stablechat-tab", secret);
+  window.stableChat.restoreDraft();
+}"""
 
 
 def build_app(

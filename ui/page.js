@@ -208,6 +208,27 @@
     if (box.every(Number.isFinite)) showBox(canvas, box);
   });
 
+  // Labels are looked up when the page is loaded, so another language loads it again.
+  const draft = "stablechat-draft";
+  document.addEventListener("click", (event) => {
+    const button =
+      event.target instanceof Element && event.target.closest("[data-language]");
+    if (!button || button.getAttribute("aria-pressed") === "true") return;
+    const running = document.querySelector("#sc-stop")?.disabled === false;
+    if (running && !window.confirm(button.parentElement.dataset.warning)) return;
+    const year = 365 * 24 * 3600;
+    const { language } = button.dataset;
+    document.cookie = `stablechat-language=${language}; path=/; max-age=${year}; samesite=lax`;
+    sessionStorage.setItem(draft, fieldOf("sc-question")?.value ?? "");
+    location.reload();
+  });
+  // What was typed and not asked yet; called once the answers are back.
+  window.stableChat.restoreDraft = () => {
+    const typed = sessionStorage.getItem(draft);
+    sessionStorage.removeItem(draft);
+    if (typed) write("sc-question", typed);
+  };
+
   const press = (id) => {
     const button = document.querySelector(`#${id}`);
     if (!button || button.disabled) return false;

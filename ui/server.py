@@ -22,6 +22,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from stablechat.errors import InputError
 from ui.i18n import browser_tables
+from ui.languages import LanguageMiddleware
 
 #: Holds ``user:password`` for ``--auth env``.
 AUTH_VARIABLE = "STABLECHAT_AUTH"
@@ -185,7 +186,7 @@ def launch_arguments(options: ServerOptions) -> dict[str, Any]:
         "ssr_mode": False,
         "pwa": True,
         "footer_links": ["api"],
-        "app_kwargs": {"middleware": [hosts]},
+        "app_kwargs": {"middleware": [hosts, Middleware(LanguageMiddleware)]},
         "i18n": browser_tables(),
         "theme": theme(),
         "css_paths": [_HERE / "style.css"],

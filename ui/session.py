@@ -91,6 +91,7 @@ class Session:
         phase: Where its question is.
         runs: The answered ones, oldest first.
         run: The one that the page shows.
+        video: What was uploaded last and is still in the form.
         asked: What was asked last.
         batch: What has become of it.
         asked_look: What was drawn on to ask about it.
@@ -107,6 +108,7 @@ class Session:
         self.phase: Phase = "idle"
         self.runs: list[Run] = []
         self.run: Run | None = None
+        self.video: Path | None = None
         self.asked: tuple[Ask, ...] = ()
         self.batch: Batch | None = None
         self.asked_look: Look | None = None
@@ -117,6 +119,11 @@ class Session:
         """Whether a job of this tab is running and was not told to stop."""
         job = self.job
         return job is not None and not job.done and not job.cancelled()
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether a tab that is loaded again would miss something."""
+        return bool(self.runs or self.asked or self.video)
 
     def new_run(self) -> Run:
         """A run with an empty folder; not one of :attr:`runs` yet."""
@@ -267,7 +274,7 @@ class Sessions:
             job = session.job
         if job is not None:
             job.cancel()
-        if not session.is_page or not (session.runs or session.asked):
+        if not session.is_page or not session.worth_keeping:
             self.end(key)
 
     def end(self, key: str) -> None:

@@ -15,6 +15,9 @@ from ui.remarks import remark
 
 Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
 
+#: As their speakers call them.
+LANGUAGE_NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}
+
 #: How to start the app with the real weights.
 LOAD_7B = "python app.py --model appletea2333/LLaVA-ST-Qwen2-7B"
 
@@ -49,7 +52,22 @@ def header(language: Language, name: str, device: str, dtype: str) -> str:
         f'<header class="sc-header">{_LOGO}<div><h1>StableChat</h1>'
         f"<p>{escape(text(language, 'tagline'))}</p></div>"
         f'<span class="sc-chip"><span class="sc-chip-key">'
-        f"{escape(text(language, 'model'))}</span> {parts}</span></header>"
+        f"{escape(text(language, 'model'))}</span> {parts}</span>"
+        f"{_languages(language)}</header>"
+    )
+
+
+def _languages(language: Language) -> str:
+    """Buttons that ``page.js`` listens to; each is in its own language."""
+    buttons = "".join(
+        f'<button type="button" lang="{each}" data-language="{each}" '
+        f'aria-pressed="{str(each == language).lower()}">{name}</button>'
+        for each, name in LANGUAGE_NAMES.items()
+    )
+    warning = escape(text(language, "language_stops"))
+    return (
+        f'<div class="sc-languages" role="group" data-warning="{warning}" '
+        f'aria-label="{escape(text(language, "language"))}">{buttons}</div>'
     )
 
 

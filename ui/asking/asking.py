@@ -84,11 +84,12 @@ class Asking:
 
     def video_changed(self, video: str | None, request: gr.Request) -> str:
         """Say at once what was uploaded, or why it can't be used."""
-        language = language_asked(request)
+        language, session = language_asked(request), self.sessions.of(request)
+        session.video = None
         if video is None:
             return view.video_hint(language)
         try:
-            path = self.checker(request).uploaded(video)
+            path = session.video = self.checker(request).uploaded(video)
             info = probe(path)
             still = None if view.browsers_play(info) else first_picture(path, 960, 380)
             return view.video_line(language, info, still)
