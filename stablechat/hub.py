@@ -30,6 +30,7 @@ from huggingface_hub.errors import (
 )
 
 from stablechat.errors import CheckpointError, HubError, ModelError, StableChatError
+from stablechat.sentences import Sentence
 
 logger = logging.getLogger(__name__)
 
@@ -109,8 +110,9 @@ def locate(
     hub_id = _HUB_ID.fullmatch(str(model))
     if hub_id is None or isinstance(model, Path):
         raise ModelError(
-            f"There is no model {str(model)!r}: it is neither a folder nor a hub id "
-            'such as "appletea2333/LLaVA-ST-Qwen2-7B".'
+            "There is no model {model!r}: it is neither a folder nor a hub id "
+            'such as "appletea2333/LLaVA-ST-Qwen2-7B".',
+            model=str(model),
         )
     repo, written = hub_id.groups()
     return fetch(repo, revision or written, offline=offline)
@@ -119,8 +121,9 @@ def locate(
 def _demo() -> Source:
     if not os.path.isfile(DEMO_FOLDER / "config.json"):
         raise CheckpointError(
-            f"The demo model is not in {DEMO_FOLDER}; fetch the whole repository, or "
-            "name a model with --model."
+            "The demo model is not in {folder}; fetch the whole "
+            "repository, or name a model with --model.",
+            folder=DEMO_FOLDER,
         )
     return Source(DEMO_FOLDER, "demo", is_demo=True)
 
@@ -154,8 +157,10 @@ def fetch(
             return cached
         if offline:
             raise HubError(
-                f"{repo} is not in the cache{lacking}, and the network is off "
-                "(HF_HUB_OFFLINE); load it once with the network on."
+                "{repo} is not in the cache{lacking}, and the network is off "
+                "(HF_HUB_OFFLINE); load it once with the network on.",
+                repo=repo,
+                lacking=lacking,
             )
     return _download_from_any(repo, wanted or "main", files)
 
@@ -190,7 +195,7 @@ def _from_cache(
     missing = _missing_file(folder, files)
     if missing is None:
         return Source(folder, repo, commit), ""
-    return None, f" as a whole ({missing} is missing)"
+    return None, Sentence(" as a whole ({missing} is missing)", missing=missing)
 
 
 def _missing_file(folder: Path, files: Sequence[str]) -> str | None:
@@ -242,9 +247,12 @@ def _download_from_any(repo: str, revision: str, files: Sequence[str]) -> Source
         logger.warning("Using the cached files of %s", repo)
         return cached
     raise HubError(
-        f"{repo} can't be fetched: {' and '.join(tried)} can't be reached, and it is "
-        f"not in the cache{lacking}; check the network, set HF_ENDPOINT, or give a "
-        "folder."
+        "{repo} can't be fetched: {endpoints} can't be reached, and it is "
+        "not in the cache{lacking}; check the network, set HF_ENDPOINT, or "
+        "give a folder.",
+        repo=repo,
+        endpoints=_both(tried),
+        lacking=lacking,
     )
 
 
@@ -280,24 +288,46 @@ def _refusal(
     """What an answer means, or None when there was no answer."""
     if isinstance(error, GatedRepoError):
         return HubError(
-            f"{repo} is gated: accept its terms at {HUB_ENDPOINT}/{repo}, then log in "
-            "with `hf auth login`."
+            "{repo} is gated: accept its terms at {endpoint}/{repo}, then "
+            "log in with `hf auth login`.",
+            repo=repo,
+            endpoint=HUB_ENDPOINT,
         )
     if isinstance(error, RevisionNotFoundError):
-        return HubError(f"{repo} has no revision {revision!r}.")
+        return HubError(
+            "{repo} has no revision {revision!r}.", repo=repo, revision=revision
+        )
     if isinstance(error, RepositoryNotFoundError):
         return HubError(
-            f"There is no model {repo} at {endpoint}, or it is private; check the "
-            "name, or log in with `hf auth login`."
+            "There is no model {repo} at {endpoint}, or it is private; check "
+            "the name, or log in with `hf auth login`.",
+            repo=repo,
+            endpoint=endpoint,
         )
     if isinstance(error, HfHubHTTPError):
         status = getattr(error.response, "status_code", None)
         if status in _DOWN:
             return None
-        return HubError(f"{endpoint} refused {repo}: {_line(error)}.")
+        return HubError(
+            "{endpoint} refused {repo}: {reason}.",
+            endpoint=endpoint,
+            repo=repo,
+            reason=_line(error),
+        )
     if _is_network_error(error):
         return None
-    return HubError(f"{repo} could not be fetched from {endpoint}: {_line(error)}.")
+    return HubError(
+        "{repo} could not be fetched from {endpoint}: {reason}.",
+        repo=repo,
+        endpoint=endpoint,
+        reason=_line(error),
+    )
+
+
+def _both(endpoints: Sequence[str]) -> str:
+    if len(endpoints) == 1:
+        return endpoints[0]
+    return Sentence("{first} and {second}", first=endpoints[0], second=endpoints[1])
 
 
 def _is_network_error(error: Exception) -> bool:

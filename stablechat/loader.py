@@ -181,11 +181,14 @@ def _checkpoint_tensors(folder: Path) -> dict[str, StoredTensor]:
         for name in ("adapter_config.json", "non_lora_trainables.bin")
     ):
         raise CheckpointError(
-            f"{folder} is a LoRA adapter, not a whole model; name its base model, and "
-            "this folder as the adapter."
+            "{folder} is a LoRA adapter, not a whole model; name its base "
+            "model, and this folder as the adapter.",
+            folder=folder,
         )
     if not os.path.exists(folder / "config.json"):
-        raise CheckpointError(f"{folder} holds no model: config.json is missing.")
+        raise CheckpointError(
+            "{folder} holds no model: config.json is missing.", folder=folder
+        )
     return list_tensors(folder)
 
 
@@ -195,7 +198,10 @@ def _describe(
     """The geometry, and the tower's tensors where they come from beside."""
     checkpoint = read_json(source.folder / "config.json")
     if PACKER_WIDTH_KEY not in stored:
-        raise CheckpointError(f"The checkpoint lacks {PACKER_WIDTH_KEY}.")
+        raise CheckpointError(
+            "The checkpoint lacks {packer_width_key}.",
+            packer_width_key=PACKER_WIDTH_KEY,
+        )
     packer_width = stored[PACKER_WIDTH_KEY].shape[0]
     has_tower = any(key.startswith(TOWER_PREFIX) for key in stored)
     geometry, folder = _find_tower(checkpoint, source.folder, has_tower, offline)
@@ -246,8 +252,9 @@ def _fetch_tower(named: str, has_tower: bool, offline: bool | None) -> Path:
         files = _TOWER_CONFIG if has_tower else _TOWER_FILES
         return hub.fetch(named, offline=offline, files=files).folder
     raise CheckpointError(
-        f"config.json names the vision tower {named!r}, which is neither a folder "
-        "with a config.json nor a hub id."
+        "config.json names the vision tower {named!r}, which is neither a "
+        "folder with a config.json nor a hub id.",
+        named=named,
     )
 
 
@@ -265,8 +272,10 @@ def _load_tokenizer(folder: Path, config: LlavaSTConfig) -> PromptTokenizer:
     ]
     if missing:
         raise CheckpointError(
-            f"{folder} has no tokenizer: tokenizer.json is missing, and so is "
-            f"{missing[0]}."
+            "{folder} has no tokenizer: tokenizer.json is missing, and so is "
+            "{missing}.",
+            folder=folder,
+            missing=missing[0],
         )
     return PromptTokenizer(_convert_tokenizer(folder), config)
 
@@ -279,7 +288,9 @@ def _convert_tokenizer(folder: Path) -> Tokenizer:
         slow = Qwen2Tokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # transformers raises nearly anything here
         raise CheckpointError(
-            f"The tokenizer in {folder} can't be read: {error}."
+            "The tokenizer in {folder} can't be read: {reason}.",
+            folder=folder,
+            reason=error,
         ) from error
     backend: Tokenizer = slow.backend_tokenizer
     return backend
@@ -303,7 +314,8 @@ def build_empty(config: LlavaSTConfig, attn: str) -> LlavaST:
     except Exception as error:  # torch and transformers raise nearly anything here
         reason = " ".join(repr(error).split())[:200]
         raise CheckpointError(
-            f"config.json does not describe a model that can be built: {reason}."
+            "config.json does not describe a model that can be built: {reason}.",
+            reason=reason,
         ) from error
 
 

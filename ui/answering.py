@@ -32,6 +32,7 @@ from ui.results.show import empty, shown_run
 from ui.running import POLL_SECONDS, STOP_SECONDS, Update, finish, language_asked
 from ui.runs import Run
 from ui.session import Session, Sessions
+from ui.translation import in_language
 from ui.widgets import Widgets
 
 logger = logging.getLogger(__name__)
@@ -62,9 +63,9 @@ class Answering:
         try:
             asks = self.asking.checker(request).asks(form_of(page, values))
         except MissingError as error:
-            return self._empty() | {page.status: view.missing(language, str(error))}
+            return self._empty() | {page.status: view.missing(language, error)}
         except InputError as error:
-            return self._empty() | {page.status: view.problem(language, str(error))}
+            return self._empty() | {page.status: view.problem(language, error)}
         except Exception:
             logger.exception("Checking the form failed.")
             message = text(language, "unexpected")
@@ -135,7 +136,7 @@ class Answering:
         except CancelledError:
             return {page.status: view.say(language, "plain", "stopped")}
         except StableChatError as error:
-            return {page.status: view.problem(language, str(error))}
+            return {page.status: view.problem(language, error)}
         except Exception as error:
             logger.error("A question failed.", exc_info=error)
             message = text(language, "unexpected")
@@ -168,7 +169,9 @@ class Answering:
             job.result()
             yield job
         except StableChatError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(
+                in_language(language, error), print_exception=False
+            ) from error
         except Exception as error:
             logger.exception("A question failed.")
             message = text(language, "unexpected")

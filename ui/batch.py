@@ -23,13 +23,13 @@ class Batch:
     Attributes:
         asks: The questions, in their order.
         runs: Those that were answered.
-        failures: Those that could not be, with the reason.
+        failures: Those that could not be, with the error.
         together: All that was found as one clip, where there is more than one.
     """
 
     asks: tuple[Ask, ...]
     runs: list[Run] = field(default_factory=list)
-    failures: list[tuple[Ask, str]] = field(default_factory=list)
+    failures: list[tuple[Ask, StableChatError]] = field(default_factory=list)
     together: Run | None = None
 
     @property
@@ -67,7 +67,7 @@ def answer_all(
         except StableChatError as error:
             if len(batch.asks) == 1:
                 raise
-            batch.failures.append((ask, str(error)))
+            batch.failures.append((ask, error))
     if can_be_together(outcomes):
         job.begin_part(len(batch.asks), len(batch.asks))
         batch.together = _join(outcomes, len(batch.asks), session, job, started)

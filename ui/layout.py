@@ -11,7 +11,13 @@ from ui import view
 from ui.api import publish
 from ui.asking.asking import Asking
 from ui.asking.widgets import place_others
-from ui.examples import Example, example_labels, read_examples, thumbnail_styles
+from ui.examples import (
+    Example,
+    example_labels,
+    label_styles,
+    read_examples,
+    thumbnail_styles,
+)
 from ui.handlers import Handlers, device_name, dtype_name
 from ui.i18n import label
 from ui.pipeline import Chat, Pipeline
@@ -199,7 +205,8 @@ def _place_examples(examples: list[Example], inputs: list[Any]) -> None:
         api_visibility="private",
         elem_id="sc-examples",
     )
-    gr.HTML(thumbnail_styles(examples), padding=False, elem_id="sc-thumbnails")
+    styles = thumbnail_styles(examples) + label_styles(examples)
+    gr.HTML(styles, padding=False, elem_id="sc-thumbnails")
 
 
 def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Literal
 
+from stablechat.errors import StableChatError
 from stablechat.times import format_time
 from stablechat.types import VideoInfo
 from ui.asks import Ask, Mode
 from ui.i18n import Language, text
 from ui.jobs import Progress
-from ui.remarks import remark
+from ui.translation import in_language
 
 Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
 
@@ -147,9 +148,10 @@ def browsers_play(info: VideoInfo) -> bool:
     return info.path.suffix.lower() in _PLAYED_ENDINGS and info.codec in _PLAYED_CODECS
 
 
-def video_problem(message: str) -> str:
+def video_problem(language: Language, said: str | StableChatError) -> str:
     """Why the uploaded file can't be used, shown under it."""
-    return f'<p class="sc-problem" role="alert">{escape(message)}</p>'
+    message = escape(in_language(language, said))
+    return f'<p class="sc-problem" role="alert">{message}</p>'
 
 
 def card(
@@ -196,14 +198,16 @@ def idle(language: Language) -> str:
     return card("idle", text(language, "idle_title"), extra=extra, picture=_LOGO)
 
 
-def missing(language: Language, message: str) -> str:
+def missing(language: Language, said: str | StableChatError) -> str:
     """A card that says what is not filled in yet."""
-    return card("warn", text(language, "missing_title"), message, alert=True)
+    title, message = text(language, "missing_title"), in_language(language, said)
+    return card("warn", title, message, alert=True)
 
 
-def problem(language: Language, message: str) -> str:
+def problem(language: Language, said: str | StableChatError) -> str:
     """A card that says what went wrong."""
-    return card("bad", text(language, "error_title"), message, alert=True)
+    title, message = text(language, "error_title"), in_language(language, said)
+    return card("bad", title, message, alert=True)
 
 
 def working(language: Language, asks: Sequence[Ask], progress: Progress) -> str:
@@ -260,7 +264,7 @@ def _stage(name: str, offset: int, fraction: float) -> str:
 
 def notes(language: Language, issues: Iterable[str]) -> str:
     """Remarks, one to a line; many are folded away, so that the clip stays in view."""
-    issues = [remark(language, issue) for issue in issues]
+    issues = [in_language(language, issue) for issue in issues]
     if not issues:
         return ""
     items = "<ul>" + "".join(f"<li>{escape(issue)}</li>" for issue in issues) + "</ul>"

@@ -80,7 +80,11 @@ def export_answers(
         raise InputError("Answers that are saved together must be about one video.")
     finished = tuple(clips) or (None,) * len(given)
     if len(finished) != len(given):
-        raise InputError(f"{len(given)} answers can't have {len(finished)} clips.")
+        raise InputError(
+            "{count} answers can't have {clips} clips.",
+            count=len(given),
+            clips=len(finished),
+        )
     works = [
         Work((each,), clip=clip) for each, clip in zip(given, finished, strict=True)
     ]
@@ -213,7 +217,9 @@ def _plain_errors() -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise RenderError(f"The results can't be written: {reason}.") from error
+        raise RenderError(
+            "The results can't be written: {reason}.", reason=reason
+        ) from error
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def test_what_fails_does_not_keep_the_others_from_being_answered(
     monkeypatch.setattr(ask.chat, "ground", sometimes)
     batch = ask("one", "two", "three")
     assert [each.question for each, _ in batch.failures] == ["two"]
-    assert batch.failures[0][1] == "The model is on holiday."
+    assert str(batch.failures[0][1]) == "The model is on holiday."
     assert len(batch.runs) == 2 and batch.together is not None
     # One question alone has nothing else to tell.
     with pytest.raises(StableChatError, match="holiday"):

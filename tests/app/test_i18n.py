@@ -35,8 +35,6 @@ COMPOSED = (
     | {f"file_{each.name.replace('-', '_')}" for each in FORMATS}
     | {f"key_{name}" for name in ("run", "line", "stop", "step")}
     | {f"ended_{reason}" for reason in ("stop", "length", "cancelled")}
-    # The library's own sentences; tests/app/test_remarks.py looks for them.
-    | {key for key in TABLES["en"] if key.startswith("issue_")}
 )
 
 

@@ -94,7 +94,7 @@ def test_many_remarks_are_folded_away() -> None:
     "html",
     [
         view.problem("en", "<img src=x onerror=alert(1)>"),
-        view.video_problem("<img src=x onerror=alert(1)>"),
+        view.video_problem("en", "<img src=x onerror=alert(1)>"),
         view.header("en", "<img src=x onerror=alert(1)>", "CPU", "float32"),
         cards.not_found("en", "stvg", ["<img src=x onerror=alert(1)>"]),
         cards.about("en", "<img src=x>", "<img src=x onerror=alert(1)>.mp4", 1.0),

@@ -21,6 +21,7 @@ from ui.i18n import label
 from ui.pictures import first_picture, picture_address, write_picture
 from ui.running import Update, language_asked
 from ui.session import Look, Sessions
+from ui.translation import in_language
 
 #: An uploaded image is shown inside this.
 _STILL_SIZE = (480, 200)
@@ -94,7 +95,7 @@ class Asking:
             still = None if view.browsers_play(info) else first_picture(path, 960, 380)
             return view.video_line(language, info, still)
         except StableChatError as error:
-            return view.video_problem(str(error))
+            return view.video_problem(language, error)
 
     def forget_region(self) -> Update:
         """What was drawn on a picture of another video."""
@@ -104,15 +105,16 @@ class Asking:
 
     def still_changed(self, still: str | None, request: gr.Request) -> str:
         """Show the image that was uploaded, or say why it can't be used."""
+        language = language_asked(request)
         if still is None:
             return ""
         try:
             path = self.checker(request).uploaded(still)
             sample = read_image(path)
         except StableChatError as error:
-            return view.video_problem(str(error))
+            return view.video_problem(language, error)
         address = picture_address(sample.frames[0], *_STILL_SIZE)
-        return view.still_line(language_asked(request), sample.video, address)
+        return view.still_line(language, sample.video, address)
 
     def look(self, video: str | None, moment: str, request: gr.Request) -> Update:
         """Show the picture of a moment, to draw what is asked about on it."""
@@ -120,7 +122,9 @@ class Asking:
         try:
             return self._look(checker.video(video), moment, checker)
         except StableChatError as error:
-            return {others.elc_line: line(str(error), alert=True)}
+            return {
+                others.elc_line: line(in_language(checker.language, error), alert=True)
+            }
 
     def _look(self, path: Path, moment: str, checker: Checker) -> Update:
         others, session, info = self.others, checker.session, probe(path)

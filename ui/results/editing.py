@@ -26,6 +26,7 @@ from ui.results.edit_widgets import EditWidgets
 from ui.results.form import CorrectionForm, StyleForm
 from ui.running import POLL_SECONDS, Update, finish, language_asked
 from ui.session import Session, Sessions
+from ui.translation import in_language
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Editing:
         try:
             return self._look(moment, session, language)
         except StableChatError as error:
-            return {page.fix_line: line(str(error), alert=True)}
+            return {page.fix_line: line(in_language(language, error), alert=True)}
 
     def _look(self, moment: str, session: Session, language: Language) -> Update:
         page, run, outcome = self.page, session.run, _outcome(session)
@@ -139,7 +140,7 @@ class Editing:
             answer = _changed(outcome, change)
             options = self._style(values).options()
         except StableChatError as error:
-            yield {said: line(str(error), alert=True)}
+            yield {said: line(in_language(language, error), alert=True)}
             return
         folder = run.new_revision()
         job: Job[Outcome] = Job(
@@ -166,7 +167,7 @@ class Editing:
         except CancelledError:
             return {said: line(text(language, "cut_stopped"))}
         except StableChatError as error:
-            return {said: line(str(error), alert=True)}
+            return {said: line(in_language(language, error), alert=True)}
         except Exception as error:
             logger.error("Cutting again failed.", exc_info=error)
             return {said: line(text(language, "unexpected"), alert=True)}

@@ -18,6 +18,7 @@ from ui.results.filelist import file_list
 from ui.running import POLL_SECONDS, Update, finish, language_asked
 from ui.runs import Run
 from ui.session import Session, Sessions
+from ui.translation import in_language
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Exporting:
         except CancelledError:
             return {self.files: line(text(language, "files_stopped"))}
         except StableChatError as error:
-            return {self.files: line(str(error), alert=True)}
+            return {self.files: line(in_language(language, error), alert=True)}
         except Exception as error:
             logger.error("Writing the files failed.", exc_info=error)
             return {self.files: line(text(language, "unexpected"), alert=True)}

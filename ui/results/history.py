@@ -15,6 +15,7 @@ from ui.running import Update
 from ui.runs import Run
 from ui.session import Session
 from ui.together import Together
+from ui.translation import in_language
 
 #: Characters of a question in the list.
 _MAX_NAME = 60
@@ -66,5 +67,8 @@ def failures_card(language: Language, batch: Batch) -> str:
     if not batch.failures:
         return ""
     title = text(language, "failures_title", count=len(batch.failures))
-    lines = [f"{ask.question}: {reason}" for ask, reason in batch.failures]
+    lines = [
+        f"{ask.question}: {in_language(language, error)}"
+        for ask, error in batch.failures
+    ]
     return view.card("bad", title, *lines, alert=True)
