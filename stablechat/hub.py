@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 # Read by huggingface_hub when it is imported.
@@ -29,6 +30,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from stablechat.downloads import UNWATCHED, Watch, progress_bar
 from stablechat.errors import CheckpointError, HubError, ModelError, StableChatError
 from stablechat.sentences import Sentence
 
@@ -86,7 +88,10 @@ def is_hub_id(text: str) -> bool:
 
 
 def locate(
-    model: str | Path | None, revision: str | None = None, offline: bool | None = None
+    model: str | Path | None,
+    revision: str | None = None,
+    offline: bool | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Source:
     """Find a model's folder, fetching it when it is a hub id.
 
@@ -94,8 +99,10 @@ def locate(
         model: A folder, ``org/name`` or ``org/name@revision``; None for the demo.
         revision: Branch, tag or commit of a hub model.
         offline: Use cached files only; None follows ``HF_HUB_OFFLINE``.
+        watch: Looks on while files are fetched.
 
     Raises:
+        CancelledError: ``watch`` said so.
         ModelError: There is no such folder or model.
         HubError: The hub can't be reached or refuses.
     """
@@ -115,7 +122,7 @@ def locate(
             model=str(model),
         )
     repo, written = hub_id.groups()
-    return fetch(repo, revision or written, offline=offline)
+    return fetch(repo, revision or written, offline=offline, watch=watch)
 
 
 def _demo() -> Source:
@@ -134,6 +141,7 @@ def fetch(
     *,
     offline: bool | None = None,
     files: Sequence[str] = CHECKPOINT_FILES,
+    watch: Watch = UNWATCHED,
 ) -> Source:
     """Have a hub model's files on this machine.
 
@@ -143,8 +151,10 @@ def fetch(
             was used here before, or the newest.
         offline: Use cached files only; None follows ``HF_HUB_OFFLINE``.
         files: Patterns of the files that are needed.
+        watch: Looks on.
 
     Raises:
+        CancelledError: ``watch`` said so; what was fetched is taken up again later.
         HubError: Neither the hub nor the mirror can be reached and nothing is cached,
             or the hub refuses.
     """
@@ -162,7 +172,7 @@ def fetch(
                 repo=repo,
                 lacking=lacking,
             )
-    return _download_from_any(repo, wanted or "main", files)
+    return _download_from_any(repo, wanted or "main", files, watch)
 
 
 def _cached_commit(repo: str, revision: str) -> str | None:
@@ -228,11 +238,13 @@ def endpoints() -> list[str]:
     return [chosen] if chosen else [HUB_ENDPOINT, MIRROR_ENDPOINT]
 
 
-def _download_from_any(repo: str, revision: str, files: Sequence[str]) -> Source:
+def _download_from_any(
+    repo: str, revision: str, files: Sequence[str], watch: Watch
+) -> Source:
     tried = endpoints()
     for endpoint in tried:
         try:
-            return _download(repo, revision, files, endpoint)
+            return _download(repo, revision, files, endpoint, watch)
         except StableChatError:
             raise
         except Exception as error:
@@ -256,14 +268,23 @@ def _download_from_any(repo: str, revision: str, files: Sequence[str]) -> Source
     )
 
 
-def _download(repo: str, revision: str, files: Sequence[str], endpoint: str) -> Source:
+def _download(
+    repo: str, revision: str, files: Sequence[str], endpoint: str, watch: Watch
+) -> Source:
     # A saved token is for the hub, or for the endpoint that the user chose.
     chosen = endpoint == HUB_ENDPOINT or bool(os.environ.get("HF_ENDPOINT"))
     token = None if chosen else False
     api = huggingface_hub.HfApi(endpoint=endpoint, token=token)
-    info = api.model_info(repo, revision=revision, timeout=_METADATA_TIMEOUT_SECONDS)
-    names = [sibling.rfilename for sibling in info.siblings or []]
-    patterns = _patterns(files, names)
+    info = api.model_info(
+        repo,
+        revision=revision,
+        timeout=_METADATA_TIMEOUT_SECONDS,
+        files_metadata=True,
+    )
+    sizes = {each.rfilename: each.size or 0 for each in info.siblings or []}
+    patterns = _patterns(files, tuple(sizes))
+    wanted = (name for name in sizes if any(fnmatch(name, each) for each in patterns))
+    watch.report("fetch", 0.0)
     logger.info("Fetching %s at %s from %s", repo, info.sha, endpoint)
     folder = huggingface_hub.snapshot_download(
         repo,
@@ -272,6 +293,7 @@ def _download(repo: str, revision: str, files: Sequence[str], endpoint: str) -> 
         allow_patterns=list(patterns),
         endpoint=endpoint,
         token=token,
+        tqdm_class=progress_bar(watch, sum(sizes[name] for name in wanted)),
     )
     return Source(Path(folder), repo, Path(folder).name, endpoint)
 

@@ -32,6 +32,12 @@ def weight_bytes(module: nn.Module, dtype: torch.dtype) -> int:
     )
 
 
+def held_bytes(module: nn.Module) -> int:
+    """Bytes of a module's parameters and buffers as they are stored now."""
+    tensors = (*module.parameters(), *module.buffers())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
 def encoding_bytes(model: LlavaST, dtype: torch.dtype) -> int:
     """About what one frame needs on its way through tower and packer."""
     config = model.config

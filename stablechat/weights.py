@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from stablechat.downloads import Watch
 from stablechat.errors import CheckpointError
 from stablechat.model.checkpoint import TOWER_PREFIX, target_of
 from stablechat.model.modeling import LlavaST
@@ -311,29 +312,35 @@ def published_name(parameter: str) -> str:
 
 
 @torch.no_grad()
-def fill(model: LlavaST, fillings: Sequence[Filling]) -> None:
+def fill(
+    model: LlavaST, fillings: Sequence[Filling], watch: Watch | None = None
+) -> None:
     """Copy every tensor to its place, converting it on the way.
 
     Args:
         model: With its parameters allocated in their final type and place; those to
             be quantised are when their tensor is read.
         fillings: From :func:`match_tensors`.
+        watch: Looks on.
 
     Raises:
+        CancelledError: ``watch`` said so.
         CheckpointError: A file turned out to be damaged.
     """
     parameters = dict(model.named_parameters())
     by_file: dict[Path, list[Filling]] = {}
     for item in fillings:
         by_file.setdefault(item.source.path, []).append(item)
-    for path, items in by_file.items():
-        for item, tensor in _read(path, items):
-            place = parameters[item.parameter]
-            if isinstance(place, PendingWeight):
-                layer = model.get_submodule(item.parameter.rpartition(".")[0])
-                fill_pending(layer, tensor, model.device)
-            else:
-                _copy(tensor, place, item.first_row or 0)
+    read = (pair for path, items in by_file.items() for pair in _read(path, items))
+    for number, (item, tensor) in enumerate(read):
+        if watch is not None:
+            watch.report("load", number / len(fillings))
+        place = parameters[item.parameter]
+        if isinstance(place, PendingWeight):
+            layer = model.get_submodule(item.parameter.rpartition(".")[0])
+            fill_pending(layer, tensor, model.device)
+        else:
+            _copy(tensor, place, item.first_row or 0)
 
 
 def _copy(tensor: Tensor, place: Tensor, first_row: int) -> None:

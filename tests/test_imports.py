@@ -27,7 +27,7 @@ PRODUCT = {"stablechat", "render"}
 # The loader's stages; they may share each other's names.
 LOADING = (
     *("stablechat.hub", "stablechat.placement", "stablechat.quantization"),
-    "stablechat.memory",
+    *("stablechat.memory", "stablechat.downloads"),
     *("stablechat.weights", "stablechat.adapters", "stablechat.loader"),
 )
 
