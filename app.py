@@ -62,6 +62,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     server.add_argument(
         "--max-file-size", default="2gb", help="largest upload (default: %(default)s)"
     )
+    server.add_argument(
+        "--load-models",
+        action=argparse.BooleanOptionalAction,
+        help="let people load another model on the page, from the hub or any folder of "
+        "this machine (default: only without --host, --share and --auth)",
+    )
     add_limit_option(server)
     server.add_argument(
         "--no-browser", action="store_true", help="don't open the page by itself"
@@ -102,12 +108,17 @@ def serve(arguments: argparse.Namespace) -> None:
         # environment while it is imported.
         from stablechat.video import limits_from_texts, set_default_limits
         from ui.layout import build_app
+        from ui.models.choice import load_chat as load_other
         from ui.server import check_address, launch
 
         set_default_limits(limits_from_texts(arguments.limit))
         options = server_options(arguments)
         check_address(options)
-        app = build_app(load_chat(arguments), sessions)
+        app = build_app(
+            load_chat(arguments),
+            sessions,
+            loader=load_other if options.may_load_models else None,
+        )
         sessions.start_sweeping()
         try:
             print(f"StableChat is at {launch(app, options)}", flush=True)
@@ -127,6 +138,7 @@ def server_options(arguments: argparse.Namespace) -> ServerOptions:
         auth=read_auth(arguments.auth),
         max_file_size=arguments.max_file_size,
         open_browser=not arguments.no_browser,
+        load_models=arguments.load_models,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -64,6 +65,13 @@ def working_bytes(model: LlavaST, dtype: torch.dtype) -> int:
     """About what an answer needs beside the weights."""
     encoding = _STEP_FRAMES * encoding_bytes(model, dtype)
     return max(encoding, prompt_bytes(model, dtype))
+
+
+def give_back_memory() -> None:
+    """Give what a model that is gone had back to the cards, for others to see."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def unused_bytes(device: torch.device) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from ui.batch import Batch, answer_all, answer_one
 from ui.drawing import line
 from ui.i18n import Language, text
 from ui.jobs import Job
+from ui.models.facts import question_line
 from ui.outcomes import Outcome
 from ui.pipeline import Pipeline
 from ui.results.history import failures_card, history
@@ -47,12 +48,14 @@ class Answering:
         sessions: Where each tab's files go.
         page: The controls.
         asking: Reads the form.
+        told: What is written about the model, all over the page.
     """
 
     pipeline: Pipeline
     sessions: Sessions
     page: Widgets
     asking: Asking
+    told: Callable[[Language], Update]
 
     def begin(self, values: Mapping[Any, Any], request: gr.Request) -> Update:
         """Check the form; when it is good, start a run by changing the state."""
@@ -71,9 +74,13 @@ class Answering:
             message = text(language, "unexpected")
             return self._empty() | {page.status: view.problem(language, message)}
         session.phase, session.asked, session.run = "waiting", asks, None
+        plain = asks[0].mode in ("describe", "elc")
+        words = "" if plain else "\n".join(ask.question for ask in asks)
         return (
             self._empty()
             | page.running(True)
+            | self.told(language)
+            | {page.question_line: question_line(language, self.pipeline.chat, words)}
             | history(page.history, session, language)
             | {page.status: view.say(language, "busy", "waiting"), page.asks: asks}
         )

@@ -11,6 +11,9 @@ from ui.answering import Answering
 from ui.asking.asking import Asking
 from ui.asks import Mode
 from ui.i18n import Language
+from ui.models.choice import Loader
+from ui.models.facts import device_name, dtype_name, facts, question_line
+from ui.models.loading import ModelLoading
 from ui.pipeline import Pipeline
 from ui.results.editing import Editing
 from ui.results.exporting import Exporting
@@ -48,7 +51,13 @@ class Handlers:
 
     def answering(self) -> Answering:
         """The handlers of Run and Stop."""
-        return Answering(self.pipeline, self.sessions, self._page, self.asking())
+        return Answering(
+            self.pipeline,
+            self.sessions,
+            self._page,
+            self.asking(),
+            self.about_model,
+        )
 
     def editing(self) -> Editing:
         """The handlers of the forms under an answer."""
@@ -72,16 +81,45 @@ class Handlers:
 
     def load(self, request: gr.Request) -> Update:
         """Write the page's own texts in the browser's language."""
-        language = language_asked(request)
+        language, page = language_asked(request), self._page
+        return self.about_model(language) | {
+            page.video_line: view.video_hint(language),
+            page.keys: view.keys(language),
+        }
+
+    def about_model(self, language: Language) -> Update:
+        """Say which model answers; another tab may have loaded it."""
         chat, page = self.pipeline.chat, self._page
         return {
             page.header: view.header(
                 language, chat.name, device_name(chat.device), dtype_name(chat.dtype)
             ),
             page.notice: view.demo_notice(language) if chat.is_demo else "",
-            page.video_line: view.video_hint(language),
-            page.keys: view.keys(language),
+            page.model.facts: facts(language, chat),
         }
+
+    def model_opened(self, request: gr.Request) -> str:
+        """Say anew how much memory there is."""
+        return facts(language_asked(request), self.pipeline.chat)
+
+    def question_left(
+        self,
+        question: str,
+        mode: Mode | None,
+        kind: Mode | None,
+        request: gr.Request,
+    ) -> str:
+        """Say it when a question is beyond the model."""
+        if mode == "describe" or kind == "elc":
+            return ""
+        return question_line(language_asked(request), self.pipeline.chat, question)
+
+    def loading(self, loader: Loader) -> ModelLoading | None:
+        """The handlers of the form that loads a model, where there is one."""
+        form = self._page.model.form
+        if form is None:
+            return None
+        return ModelLoading(self.pipeline, loader, form, self.about_model)
 
     def restore(self, stored: object) -> Update:
         """Fill in what the browser remembers, if it does."""
@@ -142,13 +180,3 @@ class Handlers:
         """The tab was closed, or is loaded again."""
         if request.session_hash:
             self.sessions.leave(request.session_hash)
-
-
-def device_name(device: object) -> str:
-    """``"CPU"`` or ``"CUDA:0"``."""
-    return str(device).upper()
-
-
-def dtype_name(dtype: object) -> str:
-    """``"float16"`` rather than ``"torch.float16"``."""
-    return str(dtype).removeprefix("torch.")

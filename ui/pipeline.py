@@ -40,6 +40,18 @@ class Chat(Protocol):
     is_demo: bool
 
     @property
+    def quantization(self) -> str | None:
+        """How the language model is stored."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """What the weights take."""
+
+    @property
+    def free_bytes(self) -> int:
+        """What could be had beside them."""
+
+    @property
     def device(self) -> Any:
         """Where the model runs."""
 
@@ -106,6 +118,18 @@ class Pipeline:
             return write_picture_answer(answer, folder)
         return write_grounding(answer, usual_options(answer), folder, job)
 
+    def use(self, chat: Chat, cancelled: Callable[[], bool]) -> None:
+        """Let another model answer from now on, once the running question is through.
+
+        Raises:
+            CancelledError: ``cancelled`` said so.
+        """
+        self._acquire(cancelled)
+        try:
+            self.chat = chat
+        finally:
+            self._lock.release()
+
     def redraw(
         self,
         outcome: Outcome,
@@ -133,9 +157,7 @@ class Pipeline:
     def _answer(self, ask: Ask, job: Job[Any]) -> Grounding | Description:
         # The queue already lets one question through at a time. The lock is for a
         # stopped one whose thread is still on its way out.
-        while not self._lock.acquire(timeout=_LOCK_POLL_SECONDS):
-            if job.cancelled():
-                raise CancelledError("Stopped.")
+        self._acquire(job.cancelled)
         try:
             if ask.mode == "describe":
                 return self.chat.describe(
@@ -158,3 +180,8 @@ class Pipeline:
             )
         finally:
             self._lock.release()
+
+    def _acquire(self, cancelled: Callable[[], bool]) -> None:
+        while not self._lock.acquire(timeout=_LOCK_POLL_SECONDS):
+            if cancelled():
+                raise CancelledError("Stopped.")

@@ -43,6 +43,8 @@ class ServerOptions:
         auth: ``(user, password)`` pairs, or empty for no login.
         max_file_size: Largest upload, such as ``"2gb"``.
         open_browser: Open the page in the person's browser.
+        load_models: Let whoever sees the page load another model, which may be any
+            folder of this machine; None lets them if that is this machine's people.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +53,14 @@ class ServerOptions:
     auth: tuple[tuple[str, str], ...] = ()
     max_file_size: str = "2gb"
     open_browser: bool = True
+    load_models: bool | None = None
+
+    @property
+    def may_load_models(self) -> bool:
+        """Whether models may be loaded on the page."""
+        if self.load_models is not None:
+            return self.load_models
+        return is_loopback(self.host) and not self.share and not self.auth
 
     def __post_init__(self) -> None:
         if self.port is not None and not 0 < self.port < 65536:

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ui.asking.widgets import OtherWidgets
+from ui.models.widgets import ModelWidgets
 from ui.results.widgets import ResultWidgets
 from ui.running import Update, buttons
 
@@ -22,11 +23,13 @@ class Widgets:
     video_line: gr.HTML
     mode: gr.Radio
     question: gr.Textbox
+    question_line: gr.HTML
     run: gr.Button
     stop: gr.Button
     candidates: gr.Slider
     others: OtherWidgets
     keys: gr.HTML
+    model: ModelWidgets
     status: gr.HTML
     history: gr.Radio
     asks: gr.State
@@ -37,7 +40,12 @@ class Widgets:
     @property
     def texts(self) -> list[Any]:
         """What is written anew in the browser's language."""
-        return [self.header, self.notice, self.video_line, self.keys]
+        return [self.video_line, self.keys, *self.about_model]
+
+    @property
+    def about_model(self) -> list[Any]:
+        """What tells which model answers."""
+        return [self.header, self.notice, self.model.facts]
 
     @property
     def form(self) -> set[Any]:

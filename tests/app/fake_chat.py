@@ -53,6 +53,9 @@ class FakeChat:
     name = "stablechat-demo"
     device = "cpu"
     dtype = "torch.float32"
+    quantization: str | None = None
+    weight_bytes = 41_000_000
+    free_bytes = 8_000_000_000
 
     def __init__(self, stage_seconds: float = 0.0, *, is_demo: bool = True) -> None:
         self.stage_seconds = stage_seconds

@@ -15,6 +15,7 @@ from ui.asking.form import AskForm
 from ui.asking.widgets import OtherWidgets
 from ui.asks import SIMPLE_MODES, Ask
 from ui.handlers import Handlers
+from ui.models.widgets import ModelWidgets
 from ui.pipeline import Pipeline
 from ui.results.edit_widgets import EditWidgets
 from ui.results.widgets import ResultWidgets
@@ -34,7 +35,8 @@ class Page:
         shown = {n: n for n in ResultWidgets.__dataclass_fields__}
         result = ResultWidgets(**{**shown, "edit": edit})  # type: ignore[arg-type]
         others = OtherWidgets(**{n: n for n in OtherWidgets.__dataclass_fields__})  # type: ignore[arg-type]
-        parts = {**names, "result": result, "others": others}
+        model = ModelWidgets("panel", "facts", None)  # type: ignore[arg-type]
+        parts = {**names, "result": result, "others": others, "model": model}
         self.handlers.widgets = Widgets(**parts)  # type: ignore[arg-type]
 
     def upload(self, clip: Path) -> str:
