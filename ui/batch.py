@@ -43,7 +43,8 @@ def answer_all(
 ) -> None:
     """Answer the questions of a batch; called in the job's thread.
 
-    A question that can't be answered does not keep the others from it.
+    A question that can't be answered does not keep the others from it. All are
+    answered by one model.
 
     Args:
         pipeline: Answers them.
@@ -55,7 +56,18 @@ def answer_all(
         StableChatError: With one plain line, where there is one question only.
         CancelledError: Stop was pressed; what was answered is kept.
     """
-    started, outcomes = time.monotonic(), []
+    started = time.monotonic()
+    with pipeline.turn(job.cancelled):
+        outcomes = _answer_each(pipeline, batch, session, job)
+    if can_be_together(outcomes):
+        job.begin_part(len(batch.asks), len(batch.asks))
+        batch.together = _join(outcomes, len(batch.asks), session, job, started)
+
+
+def _answer_each(
+    pipeline: Pipeline, batch: Batch, session: Session, job: Job[Any]
+) -> list[Outcome]:
+    outcomes = []
     for number, ask in enumerate(batch.asks):
         job.begin_part(number, len(batch.asks))
         try:
@@ -68,9 +80,7 @@ def answer_all(
             if len(batch.asks) == 1:
                 raise
             batch.failures.append((ask, error))
-    if can_be_together(outcomes):
-        job.begin_part(len(batch.asks), len(batch.asks))
-        batch.together = _join(outcomes, len(batch.asks), session, job, started)
+    return outcomes
 
 
 def answer_one(

@@ -146,7 +146,7 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
     if examples:
         _place_examples(examples, [video, question, mode])
     others = place_others()
-    with gr.Accordion(label("more"), open=False):
+    with gr.Accordion(label("more"), open=False, elem_id="sc-more"):
         candidates = gr.Slider(
             1,
             MAX_CANDIDATES,

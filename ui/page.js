@@ -147,6 +147,14 @@
     seek(Number(event.target.value));
   });
 
+  // A question that is offered goes into the form.
+  document.addEventListener("click", (event) => {
+    const button = event.target instanceof Element && event.target.closest("[data-ask]");
+    if (!button) return;
+    write("sc-question", button.dataset.ask);
+    fieldOf("sc-question")?.focus();
+  });
+
   // For the form's own buttons.
   window.stableChat = {
     playerTime: () => longClock(player("sc-video")?.currentTime ?? 0),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -95,7 +96,8 @@ class Pipeline:
     """
 
     chat: Chat
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    # A thread that has its turn may take it again.
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def run(self, ask: Ask, folder: Path, job: Job[Any]) -> Outcome:
         """Answer a question; called in the job's thread.
@@ -124,9 +126,27 @@ class Pipeline:
         Raises:
             CancelledError: ``cancelled`` said so.
         """
-        self._acquire(cancelled)
-        try:
+        with self.turn(cancelled):
             self.chat = chat
+
+    @contextmanager
+    def turn(self, cancelled: Callable[[], bool]) -> Iterator[None]:
+        """Have the model to oneself; it stays the same one meanwhile.
+
+        The queue already lets one tab through at a time. This is for a stopped one
+        whose thread is still on its way out, and for a model that is to be replaced.
+
+        Args:
+            cancelled: Asked often while waiting.
+
+        Raises:
+            CancelledError: ``cancelled`` said so.
+        """
+        while not self._lock.acquire(timeout=_LOCK_POLL_SECONDS):
+            if cancelled():
+                raise CancelledError("Stopped.")
+        try:
+            yield
         finally:
             self._lock.release()
 
@@ -155,10 +175,7 @@ class Pipeline:
         return replace(made, elapsed_seconds=outcome.elapsed_seconds)
 
     def _answer(self, ask: Ask, job: Job[Any]) -> Grounding | Description:
-        # The queue already lets one question through at a time. The lock is for a
-        # stopped one whose thread is still on its way out.
-        self._acquire(job.cancelled)
-        try:
+        with self.turn(job.cancelled):
             if ask.mode == "describe":
                 return self.chat.describe(
                     ask.video,
@@ -178,10 +195,3 @@ class Pipeline:
                 on_progress=job.report,
                 cancelled=job.cancelled,
             )
-        finally:
-            self._lock.release()
-
-    def _acquire(self, cancelled: Callable[[], bool]) -> None:
-        while not self._lock.acquire(timeout=_LOCK_POLL_SECONDS):
-            if cancelled():
-                raise CancelledError("Stopped.")

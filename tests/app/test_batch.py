@@ -111,6 +111,20 @@ def test_what_fails_does_not_keep_the_others_from_being_answered(
         ask("two")
 
 
+def test_one_model_answers_all_of_them(ask: Asked) -> None:
+    pipeline, old, new = Pipeline(ask.chat), ask.chat, FakeChat()
+    batch = Batch(tuple(Ask(ask.video, each, "ground") for each in ("one", "two")))
+    old.stage_seconds = 0.3
+    job: Job[None] = Job(lambda job: answer_all(pipeline, batch, ask.session, job))
+    job.start()
+    deadline = time.monotonic() + 20
+    while not old.running and time.monotonic() < deadline:
+        time.sleep(0.02)
+    pipeline.use(new, lambda: False)
+    assert (old.asked, new.asked) == (["one", "two"], [])
+    assert job.join(20) and pipeline.chat is new
+
+
 def test_stopped_between_keeps_what_was_answered(ask: Asked, session: Session) -> None:
     batch = Batch(tuple(Ask(ask.video, each, "ground") for each in ("one", "slow")))
     job: Job[None] = Job(

@@ -53,14 +53,21 @@ def understanding(language: Language, chat: Chat) -> str:
         f"<li>{escape(text(language, key))} {_words(words)}</li>"
         for key, words in lists.items()
     )
-    questions = "".join(
-        f"<li><code>{escape(each)}</code></li>" for each in demo.QUESTIONS
-    )
     return (
         f'<div class="sc-demo-world"><p>{escape(text(language, "demo_world"))}</p>'
         f"<ul>{items}</ul><p>{escape(text(language, 'demo_questions'))}</p>"
-        f"<ul>{questions}</ul><p>{escape(text(language, 'demo_beyond'))}</p></div>"
+        f"{_questions()}<p>{escape(text(language, 'demo_beyond'))}</p></div>"
     )
+
+
+def _questions() -> str:
+    """Questions to press; ``page.js`` writes them into the form."""
+    buttons = "".join(
+        f'<button type="button" lang="en" data-ask="{escape(each)}">{escape(each)}'
+        "</button>"
+        for each in demo.QUESTIONS
+    )
+    return f'<div class="sc-questions">{buttons}</div>'
 
 
 def _words(words: tuple[str, ...]) -> str:
@@ -74,4 +81,7 @@ def question_line(language: Language, chat: Chat, question: str) -> str:
     if not beyond or all(map(demo.may_understand, question.splitlines())):
         return ""
     words = escape(text(language, "demo_hint"))
-    return f'<p class="sc-notice" role="status">{words}</p>'
+    return (
+        f'<div class="sc-notice"><p role="status">{words}</p>'
+        f"<p>{escape(text(language, 'demo_questions'))}</p>{_questions()}</div>"
+    )

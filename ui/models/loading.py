@@ -24,6 +24,8 @@ from ui.translation import in_language
 
 logger = logging.getLogger(__name__)
 
+_STAGES = {"fetch": "load_fetching", "wait": "load_waiting"}
+
 
 @dataclass
 class ModelLoading:
@@ -56,12 +58,9 @@ class ModelLoading:
         language, page = language_asked(request), self.page
         choice = ModelChoice(model or "", device, dtype, quantization)
         job: Job[None] = Job(lambda job: self._load(choice, job))
-        with self._lock:
-            if self._job is not None and not self._job.done:
-                yield {page.line: line(text(language, "load_busy"), alert=True)}
-                return
-            self._job = job
-        job.start()
+        if not self._begin(job):
+            yield {page.line: line(text(language, "load_busy"), alert=True)}
+            return
         try:
             yield self._buttons(True)
             while not job.done:
@@ -71,8 +70,18 @@ class ModelLoading:
         finally:
             await finish(job)
 
+    def _begin(self, job: Job[None]) -> bool:
+        """Start a job unless one is running."""
+        with self._lock:
+            if self._job is not None and not self._job.done:
+                return False
+            self._job = job
+            job.start()
+        return True
+
     def _load(self, choice: ModelChoice, job: Job[None]) -> None:
         chat = self.loader(choice, Watch(job.report, job.cancelled))
+        job.report("wait", 0.0)
         self.pipeline.use(chat, job.cancelled)
         give_back_memory()
 
@@ -95,12 +104,15 @@ class ModelLoading:
         }
 
     async def stop(self, request: gr.Request) -> Update:
-        """Stop loading; the old model goes on."""
-        job, page = self._job, self.page
-        if job is not None:
-            job.cancel()
-        stopped = line(text(language_asked(request), "load_stopped"))
-        return self._buttons(False) | {page.line: stopped}
+        """Stop loading; the old model goes on, unless the new one just came."""
+        job, language = self._job, language_asked(request)
+        if job is None:
+            return self._buttons(False)
+        await finish(job)
+        if not job.done:
+            stopped = line(text(language, "load_stopped"))
+            return self._buttons(False) | {self.page.line: stopped}
+        return self._ended(job, language) | self._buttons(False)
 
     def _buttons(self, running: bool) -> Update:
         return buttons(self.page.load, self.page.stop, running)
@@ -108,5 +120,5 @@ class ModelLoading:
 
 def _progress(language: Language, job: Job[None]) -> str:
     progress = job.progress
-    key = "load_fetching" if progress.stage == "fetch" else "load_loading"
+    key = _STAGES.get(progress.stage, "load_loading")
     return text(language, key, percent=f"{progress.fraction:.0%}")

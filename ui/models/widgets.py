@@ -75,9 +75,19 @@ def _place_form() -> LoadWidgets:
         elem_id="sc-load-quantization",
     )
     with gr.Row(elem_classes="sc-buttons"):
-        load = gr.Button(label("load"), variant="primary", size="md", elem_id="sc-load")
+        load = gr.Button(
+            label("load"),
+            variant="primary",
+            size="md",
+            min_width=100,
+            elem_id="sc-load",
+        )
         stop = gr.Button(
-            label("stop"), size="md", interactive=False, elem_id="sc-load-stop"
+            label("stop"),
+            size="md",
+            min_width=100,
+            interactive=False,
+            elem_id="sc-load-stop",
         )
     line = gr.HTML("", padding=False, elem_id="sc-load-line")
     return LoadWidgets(model, device, dtype, quantization, load, stop, line)

@@ -133,22 +133,36 @@ def test_only_one_is_loaded_at_a_time(panel: Panel) -> None:
 def test_a_running_question_is_answered_by_the_model_it_was_put_to(
     panel: Panel,
 ) -> None:
-    new, answered = FakeChat(), threading.Event()
-    panel.pipeline._lock.acquire()  # A question is being answered.
+    asked, through = threading.Event(), threading.Event()
 
-    def use() -> None:
-        panel.pipeline.use(new, lambda: False)
-        answered.set()
+    def answer() -> None:
+        with panel.pipeline.turn(lambda: False):
+            asked.set()
+            through.wait(20)
 
-    threading.Thread(target=use, daemon=True).start()
-    assert not answered.wait(0.3) and panel.pipeline.chat is panel.old
-    panel.pipeline._lock.release()
-    assert answered.wait(5) and panel.pipeline.chat is new
-    # And waiting for it can be given up.
-    panel.pipeline._lock.acquire()
+    threading.Thread(target=answer, daemon=True).start()
+    assert asked.wait(5)
+    # Waiting for it can be given up.
     with pytest.raises(CancelledError):
         panel.pipeline.use(FakeChat(), lambda: True)
-    panel.pipeline._lock.release()
+
+    async def story() -> list[Any]:
+        events = panel.loading.load("org/next", "", "", "", request())
+        told = [await anext(events)]
+        while "takes over" not in told[-1].get("line", ""):
+            told.append(await anext(events))
+        assert panel.pipeline.chat is panel.old
+        through.set()
+        return [*told, *[update async for update in events]]
+
+    assert "org/next answers" in asyncio.run(story())[-1]["line"]
+    assert panel.pipeline.chat.name == "org/next"
+
+
+def test_stopped_too_late_says_what_is_so(panel: Panel) -> None:
+    panel.press("org/better")
+    told = asyncio.run(panel.loading.stop(request()))
+    assert "org/better answers" in told["line"] and told["facts"] == "en"
 
 
 def test_the_demo_model_is_what_nothing_means(tmp_path: Path) -> None:
