@@ -137,7 +137,8 @@ class Answering:
         self, job: Job[None], batch: Batch, session: Session, language: Language
     ) -> Update:
         page = self.page
-        session.phase = "idle"
+        if session.phase != "stopped":  # The queue may still report it as failed.
+            session.phase = "idle"
         try:
             job.result()
         except CancelledError:

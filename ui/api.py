@@ -61,8 +61,8 @@ def publish(handlers: Handlers) -> None:
     described = gr.JSON(label="The answer; its words are in text", visible=False)
     public: dict[str, Any] = {
         "api_visibility": "public",
-        "concurrency_id": "gpu",
-        "concurrency_limit": 1,
+        # They wait in the line for the model, as the page's questions do.
+        "concurrency_limit": None,
     }
     trigger.click(
         ground,
@@ -83,7 +83,11 @@ def publish(handlers: Handlers) -> None:
 
 
 def _stage(progress: Progress) -> dict[str, Any]:
-    return {"stage": progress.stage, "fraction": progress.fraction}
+    told: dict[str, Any] = {"stage": progress.stage, "fraction": progress.fraction}
+    place = progress.place
+    if place is not None:
+        told |= {"ahead": place.ahead, "expected_seconds": place.seconds}
+    return told
 
 
 def for_programs(data: dict[str, Any]) -> dict[str, Any]:

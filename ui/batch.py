@@ -56,8 +56,9 @@ def answer_all(
         StableChatError: With one plain line, where there is one question only.
         CancelledError: Stop was pressed; what was answered is kept.
     """
-    started = time.monotonic()
-    with pipeline.turn(job.cancelled):
+    weight = sum(ask.candidates for ask in batch.asks)
+    with pipeline.lane.turn(job.cancelled, job.report_place, weight=weight):
+        started = time.monotonic()
         outcomes = _answer_each(pipeline, batch, session, job)
     if can_be_together(outcomes):
         job.begin_part(len(batch.asks), len(batch.asks))
@@ -71,7 +72,7 @@ def _answer_each(
     for number, ask in enumerate(batch.asks):
         job.begin_part(number, len(batch.asks))
         try:
-            run, outcome = answer_one(pipeline, ask, session, job)
+            run, outcome = _answer(pipeline, ask, session, job)
             batch.runs.append(run)
             outcomes.append(outcome)
         except CancelledError:
@@ -92,6 +93,13 @@ def answer_one(
         StableChatError: With one plain line.
         CancelledError: Stop was pressed.
     """
+    with pipeline.lane.turn(job.cancelled, job.report_place, weight=ask.candidates):
+        return _answer(pipeline, ask, session, job)
+
+
+def _answer(
+    pipeline: Pipeline, ask: Ask, session: Session, job: Job[Any]
+) -> tuple[Run, Outcome]:
     started, run = time.monotonic(), session.new_run()
     try:
         outcome = pipeline.run(ask, run.folder, job)

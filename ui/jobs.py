@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from stablechat.errors import CancelledError
+from ui.lane import Place
 
 logger = logging.getLogger(__name__)
 
@@ -25,18 +26,20 @@ class Progress:
     """How far a job is.
 
     Attributes:
-        stage: ``"read"``, ``"encode"``, ``"answer"`` or ``"draw"``; empty before
-            the first.
+        stage: ``"wait"`` for the model, ``"read"``, ``"encode"``, ``"answer"`` or
+            ``"draw"``; empty before the first.
         fraction: 0..1 of that stage.
         part: Which of several parts is being worked on, from 0; as many as there are
             when what is left is done for all of them.
         parts: How many there are.
+        place: In the line, while waiting.
     """
 
     stage: str = ""
     fraction: float = 0.0
     part: int = 0
     parts: int = 1
+    place: Place | None = None
 
 
 class Job(Generic[Result]):
@@ -82,7 +85,13 @@ class Job(Generic[Result]):
     def report(self, stage: str, fraction: float) -> None:
         """Called by the work; wakes nobody, the page polls."""
         fraction = min(max(fraction, 0.0), 1.0)
-        self._progress = replace(self._progress, stage=stage, fraction=fraction)
+        self._progress = replace(
+            self._progress, stage=stage, fraction=fraction, place=None
+        )
+
+    def report_place(self, place: Place) -> None:
+        """Called by the work while it waits for the model."""
+        self._progress = Progress(stage="wait", place=place)
 
     @property
     def progress(self) -> Progress:

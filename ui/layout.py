@@ -32,8 +32,9 @@ from ui.wiring import connect
 #: Clips to click; made by ``training.synthetic``.
 EXAMPLES_FOLDER = Path(__file__).parent.parent / "assets" / "examples"
 
-#: Questions waiting for the model before new ones are refused.
-MAX_WAITING = 16
+#: Events of all tabs that may wait before new ones are refused. Questions wait
+#: elsewhere (:mod:`ui.lane`).
+_MAX_EVENTS = 256
 
 
 def build_app(
@@ -69,7 +70,7 @@ def build_app(
         handlers.widgets = widgets
         connect(app, handlers, widgets, loader)
         publish(handlers)
-    app.queue(default_concurrency_limit=1, max_size=MAX_WAITING)
+    app.queue(default_concurrency_limit=1, max_size=_MAX_EVENTS)
     return app
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +12,7 @@ from stablechat.errors import CancelledError
 from stablechat.types import Description, Grounding, Task, TimeSpan
 from ui.asks import Ask, Mode
 from ui.jobs import Job
+from ui.lane import Lane
 from ui.outcomes import (
     Outcome,
     usual_options,
@@ -29,9 +28,6 @@ _TASKS: dict[Mode, Task] = {
     "tvg": "tvg",
     "rec": "rec",
 }
-
-#: How long to wait for the model at a time before looking at Stop again.
-_LOCK_POLL_SECONDS = 0.1
 
 
 class Chat(Protocol):
@@ -89,18 +85,18 @@ class Chat(Protocol):
 
 @dataclass
 class Pipeline:
-    """Answers one question at a time.
+    """Answers questions.
 
     Attributes:
         chat: The loaded model.
+        lane: The way to it: whoever calls :meth:`run` has a turn.
     """
 
     chat: Chat
-    # A thread that has its turn may take it again.
-    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    lane: Lane = field(default_factory=Lane, repr=False)
 
     def run(self, ask: Ask, folder: Path, job: Job[Any]) -> Outcome:
-        """Answer a question; called in the job's thread.
+        """Answer a question; called in the job's thread, which has its turn.
 
         Args:
             ask: The question.
@@ -126,29 +122,8 @@ class Pipeline:
         Raises:
             CancelledError: ``cancelled`` said so.
         """
-        with self.turn(cancelled):
+        with self.lane.turn(cancelled):
             self.chat = chat
-
-    @contextmanager
-    def turn(self, cancelled: Callable[[], bool]) -> Iterator[None]:
-        """Have the model to oneself; it stays the same one meanwhile.
-
-        The queue already lets one tab through at a time. This is for a stopped one
-        whose thread is still on its way out, and for a model that is to be replaced.
-
-        Args:
-            cancelled: Asked often while waiting.
-
-        Raises:
-            CancelledError: ``cancelled`` said so.
-        """
-        while not self._lock.acquire(timeout=_LOCK_POLL_SECONDS):
-            if cancelled():
-                raise CancelledError("Stopped.")
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     def redraw(
         self,
@@ -175,23 +150,22 @@ class Pipeline:
         return replace(made, elapsed_seconds=outcome.elapsed_seconds)
 
     def _answer(self, ask: Ask, job: Job[Any]) -> Grounding | Description:
-        with self.turn(job.cancelled):
-            if ask.mode == "describe":
-                return self.chat.describe(
-                    ask.video,
-                    ask.question or None,
-                    on_progress=job.report,
-                    cancelled=job.cancelled,
-                )
-            return self.chat.ground(
+        if ask.mode == "describe":
+            return self.chat.describe(
                 ask.video,
-                ask.question,
-                _TASKS[ask.mode],
-                span=ask.span,
-                region=ask.region,
-                start_seconds=ask.start_seconds,
-                at_seconds=ask.at_seconds,
-                candidates=ask.candidates,
+                ask.question or None,
                 on_progress=job.report,
                 cancelled=job.cancelled,
             )
+        return self.chat.ground(
+            ask.video,
+            ask.question,
+            _TASKS[ask.mode],
+            span=ask.span,
+            region=ask.region,
+            start_seconds=ask.start_seconds,
+            at_seconds=ask.at_seconds,
+            candidates=ask.candidates,
+            on_progress=job.report,
+            cancelled=job.cancelled,
+        )

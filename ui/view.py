@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Literal
@@ -12,6 +13,7 @@ from stablechat.types import VideoInfo
 from ui.asks import Ask, Mode
 from ui.i18n import Language, text
 from ui.jobs import Progress
+from ui.lane import Place
 from ui.translation import in_language
 
 Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
@@ -218,6 +220,8 @@ def working(language: Language, asks: Sequence[Ask], progress: Progress) -> str:
         asks: The questions; they are answered one after another.
         progress: How far it is.
     """
+    if progress.place is not None:
+        return _in_line(language, progress.place)
     stages = STAGES[asks[0].mode]
     joining = progress.part >= len(asks)
     current = stages.index(progress.stage) if progress.stage in stages else 0
@@ -241,6 +245,20 @@ def working(language: Language, asks: Sequence[Ask], progress: Progress) -> str:
         f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
         f'<span style="width:{percent}%"></span></div></section>'
     )
+
+
+def _in_line(language: Language, place: Place) -> str:
+    """How many are before, and how long that may take; said anew when it changes."""
+    body = text(language, "waiting_place", count=place.ahead)
+    if place.seconds is not None:
+        body += " " + text(language, "waiting_time", time=_about(place.seconds))
+    return card("busy", text(language, "waiting_title"), body)
+
+
+def _about(seconds: float) -> str:
+    """A time that is only guessed, in steps, so that it does not flicker."""
+    step = 5 if seconds < 60 else 30
+    return format_time(step * math.ceil(seconds / step)).removesuffix(".000")
 
 
 def _working_title(language: Language, asks: Sequence[Ask], progress: Progress) -> str:

@@ -99,8 +99,8 @@ def connect(
         answering.run,
         page.asks,
         page.results,
-        concurrency_id="gpu",
-        concurrency_limit=1,
+        # They wait in the line for the model, which tells them their place.
+        concurrency_limit=None,
         api_visibility="private",
         show_progress="hidden",
     )

@@ -136,7 +136,7 @@ def test_a_running_question_is_answered_by_the_model_it_was_put_to(
     asked, through = threading.Event(), threading.Event()
 
     def answer() -> None:
-        with panel.pipeline.turn(lambda: False):
+        with panel.pipeline.lane.turn(lambda: False):
             asked.set()
             through.wait(20)
 
