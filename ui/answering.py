@@ -229,6 +229,7 @@ class Answering:
         """What is said when something about an answer was stopped, not the answer."""
         result, stopped = self.page.result, line(text(language, "cut_stopped"))
         return {
+            result.edit.choice_line: stopped,
             result.edit.style_line: stopped,
             result.edit.fix_line: stopped,
             result.files_panel: gr.update(open=False),

@@ -30,6 +30,7 @@ class Ask:
         region: xyxy in pixels, the thing that ``elc`` asks about.
         start_seconds: From when on.
         at_seconds: The picture of a video that ``rec`` asks about.
+        num_windows: In how many parts the video is looked at, one after another.
     """
 
     video: Path
@@ -41,3 +42,9 @@ class Ask:
     region: tuple[float, float, float, float] | None = None
     start_seconds: float | None = None
     at_seconds: float | None = None
+    num_windows: int = 1
+
+    @property
+    def num_answers(self) -> int:
+        """How many answers the model gives."""
+        return self.num_windows if self.num_windows > 1 else self.candidates

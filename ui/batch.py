@@ -56,7 +56,7 @@ def answer_all(
         StableChatError: With one plain line, where there is one question only.
         CancelledError: Stop was pressed; what was answered is kept.
     """
-    weight = sum(ask.candidates for ask in batch.asks)
+    weight = sum(ask.num_answers for ask in batch.asks)
     with pipeline.lane.turn(job.cancelled, job.report_place, weight=weight):
         started = time.monotonic()
         outcomes = _answer_each(pipeline, batch, session, job)
@@ -93,7 +93,7 @@ def answer_one(
         StableChatError: With one plain line.
         CancelledError: Stop was pressed.
     """
-    with pipeline.lane.turn(job.cancelled, job.report_place, weight=ask.candidates):
+    with pipeline.lane.turn(job.cancelled, job.report_place, weight=ask.num_answers):
         return _answer(pipeline, ask, session, job)
 
 
@@ -102,7 +102,7 @@ def _answer(
 ) -> tuple[Run, Outcome]:
     started, run = time.monotonic(), session.new_run()
     try:
-        outcome = pipeline.run(ask, run.folder, job)
+        outcome = pipeline.run(ask, run.folder, job, session.style)
     except BaseException:
         run.remove()
         raise

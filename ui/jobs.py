@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from stablechat.errors import CancelledError
+from stablechat.types import SearchProgress
 from ui.lane import Place
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Progress:
             when what is left is done for all of them.
         parts: How many there are.
         place: In the line, while waiting.
+        search: How far it is through a long video, while it is looked at.
     """
 
     stage: str = ""
@@ -40,6 +42,7 @@ class Progress:
     part: int = 0
     parts: int = 1
     place: Place | None = None
+    search: SearchProgress | None = None
 
 
 class Job(Generic[Result]):
@@ -86,8 +89,13 @@ class Job(Generic[Result]):
         """Called by the work; wakes nobody, the page polls."""
         fraction = min(max(fraction, 0.0), 1.0)
         self._progress = replace(
-            self._progress, stage=stage, fraction=fraction, place=None
+            self._progress, stage=stage, fraction=fraction, place=None, search=None
         )
+
+    def report_search(self, search: SearchProgress) -> None:
+        """Called by the work while it goes through a long video."""
+        self.report(search.stage, search.fraction)
+        self._progress = replace(self._progress, search=search)
 
     def report_place(self, place: Place) -> None:
         """Called by the work while it waits for the model."""

@@ -157,9 +157,16 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
             info=label("candidates_info"),
             elem_id="sc-candidates",
         )
+        windows = gr.Checkbox(
+            True,
+            label=label("windows"),
+            info=label("windows_info"),
+            elem_id="sc-windows",
+        )
         keys = gr.HTML(view.keys("en"), padding=False, elem_id="sc-keys")
     return {
         "candidates": candidates,
+        "windows": windows,
         "keys": keys,
         "others": others,
         "video": video,

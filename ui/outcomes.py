@@ -44,6 +44,7 @@ class Outcome:
         frames: The first pictures during the answer, with their boxes.
         options: How the clip was cut and drawn.
         elapsed_seconds: How long the answer took.
+        rank: 1 for the likeliest answer, more where another one was chosen.
     """
 
     answer: Grounding | Description
@@ -57,6 +58,7 @@ class Outcome:
     frames: tuple[AnswerFrame, ...] = ()
     options: ClipOptions = DEFAULT_OPTIONS
     elapsed_seconds: float = 0.0
+    rank: int = 1
 
 
 def has_answer(answer: Grounding) -> bool:
@@ -66,11 +68,17 @@ def has_answer(answer: Grounding) -> bool:
     return shown_span(answer) is not None
 
 
-def usual_options(answer: Grounding) -> ClipOptions:
-    """With what the model called the event as its label, where nothing was asked."""
+def usual_options(answer: Grounding, style: ClipOptions) -> ClipOptions:
+    """How to draw an answer that is new.
+
+    Args:
+        answer: What the model called the event is its label, where nothing was asked.
+        style: How the last clip was drawn; its own label was its own.
+    """
     if answer.query:
-        return DEFAULT_OPTIONS
-    return replace(DEFAULT_OPTIONS, label=bool(answer.prose), label_text=answer.prose)
+        return replace(style, label_text=None)
+    label = style.label and bool(answer.prose)
+    return replace(style, label=label, label_text=answer.prose)
 
 
 def write_grounding(

@@ -7,9 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from render.encoding import ClipOptions
+from render.encoding import DEFAULT_OPTIONS, ClipOptions
 from stablechat.errors import CancelledError
-from stablechat.types import Description, Grounding, Task, TimeSpan
+from stablechat.sentences import Sentence
+from stablechat.types import (
+    Description,
+    Generation,
+    Grounding,
+    Moments,
+    SearchProgress,
+    Task,
+    TimeSpan,
+)
 from ui.asks import Ask, Mode
 from ui.jobs import Job
 from ui.lane import Lane
@@ -20,6 +29,7 @@ from ui.outcomes import (
     write_grounding,
     write_picture_answer,
 )
+from ui.settings import TOLD_MOMENTS
 
 _TASKS: dict[Mode, Task] = {
     "ground": "stvg",
@@ -72,6 +82,17 @@ class Chat(Protocol):
     ) -> Grounding:
         """Find an event."""
 
+    def find_moments(
+        self,
+        video: Path,
+        query: str,
+        *,
+        top: int | None = None,
+        on_progress: Callable[[SearchProgress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Moments:
+        """Find an event in a long video, window by window."""
+
     def describe(
         self,
         video: Path,
@@ -95,13 +116,20 @@ class Pipeline:
     chat: Chat
     lane: Lane = field(default_factory=Lane, repr=False)
 
-    def run(self, ask: Ask, folder: Path, job: Job[Any]) -> Outcome:
+    def run(
+        self,
+        ask: Ask,
+        folder: Path,
+        job: Job[Any],
+        style: ClipOptions = DEFAULT_OPTIONS,
+    ) -> Outcome:
         """Answer a question; called in the job's thread, which has its turn.
 
         Args:
             ask: The question.
             folder: Where files go, this run's own.
             job: Gets the progress and says when to stop.
+            style: How the last clip was drawn.
 
         Raises:
             StableChatError: With one plain line.
@@ -114,7 +142,7 @@ class Pipeline:
             return write_description(ask, answer, folder)
         if answer.task == "rec":
             return write_picture_answer(answer, folder)
-        return write_grounding(answer, usual_options(answer), folder, job)
+        return write_grounding(answer, usual_options(answer, style), folder, job)
 
     def use(self, chat: Chat, cancelled: Callable[[], bool]) -> None:
         """Let another model answer from now on, once the running question is through.
@@ -132,22 +160,28 @@ class Pipeline:
         options: ClipOptions,
         folder: Path,
         job: Job[Any],
+        rank: int | None = None,
     ) -> Outcome:
         """Draw and cut an answer again, without the model; called in the job's thread.
 
         Args:
             outcome: What there was.
-            answer: The same answer, or a corrected one.
+            answer: The same answer, a corrected one or one of its alternatives.
             options: How to cut and draw.
             folder: Where files go, this one's own.
             job: Gets the progress and says when to stop.
+            rank: Of that answer; None is as it was.
 
         Raises:
             StableChatError: With one plain line.
             CancelledError: Stop was pressed.
         """
         made = write_grounding(answer, options, folder, job)
-        return replace(made, elapsed_seconds=outcome.elapsed_seconds)
+        return replace(
+            made,
+            elapsed_seconds=outcome.elapsed_seconds,
+            rank=outcome.rank if rank is None else rank,
+        )
 
     def _answer(self, ask: Ask, job: Job[Any]) -> Grounding | Description:
         if ask.mode == "describe":
@@ -157,6 +191,8 @@ class Pipeline:
                 on_progress=job.report,
                 cancelled=job.cancelled,
             )
+        if ask.num_windows > 1:
+            return self._search(ask, job)
         return self.chat.ground(
             ask.video,
             ask.question,
@@ -169,3 +205,38 @@ class Pipeline:
             on_progress=job.report,
             cancelled=job.cancelled,
         )
+
+    def _search(self, ask: Ask, job: Job[Any]) -> Grounding:
+        """Look for it in a long video, window by window."""
+        found = self.chat.find_moments(
+            ask.video,
+            ask.question,
+            top=max(TOLD_MOMENTS, ask.candidates),
+            on_progress=job.report_search,
+            cancelled=job.cancelled,
+        )
+        return likeliest(found)
+
+
+def likeliest(found: Moments) -> Grounding:
+    """The likeliest moment of a long video, with the others as its alternatives."""
+    remark = Sentence(
+        "The video is long: it was looked at in {count} parts.",
+        count=len(found.windows),
+    )
+    if not found.moments:
+        nothing = Generation("", (), "stop")
+        return Grounding(
+            found.video,
+            found.query,
+            "stvg",
+            span=None,
+            tube=None,
+            prose="",
+            confidence=None,
+            generation=nothing,
+            issues=(remark,),
+            model=found.model,
+        )
+    best, *others = found.groundings
+    return replace(best, alternatives=tuple(others), issues=(*best.issues, remark))

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from render.encoding import DEFAULT_OPTIONS
 from ui.jobs import Job
 from ui.root import remove_empty_folders
 from ui.runs import Run
@@ -95,6 +96,7 @@ class Session:
         asked: What was asked last.
         batch: What has become of it.
         asked_look: What was drawn on to ask about it.
+        style: How the last clip was cut and drawn.
     """
 
     def __init__(self, folder: Path, owner: str | None = None) -> None:
@@ -112,6 +114,7 @@ class Session:
         self.asked: tuple[Ask, ...] = ()
         self.batch: Batch | None = None
         self.asked_look: Look | None = None
+        self.style = DEFAULT_OPTIONS
         self._numbers = itertools.count(1)
 
     @property

@@ -13,6 +13,11 @@ from ui.asks import SIMPLE_MODES, Mode
 #: Most answers to choose from; each takes as long as the first.
 MAX_CANDIDATES = 8
 
+#: Longer videos are looked at window by window.
+LONG_VIDEO_SECONDS = 300.0
+#: Moments of a long video that are told at least.
+TOLD_MOMENTS = 5
+
 #: Most questions to ask at once, one a line.
 MAX_QUESTIONS = 20
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from stablechat.errors import StableChatError
 from stablechat.times import format_time
-from stablechat.types import VideoInfo
+from stablechat.types import SearchProgress, VideoInfo
 from ui.asks import Ask, Mode
 from ui.i18n import Language, text
 from ui.jobs import Progress
@@ -230,6 +230,9 @@ def working(language: Language, asks: Sequence[Ask], progress: Progress) -> str:
         for index, stage in enumerate(stages)
     )
     share = (current + progress.fraction) / len(stages)
+    if progress.search is not None:
+        share = progress.search.fraction * (len(stages) - 1) / len(stages)
+        items = f"<li>{escape(_window(language, progress.search))}</li>"
     if joining:
         share, items = progress.fraction, ""
     percent = round(100 * (progress.part + share) / (len(asks) + (len(asks) > 1)))
@@ -253,6 +256,16 @@ def _in_line(language: Language, place: Place) -> str:
     if place.seconds is not None:
         body += " " + text(language, "waiting_time", time=_about(place.seconds))
     return card("busy", text(language, "waiting_title"), body)
+
+
+def _window(language: Language, search: SearchProgress) -> str:
+    """Which part of a long video is looked at, and how long the others will take."""
+    place = {"number": search.window, "count": search.num_windows}
+    said = text(language, "working_window", **place)
+    if search.remaining_seconds is None:
+        return said
+    time = _about(search.remaining_seconds)
+    return f"{said} · {text(language, 'remaining', time=time)}"
 
 
 def _about(seconds: float) -> str:

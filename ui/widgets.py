@@ -27,6 +27,7 @@ class Widgets:
     run: gr.Button
     stop: gr.Button
     candidates: gr.Slider
+    windows: gr.Checkbox
     others: OtherWidgets
     keys: gr.HTML
     model: ModelWidgets
@@ -51,7 +52,7 @@ class Widgets:
     def form(self) -> set[Any]:
         """What a question is made of."""
         return {
-            *(self.video, self.question, self.mode, self.candidates),
+            *(self.video, self.question, self.mode, self.candidates, self.windows),
             *self.others.inputs,
         }
 

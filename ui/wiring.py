@@ -182,12 +182,13 @@ def _connect_editing(
     changed = [edit.moment, edit.picture, *edit.sides, edit.fix_line]
     gr.on(looks, editing.look, edit.moment, changed, js=_AT_TIMELINE, **quick)
     cutting = []
-    for button, handler, inputs in (
-        (edit.cut, editing.cut, edit.style),
-        (edit.fix, editing.fix, edit.style | edit.correction),
-        (edit.restore, editing.restore, edit.style),
+    for press, handler, inputs in (
+        (edit.choice.input, editing.choose, edit.style | {edit.choice}),
+        (edit.cut.click, editing.cut, edit.style),
+        (edit.fix.click, editing.fix, edit.style | edit.correction),
+        (edit.restore.click, editing.restore, edit.style),
     ):
-        event = button.click(
+        event = press(
             handler,
             inputs,
             page.results,

@@ -18,6 +18,9 @@ from stablechat.types import (
     Description,
     Generation,
     Grounding,
+    Moment,
+    Moments,
+    SearchProgress,
     Task,
     TimeSpan,
     Tube,
@@ -120,6 +123,29 @@ class FakeChat:
             issues=() if found else ("The answer holds no time and no boxes.",),
             model=self.name,
         )
+
+    def find_moments(
+        self,
+        video: Path,
+        query: str,
+        *,
+        top: int | None = None,
+        on_progress: Callable[[SearchProgress], None] | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Moments:
+        """Find two moments in two windows; "missing ..." finds none."""
+        info, windows = probe(video), (TimeSpan(0.0, 2.0), TimeSpan(1.0, 3.0))
+
+        def tell(stage: str, fraction: float) -> None:
+            if on_progress is not None:
+                on_progress(SearchProgress(2, 2, stage, 0.5, 70.0))
+
+        self._work(query, tell, cancelled)
+        question = Question(query, "stvg")
+        answers = [self._answer(info, question, rank, None) for rank in range(2)]
+        moments = [Moment(each, windows) for each in answers if each.found]
+        told = tuple(moments[:top])
+        return Moments(info, query, told, windows, len(moments), self.name)
 
     def describe(
         self,

@@ -59,7 +59,12 @@ class Page:
             **{name: "" for name in ("svg_start", "svg_end", "elc_start")},
             **dict.fromkeys(("elc_x1", "elc_y1", "elc_x2", "elc_y2", "rec_still")),
             **{"rec_moment": "", "kind": None if first else mode},
-            **{"video": video, "question": question, "candidates": candidates},
+            **{
+                "windows": True,
+                "video": video,
+                "question": question,
+                "candidates": candidates,
+            },
             **{"mode": mode if first else None, **others},
         }
         return self.handlers.answering().begin(values, asked or request())

@@ -128,6 +128,9 @@ def test_candidates_are_ranked_and_can_be_looked_at(
     expect(lanes).to_have_count(3)
     page.get_by_role("button", name="Answer 2: 0:00.750").first.click()
     assert position(page, "sc-video") == pytest.approx(0.75, abs=0.01)
+    page.locator("#sc-choice").get_by_role("radio", name="Answer 2").check()
+    expect(page.locator("#sc-status")).to_contain_text("Found from 0:00.750")
+    expect(table.locator("tbody th").first).to_have_text("2")
 
 
 def test_boxes_are_folded_and_scroll_in_place(

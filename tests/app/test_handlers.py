@@ -17,6 +17,8 @@ from handled_page import Page, ask, request
 
 from stablechat.errors import InputError, StableChatError, VideoError
 from stablechat.video import probe
+from ui.asking import checking
+from ui.asking.form import AskForm
 from ui.i18n import label
 from ui.session import Sessions
 
@@ -344,3 +346,25 @@ def test_programs_get_an_error_they_can_read(page: Page, clip: Path) -> None:
         asyncio.run(collect(""))
     with pytest.raises(gr.Error, match="on our side"):
         asyncio.run(collect("boom"))
+
+
+def test_a_long_video_is_looked_at_part_by_part(
+    page: Page, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "LONG_VIDEO_SECONDS", 2.0)
+    monkeypatch.setattr(checking, "DEFAULT_WINDOW_SECONDS", 1.0)
+    page.chat.stage_seconds = 0.2
+    video = page.upload(clip)
+    long = ask(page, video, "the star")
+    assert long.num_windows == long.num_answers == 4
+    *told, last = page.run(long, request())
+    assert any("Part 2 of 2 · about 1:30 left" in each["status"] for each in told)
+    assert "looked at in 2 parts" in last["status"]
+    assert [value for _, value in last["choice"]["choices"]] == [1, 2]
+    assert last["clip"]["value"]
+    [*_, nothing] = page.run(ask(page, video, "missing star"), request("b"))
+    assert "Could not find it" in nothing["status"]
+    # Where that is not wanted, and for what is no search, it is one question.
+    checker = page.handlers.asking().checker(request())
+    for form in (AskForm(video, "x", windows=False), AskForm(video, "x", "describe")):
+        assert checker.asks(form)[0].num_windows == 1

@@ -14,11 +14,12 @@ from stablechat.prompts import clean_query
 from stablechat.times import format_time, parse_time
 from stablechat.types import TimeSpan, VideoInfo
 from stablechat.video import probe
+from stablechat.windows import DEFAULT_WINDOW_SECONDS, default_overlap, plan_windows
 from ui.asking.form import AskForm
 from ui.asks import Ask
 from ui.i18n import Language, text
 from ui.session import Look, Session, Sessions
-from ui.settings import MAX_CANDIDATES, MAX_QUESTIONS
+from ui.settings import LONG_VIDEO_SECONDS, MAX_CANDIDATES, MAX_QUESTIONS
 
 #: Modes that need no words.
 _WORDLESS_MODES = ("describe", "elc")
@@ -132,6 +133,8 @@ class Checker:
         return int(count)
 
     def _details(self, form: AskForm, video: VideoInfo) -> dict[str, Any]:
+        if form.mode == "ground":
+            return {"num_windows": _num_windows(form, video)}
         if form.mode == "svg":
             return {"span": self._span(form, video)}
         if form.mode == "elc":
@@ -183,3 +186,11 @@ class Checker:
     def _looked(self, video: VideoInfo) -> Look | None:
         looked = self.session.asked_look
         return looked if looked is not None and looked.video == video.path else None
+
+
+def _num_windows(form: AskForm, video: VideoInfo) -> int:
+    """In how many parts a video is looked at; short ones as a whole."""
+    if not form.windows or video.duration_seconds <= LONG_VIDEO_SECONDS:
+        return 1
+    overlap = default_overlap(DEFAULT_WINDOW_SECONDS)
+    return len(plan_windows(video, DEFAULT_WINDOW_SECONDS, overlap))

@@ -25,6 +25,7 @@ class AskForm:
         region: What was drawn, xyxy in pixels; None where empty.
         still: An image to ask ``rec`` about, or None for a picture of the video.
         moment: Which picture; empty is the first.
+        windows: Look at a long video window by window.
     """
 
     video: str | None
@@ -36,6 +37,7 @@ class AskForm:
     region: Sides = (None, None, None, None)
     still: str | None = None
     moment: str = ""
+    windows: bool = True
 
 
 def form_of(page: Widgets, values: Mapping[Any, Any]) -> AskForm:
@@ -52,4 +54,5 @@ def form_of(page: Widgets, values: Mapping[Any, Any]) -> AskForm:
         region=(x1, y1, x2, y2),
         still=values[others.rec_still],
         moment=values[others.rec_moment] or "",
+        windows=bool(values[page.windows]),
     )

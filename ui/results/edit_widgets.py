@@ -20,8 +20,10 @@ from ui.results.form import (
 
 @dataclass(frozen=True)
 class EditWidgets:
-    """The controls of both forms, from top to bottom."""
+    """What chooses a moment, and the controls of both forms, from top to bottom."""
 
+    choice: gr.Radio
+    choice_line: gr.HTML
     style_panel: gr.Accordion
     pad_before: gr.Number
     pad_after: gr.Number
@@ -71,9 +73,26 @@ class EditWidgets:
         return {self.start, self.end, self.moment, *self.sides}
 
 
-def place_editing() -> EditWidgets:
-    """Place both forms; hidden until there is a clip."""
-    return EditWidgets(**_place_style(), **_place_correction())
+def place_choice() -> dict[str, Any]:
+    """Place what says which of several moments the clip shows."""
+    choice = gr.Radio(
+        [],
+        label=label("choice"),
+        info=label("choice_info"),
+        visible=False,
+        elem_id="sc-choice",
+    )
+    line = gr.HTML("", padding=False, elem_id="sc-choice-line")
+    return {"choice": choice, "choice_line": line}
+
+
+def place_editing(choice: dict[str, Any]) -> EditWidgets:
+    """Place both forms; hidden until there is a clip.
+
+    Args:
+        choice: What :func:`place_choice` placed.
+    """
+    return EditWidgets(**choice, **_place_style(), **_place_correction())
 
 
 def _place_style() -> dict[str, Any]:

@@ -24,6 +24,7 @@ from ui.pictures import write_picture
 from ui.pipeline import Pipeline
 from ui.results.edit_widgets import EditWidgets
 from ui.results.form import CorrectionForm, StyleForm
+from ui.results.moments import chosen
 from ui.running import POLL_SECONDS, Update, finish, language_asked
 from ui.session import Session, Sessions
 from ui.translation import in_language
@@ -58,6 +59,22 @@ class Editing:
         """Draw and cut again, the answer as it is."""
         page = self.page
         async for update in self._redraw(values, page.style_line, _same, request):
+            yield update
+
+    async def choose(
+        self, values: Values, request: gr.Request
+    ) -> AsyncIterator[Update]:
+        """Cut another one of several moments."""
+        page, outcome = self.page, _outcome(self._session(request))
+        rank, wanted = 1 if outcome is None else outcome.rank, values[page.choice]
+        if not isinstance(wanted, int):
+            return
+
+        def change(answer: Grounding) -> Grounding:
+            return chosen(answer, rank, wanted)
+
+        said = page.choice_line
+        async for update in self._redraw(values, said, change, request, rank=wanted):
             yield update
 
     async def fix(self, values: Values, request: gr.Request) -> AsyncIterator[Update]:
@@ -127,24 +144,33 @@ class Editing:
         )
 
     async def _redraw(
-        self, values: Values, said: gr.HTML, change: Change, request: gr.Request
+        self,
+        values: Values,
+        said: gr.HTML,
+        change: Change,
+        request: gr.Request,
+        *,
+        rank: int | None = None,
     ) -> AsyncIterator[Update]:
         language, session = language_asked(request), self._session(request)
         run, outcome = session.run, _outcome(session)
         if run is None or outcome is None:
             return
         if session.busy:
-            yield {said: line(text(language, "busy_now"))}
+            yield self._as_before(outcome) | {said: line(text(language, "busy_now"))}
             return
         try:
             answer = _changed(outcome, change)
             options = self._style(values).options()
         except StableChatError as error:
-            yield {said: line(in_language(language, error), alert=True)}
+            problem = line(in_language(language, error), alert=True)
+            yield self._as_before(outcome) | {said: problem}
             return
         folder = run.new_revision()
         job: Job[Outcome] = Job(
-            lambda job: self.pipeline.redraw(outcome, answer, options, folder, job)
+            lambda job: self.pipeline.redraw(
+                outcome, answer, options, folder, job, rank
+            )
         )
         session.job, session.phase = job, "cutting"
         job.start()
@@ -162,19 +188,25 @@ class Editing:
         self, job: Job[Outcome], said: gr.HTML, session: Session, language: Language
     ) -> Update:
         run, session.phase = session.run, "idle"
+        before = self._as_before(_outcome(session))
         try:
             outcome = job.result()
         except CancelledError:
-            return {said: line(text(language, "cut_stopped"))}
+            return before | {said: line(text(language, "cut_stopped"))}
         except StableChatError as error:
-            return {said: line(in_language(language, error), alert=True)}
+            return before | {said: line(in_language(language, error), alert=True)}
         except Exception as error:
             logger.error("Cutting again failed.", exc_info=error)
-            return {said: line(text(language, "unexpected"), alert=True)}
+            return before | {said: line(text(language, "unexpected"), alert=True)}
         if run is None:
             return {}
         run.replace_result(outcome)
+        session.style = outcome.options
         return self.show(session, language) | {said: line(text(language, "cut_done"))}
+
+    def _as_before(self, outcome: Outcome | None) -> Update:
+        """The moment that the clip still shows."""
+        return {self.page.choice: gr.skip() if outcome is None else outcome.rank}
 
     def _style(self, values: Values) -> StyleForm:
         page = self.page

@@ -19,7 +19,7 @@ from ui.results.edit_widgets import EditWidgets
 from ui.results.filelist import file_list
 from ui.results.form import StyleForm
 from ui.results.keyframes import picture, strip
-from ui.results.moments import Moment, moments_of, moments_of_all
+from ui.results.moments import BY_HAND, Moment, moment_title, moments_of, moments_of_all
 from ui.results.parsed import parsed
 from ui.results.tables import boxes_table, moments_table
 from ui.results.timeline import timeline
@@ -76,6 +76,8 @@ def _closed(page: EditWidgets) -> Update:
         page.fix_panel: gr.update(visible=False, open=False),
         page.style_line: "",
         page.fix_line: "",
+        page.choice: gr.update(value=None, visible=False),
+        page.choice_line: "",
         **_no_picture(page),
     }
 
@@ -151,12 +153,23 @@ def _grounding(
         return _picture(page, outcome, language)
     if outcome.clip is None:
         return {}
-    moments, clip = moments_of(answer), outcome.clip
+    moments, clip = moments_of(answer, outcome.rank), outcome.clip
     pieces = [Piece(clip.span, 0.0)]
     update = _clip(page, answer.video, clip, moments, pieces, language)
     update[page.key_frames] = _html(strip(language, outcome.key_frames))
     update |= _editing(page.edit, answer, outcome, language)
+    update[page.edit.choice] = _choice(moments, outcome.rank, language)
     return update | _boxes(page, outcome, language)
+
+
+def _choice(moments: Sequence[Moment], rank: int, language: Language) -> Any:
+    """Which of several moments the clip shows."""
+    said = [moment for moment in moments if moment.rank != BY_HAND]
+    choices = [
+        (moment_title(language, moment), moment.rank)
+        for moment in sorted(said, key=lambda moment: moment.rank)
+    ]
+    return gr.update(choices=choices, value=rank, visible=len(choices) > 1)
 
 
 def _picture(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ui.i18n import label
-from ui.results.edit_widgets import EditWidgets, place_editing
+from ui.results.edit_widgets import EditWidgets, place_choice, place_editing
 
 #: What most people want of an answer; there is one of them at a time.
 _FIRST_FILES = ("download_clip", "download_picture")
@@ -68,11 +68,13 @@ class ResultWidgets:
 
 def place_results() -> ResultWidgets:
     """Place the controls; all hidden until there is an answer."""
-    shown = {**_place_answer(), **_place_downloads()}
+    shown = _place_answer()
+    choice = place_choice()
+    shown |= _place_downloads()
     key_frames = gr.HTML("", visible=False, padding=False, elem_id="sc-frames")
     with gr.Accordion(label("files_panel"), open=False, visible=False) as files_panel:
         files = gr.HTML("", padding=False, elem_id="sc-files")
-    edit = place_editing()
+    edit = place_editing(choice)
     with gr.Accordion(label("boxes_panel"), open=False, visible=False) as boxes_panel:
         boxes = gr.HTML("", padding=False, elem_id="sc-boxes")
     said = _place_text()
