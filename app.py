@@ -63,6 +63,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--max-file-size", default="2gb", help="largest upload (default: %(default)s)"
     )
     server.add_argument(
+        "--max-disk",
+        default="20gb",
+        help="what uploads and results may take; old ones go (default: %(default)s)",
+    )
+    server.add_argument(
         "--load-models",
         action=argparse.BooleanOptionalAction,
         help="let people load another model on the page, from the hub or any folder of "
@@ -107,6 +112,7 @@ def serve(arguments: argparse.Namespace) -> None:
         # Late: --help must not wait for Gradio and PyTorch, and Gradio reads the
         # environment while it is imported.
         from stablechat.video import limits_from_texts, set_default_limits
+        from ui.disk import Disk, parse_size
         from ui.layout import build_app
         from ui.models.choice import load_chat as load_other
         from ui.server import check_address, launch
@@ -119,9 +125,10 @@ def serve(arguments: argparse.Namespace) -> None:
             sessions,
             loader=load_other if options.may_load_models else None,
         )
-        sessions.start_sweeping()
+        disk = Disk(sessions, parse_size(options.max_disk, "--max-disk"))
+        sessions.start_sweeping(disk.make_room)
         try:
-            print(f"StableChat is at {launch(app, options)}", flush=True)
+            print(f"StableChat is at {launch(app, options, disk)}", flush=True)
             threading.Event().wait()
         finally:
             app.close(verbose=False)
@@ -137,6 +144,7 @@ def server_options(arguments: argparse.Namespace) -> ServerOptions:
         share=arguments.share,
         auth=read_auth(arguments.auth),
         max_file_size=arguments.max_file_size,
+        max_disk=arguments.max_disk,
         open_browser=not arguments.no_browser,
         load_models=arguments.load_models,
     )

@@ -60,6 +60,11 @@ class Outcome:
     elapsed_seconds: float = 0.0
     rank: int = 1
 
+    @property
+    def answers(self) -> tuple[Grounding | Description, ...]:
+        """The one answer, as :class:`ui.together.Together` has several."""
+        return (self.answer,)
+
 
 def has_answer(answer: Grounding) -> bool:
     """Whether an answer says something; the time of ``svg`` was only asked about."""

@@ -49,6 +49,14 @@ class Run:
         """Another look or a correction of the same answer."""
         self.result, self.files, self.looked_seconds = result, None, None
 
+    @property
+    def videos(self) -> set[Path]:
+        """The uploads that it is about."""
+        result = self.result
+        if result is None:
+            return set()
+        return {answer.video.path for answer in result.answers}
+
     def remove(self) -> None:
         """Remove its folder."""
         shutil.rmtree(self.folder, ignore_errors=True)

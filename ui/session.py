@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 MAX_AGE_SECONDS = 6 * 3600
 #: How often that is looked at.
 SWEEP_SECONDS = 300
+#: How often the disk is looked at.
+TIDY_SECONDS = 15
 #: How long a tab that is gone can come back; then its files go.
 GRACE_SECONDS = 60.0
 #: Runs of one tab that are kept.
@@ -143,6 +145,18 @@ class Session:
         self.runs = runs[-kept:]
         for stale in runs[:-kept]:
             stale.remove()
+
+    def drop(self, run: Run) -> None:
+        """A run has to go: the disk is full."""
+        self.runs = [each for each in self.runs if each is not run]
+        run.remove()
+
+    @property
+    def videos(self) -> set[Path]:
+        """The uploads that the form and the answers are about."""
+        asked = {ask.video for ask in self.asked}
+        answered = {path for run in self.runs for path in run.videos}
+        return asked | answered | ({self.video} if self.video else set())
 
     def find(self, key: str | None) -> Run | None:
         """The run that the page calls so, if there is one."""
@@ -287,6 +301,11 @@ class Sessions:
         if session is not None:
             session.close()
 
+    def all(self) -> dict[str, Session]:
+        """Every session by its key, as it is now."""
+        with self._lock:
+            return dict(self._sessions)
+
     def owns_upload(self, path: Path) -> bool:
         """Whether a path is an upload (or an example) and not another tab's result.
 
@@ -323,10 +342,17 @@ class Sessions:
             self.end(key)
         remove_empty_folders(self.root, keep=self._folder)
 
-    def start_sweeping(self) -> None:
-        """Sweep now and then, in the background, until closed."""
+    def start_sweeping(self, tidy: Callable[[], object] = lambda: None) -> None:
+        """Sweep now and then, in the background, until closed.
+
+        Args:
+            tidy: Called every :data:`TIDY_SECONDS`.
+        """
         threading.Thread(
-            target=self._sweep_until_closed, name="stablechat-sweep", daemon=True
+            target=self._sweep_until_closed,
+            args=(tidy,),
+            name="stablechat-sweep",
+            daemon=True,
         ).start()
 
     def close(self) -> None:
@@ -342,12 +368,15 @@ class Sessions:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _sweep_until_closed(self) -> None:
+    def _sweep_until_closed(self, tidy: Callable[[], object]) -> None:
         ticks = itertools.count(1)
         while not self._closing.wait(_TICK_SECONDS):
             try:
                 self.end_left()
-                if next(ticks) % round(SWEEP_SECONDS / _TICK_SECONDS) == 0:
+                tick = next(ticks)
+                if tick % round(TIDY_SECONDS / _TICK_SECONDS) == 0:
+                    tidy()
+                if tick % round(SWEEP_SECONDS / _TICK_SECONDS) == 0:
                     self.sweep()
             except OSError:
                 logger.exception("Could not clean up old files.")
