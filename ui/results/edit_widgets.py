@@ -165,7 +165,9 @@ def _seconds(key: str) -> gr.Number:
 
 
 def _place_correction() -> dict[str, Any]:
-    with gr.Accordion(label("fix_panel"), open=False, visible=False) as panel:
+    with gr.Accordion(
+        label("fix_panel"), open=False, visible=False, elem_id="sc-fix-panel"
+    ) as panel:
         trim = gr.HTML("", padding=False, elem_id="sc-trim")
         with gr.Row():
             start, end = (

@@ -53,10 +53,16 @@ def timeline(
         f'<section class="sc-timeline" aria-label="{title}"{data}>'
         f'<div class="sc-line">{_marked(marked, duration_seconds)}'
         f'<input type="range" class="sc-scrub" min="0" max="{duration_seconds:.6f}" '
-        f'step="any" value="0" aria-label="{escape(text(language, "position"))}"></div>'
+        f'step="any" value="{_start(moments):.6f}" '
+        f'aria-label="{escape(text(language, "position"))}"></div>'
         f"{_marks(duration_seconds)}"
         f"{_lanes(language, moments, duration_seconds)}</section>"
     )
+
+
+def _start(moments: Sequence[Moment]) -> float:
+    """Where the line stands at first: where the clip begins."""
+    return moments[0].span.start_seconds if moments else 0.0
 
 
 def _pieces(pieces: Sequence[Piece]) -> str:
