@@ -19,6 +19,7 @@ from stablechat.types import (
     Task,
     TimeSpan,
 )
+from stablechat.windows import DEFAULT_WINDOW_SECONDS
 from ui.asks import Ask, Mode
 from ui.jobs import Job
 from ui.lane import Lane
@@ -29,7 +30,7 @@ from ui.outcomes import (
     write_grounding,
     write_picture_answer,
 )
-from ui.settings import TOLD_MOMENTS
+from ui.settings import DEMO_WINDOW_SECONDS, TOLD_MOMENTS
 
 _TASKS: dict[Mode, Task] = {
     "ground": "stvg",
@@ -87,6 +88,7 @@ class Chat(Protocol):
         video: Path,
         query: str,
         *,
+        window_seconds: float = DEFAULT_WINDOW_SECONDS,
         top: int | None = None,
         on_progress: Callable[[SearchProgress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -211,11 +213,17 @@ class Pipeline:
         found = self.chat.find_moments(
             ask.video,
             ask.question,
+            window_seconds=window_seconds(self.chat),
             top=max(TOLD_MOMENTS, ask.candidates),
             on_progress=job.report_search,
             cancelled=job.cancelled,
         )
         return likeliest(found)
+
+
+def window_seconds(chat: Chat) -> float:
+    """How long the parts of a long video are; the demo model knows short ones only."""
+    return DEMO_WINDOW_SECONDS if chat.is_demo else DEFAULT_WINDOW_SECONDS
 
 
 def likeliest(found: Moments) -> Grounding:

@@ -15,6 +15,8 @@ MAX_CANDIDATES = 8
 
 #: Longer videos are looked at window by window.
 LONG_VIDEO_SECONDS = 300.0
+#: As long as the videos that the demo model was trained on.
+DEMO_WINDOW_SECONDS = 20.0
 #: Moments of a long video that are told at least.
 TOLD_MOMENTS = 5
 

@@ -63,6 +63,7 @@ class FakeChat:
     def __init__(self, stage_seconds: float = 0.0, *, is_demo: bool = True) -> None:
         self.stage_seconds = stage_seconds
         self.is_demo = is_demo
+        self.window_seconds = 0.0
         self.running = 0
         self.most_running = 0
         self.asked: list[str] = []
@@ -129,11 +130,13 @@ class FakeChat:
         video: Path,
         query: str,
         *,
+        window_seconds: float = 60.0,
         top: int | None = None,
         on_progress: Callable[[SearchProgress], None] | None = None,
         cancelled: Cancelled | None = None,
     ) -> Moments:
         """Find two moments in two windows; "missing ..." finds none."""
+        self.window_seconds = window_seconds
         info, windows = probe(video), (TimeSpan(0.0, 2.0), TimeSpan(1.0, 3.0))
 
         def tell(stage: str, fraction: float) -> None:

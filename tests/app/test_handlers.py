@@ -361,9 +361,11 @@ def test_a_long_video_is_looked_at_part_by_part(
     assert any("Part 2 of 2 · about 1:30 left" in each["status"] for each in told)
     assert "looked at in 2 parts" in last["status"]
     assert [value for _, value in last["choice"]["choices"]] == [1, 2]
-    assert last["clip"]["value"]
+    assert last["clip"]["value"] and page.chat.window_seconds == 20
+    page.chat.is_demo = False
     [*_, nothing] = page.run(ask(page, video, "missing star"), request("b"))
     assert "Could not find it" in nothing["status"]
+    assert page.chat.window_seconds == 60
     # Where that is not wanted, and for what is no search, it is one question.
     checker = page.handlers.asking().checker(request())
     for form in (AskForm(video, "x", windows=False), AskForm(video, "x", "describe")):

@@ -24,7 +24,7 @@ def test_the_answer_is_marked_at_its_share_of_the_video() -> None:
     assert 'data-folder="0a&quot;"' in html
     assert 'class="sc-marked" style="left:25.0000%;width:25.0000%"' in html
     assert 'data-pieces="[[2.48, 5.04, 0.0]]"' in html
-    assert 'max="10.000000"' in html
+    assert 'max="10.000000" step="any" value="2.500000"' in html
     assert "sc-lane" not in html
 
 
