@@ -18,8 +18,9 @@ logger = logging.getLogger(__name__)
 
 #: What uploads and results may take together.
 DEFAULT_MAX_DISK = "20gb"
-#: What is left free on the disk for others.
+#: What is left free on the disk for others; less of it on a small one.
 KEPT_FREE_BYTES = 1024**3
+_KEPT_FREE_SHARE = 0.05
 
 #: An upload may still be about to be asked about.
 _FRESH_SECONDS = 600
@@ -63,7 +64,7 @@ class Disk:
     Args:
         sessions: What there is.
         max_bytes: Of uploads and results together.
-        free_bytes: What is free on their disk; for tests.
+        usage: Size of their disk and what is free on it, in bytes; for tests.
     """
 
     def __init__(
@@ -71,11 +72,11 @@ class Disk:
         sessions: Sessions,
         max_bytes: int,
         *,
-        free_bytes: Callable[[], int] | None = None,
+        usage: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
         self._sessions = sessions
         self._max_bytes = max_bytes
-        self._free_bytes = free_bytes or self._free
+        self._usage = usage or self._disk_usage
         # The page's own examples.
         self._kept = set(self._uploads())
 
@@ -98,13 +99,15 @@ class Disk:
 
     def _lack(self, wanted_bytes: int) -> int:
         used = folder_bytes(self._sessions.root)
+        total, free = self._usage()
+        kept_free = min(KEPT_FREE_BYTES, round(_KEPT_FREE_SHARE * total))
         return max(
-            used + wanted_bytes - self._max_bytes,
-            wanted_bytes + KEPT_FREE_BYTES - self._free_bytes(),
+            used + wanted_bytes - self._max_bytes, wanted_bytes + kept_free - free
         )
 
-    def _free(self) -> int:
-        return shutil.disk_usage(self._sessions.root).free
+    def _disk_usage(self) -> tuple[int, int]:
+        usage = shutil.disk_usage(self._sessions.root)
+        return usage.total, usage.free
 
     def _removable(self) -> Iterator[Callable[[], None]]:
         sessions = self._sessions.all()

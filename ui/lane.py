@@ -74,33 +74,36 @@ class Lane:
         told: Callable[[Place], None] = lambda place: None,
         *,
         weight: int = 1,
+        refusable: bool = True,
     ) -> Iterator[None]:
         """Wait for one's turn, and have the model to oneself.
 
         Args:
             cancelled: Asked often while waiting.
             told: Called while waiting, with the place in the line.
-            weight: How many answers are wanted.
+            weight: How many answers are wanted; 0 takes no time.
+            refusable: Whether to give way where too many are waiting.
 
         Raises:
             BusyError: Too many are waiting already.
             CancelledError: ``cancelled`` said so.
         """
-        mine = self._join(weight)
+        mine = self._join(weight, refusable)
         try:
             self._wait(mine, cancelled, told)
             mine.started = self._clock()
             yield
-            self._paces.append((self._clock() - mine.started) / weight)
+            if weight:
+                self._paces.append((self._clock() - mine.started) / weight)
         finally:
             with self._changed:
                 self._line.remove(mine)
                 self._changed.notify_all()
 
-    def _join(self, weight: int) -> _Turn:
+    def _join(self, weight: int, refusable: bool) -> _Turn:
         with self._changed:
             # The first one does not wait.
-            if len(self._line) > self._max_waiting:
+            if refusable and len(self._line) > self._max_waiting:
                 raise BusyError(
                     "Too many questions are waiting for the model; try again in a "
                     "minute."

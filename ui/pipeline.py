@@ -152,7 +152,7 @@ class Pipeline:
         Raises:
             CancelledError: ``cancelled`` said so.
         """
-        with self.lane.turn(cancelled):
+        with self.lane.turn(cancelled, weight=0, refusable=False):
             self.chat = chat
 
     def redraw(

@@ -35,7 +35,7 @@ def serving(
                 options = ServerOptions(
                     open_browser=False, auth=auth, max_file_size=max_file_size
                 )
-                disk = Disk(sessions, max_disk_bytes, free_bytes=lambda: 10**12)
+                disk = Disk(sessions, max_disk_bytes, usage=lambda: (10**12, 10**12))
                 yield launch(app, options, disk).rstrip("/"), sessions
             finally:
                 app.close(verbose=False)

@@ -46,7 +46,7 @@ def test_what_is_needed_least_goes_first(sessions: Sessions) -> None:
     tab, gone = sessions.get("a"), sessions.get("b")
     tab.is_page = gone.is_page = True
     tab.video = uploaded(sessions, "asked", 8000)
-    disk = Disk(sessions, 10_000, free_bytes=lambda: KEPT_FREE_BYTES + 10**6)
+    disk = Disk(sessions, 10_000, usage=lambda: (10**12, 10**12))
     stale, fresh = uploaded(sessions, "stale", 7000), uploaded(sessions, "fresh", 1)
     oldest, middle, shown = (answered(tab, ago) for ago in (300, 200, 100))
     tab.run = oldest
@@ -67,6 +67,7 @@ def test_what_is_needed_least_goes_first(sessions: Sessions) -> None:
 
 
 def test_others_keep_some_of_the_disk(sessions: Sessions) -> None:
-    free = KEPT_FREE_BYTES + 500
-    disk = Disk(sessions, 10**12, free_bytes=lambda: free)
-    assert disk.make_room(500) and not disk.make_room(501)
+    for total, kept in ((10**12, KEPT_FREE_BYTES), (10**8, 5 * 10**6)):
+        usage = (total, kept + 500)
+        disk = Disk(sessions, 10**12, usage=lambda usage=usage: usage)  # type: ignore[misc]
+        assert disk.make_room(500) and not disk.make_room(501)
