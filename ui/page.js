@@ -221,7 +221,11 @@
   document.addEventListener("click", (event) => {
     const button =
       event.target instanceof Element && event.target.closest("[data-language]");
-    if (!button || button.getAttribute("aria-pressed") === "true") return;
+    if (!button) return;
+    // Until the page is loaded, English looks chosen whatever the labels are in.
+    const labels = navigator.language.startsWith("zh") ? "zh" : "en";
+    const pressed = button.getAttribute("aria-pressed") === "true";
+    if (pressed && labels === button.dataset.language) return;
     const running = document.querySelector("#sc-stop")?.disabled === false;
     if (running && !window.confirm(button.parentElement.dataset.warning)) return;
     const year = 365 * 24 * 3600;
