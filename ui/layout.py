@@ -132,7 +132,6 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
         max_length=2000,
         elem_id="sc-question",
     )
-    question_line = gr.HTML("", padding=False, elem_id="sc-question-line")
     with gr.Row(elem_classes="sc-buttons"):
         run = gr.Button(
             label("run"), variant="primary", scale=3, min_width=120, elem_id="sc-run"
@@ -144,6 +143,8 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
             min_width=80,
             elem_id="sc-stop",
         )
+    # Below the buttons: they must not move while they are pressed.
+    question_line = gr.HTML("", padding=False, elem_id="sc-question-line")
     if examples:
         _place_examples(examples, [video, question, mode])
     others = place_others()

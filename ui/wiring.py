@@ -38,6 +38,11 @@ _AT_TIMELINE = """(moment) =>
   moment.trim() || document.querySelector(".sc-scrub")?.value || "0"
 """
 
+# A press elsewhere leaves the question: nothing may move before the press has ended.
+_AFTER_THE_PRESS = """(...values) =>
+  new Promise((resolve) => setTimeout(() => resolve(values), 400))
+"""
+
 # Where the player of the uploaded video is; page.js knows.
 _PLAYER_TIME = "() => window.stableChat.playerTime()"
 _AT_PLAYER = "(video) => [video, window.stableChat.playerTime()]"
@@ -82,6 +87,7 @@ def connect(
         handlers.question_left,
         [page.question, page.mode, page.others.kind],
         page.question_line,
+        js=_AFTER_THE_PRESS,
         **quick,
     )
     answering = handlers.answering()

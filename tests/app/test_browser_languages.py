@@ -155,6 +155,7 @@ def test_nothing_on_the_chinese_page_is_english(
         "StableChat|stablechat|English|python|appletea|Qwen|example star|missing star"
         "|kitchen|Ctrl|Shift|JSON|WebP|WebM|CMX|OpenTimelineIO|SubRip|WebVTT|COCO"
         "|VidOR|ST-Align|float32|MP4|--model|the red circle moving left"
+        "|circle、square|the blue square that|the star blinking"
         "|play-pause|volume|full-screen|number input|range slider|Reset to default"
     )
     left = [line for line in english if not re.search(known, line)]
