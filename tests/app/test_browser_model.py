@@ -81,6 +81,14 @@ def test_a_question_beyond_the_demo_model_is_said_so_before_it_is_asked(
     expect(question).to_be_focused()
     question.blur()
     expect(hint.locator("p")).to_have_count(0)
+    # A press takes a moment; the hint does not move the button away meanwhile.
+    question.fill("the dog")
+    page.locator("#sc-run").hover()
+    page.mouse.down()
+    page.wait_for_timeout(250)
+    page.mouse.up()
+    expect(page.locator("#sc-status .sc-warn")).to_be_visible()
+    expect(hint).to_contain_text("does not know these words")
 
 
 def test_where_it_is_not_allowed_there_is_no_way_to_do_it(
