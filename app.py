@@ -62,6 +62,17 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     server.add_argument(
         "--max-file-size", default="2gb", help="largest upload (default: %(default)s)"
     )
+    server.add_argument(
+        "--max-disk",
+        default="20gb",
+        help="what uploads and results may take; old ones go (default: %(default)s)",
+    )
+    server.add_argument(
+        "--load-models",
+        action=argparse.BooleanOptionalAction,
+        help="let people load another model on the page, from the hub or any folder of "
+        "this machine (default: only without --host, --share and --auth)",
+    )
     add_limit_option(server)
     server.add_argument(
         "--no-browser", action="store_true", help="don't open the page by itself"
@@ -93,23 +104,31 @@ def serve(arguments: argparse.Namespace) -> None:
     Raises:
         StableChatError: With one plain line.
     """
-    from ui.session import Sessions, harden_environment, private_root
+    from ui.root import harden_environment, private_root
+    from ui.session import Sessions
 
     with _until_interrupted(), Sessions(private_root()) as sessions:
         harden_environment(os.environ, sessions.root)
         # Late: --help must not wait for Gradio and PyTorch, and Gradio reads the
         # environment while it is imported.
         from stablechat.video import limits_from_texts, set_default_limits
+        from ui.disk import Disk, parse_size
         from ui.layout import build_app
+        from ui.models.choice import load_chat as load_other
         from ui.server import check_address, launch
 
         set_default_limits(limits_from_texts(arguments.limit))
         options = server_options(arguments)
         check_address(options)
-        app = build_app(load_chat(arguments), sessions)
-        sessions.start_sweeping()
+        app = build_app(
+            load_chat(arguments),
+            sessions,
+            loader=load_other if options.may_load_models else None,
+        )
+        disk = Disk(sessions, parse_size(options.max_disk, "--max-disk"))
+        sessions.start_sweeping(disk.make_room)
         try:
-            print(f"StableChat is at {launch(app, options)}", flush=True)
+            print(f"StableChat is at {launch(app, options, disk)}", flush=True)
             threading.Event().wait()
         finally:
             app.close(verbose=False)
@@ -125,7 +144,9 @@ def server_options(arguments: argparse.Namespace) -> ServerOptions:
         share=arguments.share,
         auth=read_auth(arguments.auth),
         max_file_size=arguments.max_file_size,
+        max_disk=arguments.max_disk,
         open_browser=not arguments.no_browser,
+        load_models=arguments.load_models,
     )
 
 

@@ -28,7 +28,9 @@ def _cut(request: Message, channel: Channel) -> Message:
             on_progress=channel.progress,
         )
     except OSError as error:
-        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
+        raise RenderError(
+            "The clip can't be written: {reason}.", reason=one_line(error)
+        ) from error
     return Message(asdict(facts))
 
 

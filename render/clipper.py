@@ -135,7 +135,9 @@ def merge_clips(
             facts = _cut_in_child(parts, written, options, on_progress, cancelled)
             os.replace(written, out_path)
     except OSError as error:
-        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
+        raise RenderError(
+            "The clip can't be written: {reason}.", reason=one_line(error)
+        ) from error
     if on_progress is not None:
         on_progress(1.0)
     return Clip(
@@ -311,7 +313,9 @@ class _ClipWriter(moviepy_writer.FFMPEG_VideoWriter):  # type: ignore[misc]
             )
         except OSError as error:
             self.logfile.close()
-            raise RenderError(f"FFmpeg can't be started: {one_line(error)}.") from error
+            raise RenderError(
+                "FFmpeg can't be started: {reason}.", reason=one_line(error)
+            ) from error
 
     def write_frame(self, picture: FrameArray) -> None:
         """Write one picture.
@@ -365,7 +369,7 @@ class _ClipWriter(moviepy_writer.FFMPEG_VideoWriter):  # type: ignore[misc]
     def _failure(self) -> RenderError:
         self.logfile.seek(0)
         reason = find_reason(self.logfile.read()) or "the encoder stopped early"
-        return RenderError(f"The clip can't be written: {reason}.")
+        return RenderError("The clip can't be written: {reason}.", reason=reason)
 
 
 def _check_encoder(ffmpeg: str, options: ClipOptions) -> None:
@@ -390,6 +394,7 @@ def _check_encoder(ffmpeg: str, options: ClipOptions) -> None:
         # The first line is the cause; the others say what else fails because of it.
         reason = find_reason(log.strip().partition("\n")[0]) or one_line(error)
         raise RenderError(
-            f"This machine has no NVIDIA encoder that FFmpeg can use ({reason}); "
-            "use libx264."
+            "This machine has no NVIDIA encoder that FFmpeg can use "
+            "({reason}); use libx264.",
+            reason=reason,
         ) from error

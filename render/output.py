@@ -49,16 +49,22 @@ def checked_output(out_path: Path, video: VideoInfo) -> Path:
     """
     out_path = Path(out_path)
     if out_path.suffix.lower() != ".mp4":
-        raise RenderError(f"The clip's name must end in .mp4, got {out_path.name}.")
+        raise RenderError(
+            "The clip's name must end in .mp4, got {name}.", name=out_path.name
+        )
     out_path = Path(os.path.abspath(out_path))
     if out_path.exists() and out_path.samefile(video.path):
         raise RenderError("The clip would replace the video; choose another name.")
     if out_path.is_dir():
-        raise RenderError(f"{out_path.name} is a folder; choose another name.")
+        raise RenderError(
+            "{name} is a folder; choose another name.", name=out_path.name
+        )
     try:
         out_path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
+        raise RenderError(
+            "The clip can't be written: {reason}.", reason=one_line(error)
+        ) from error
     return out_path
 
 
@@ -78,11 +84,14 @@ def check_result(written: Path, plan: CutPlan) -> ClipFacts:
     try:
         made = probe(written)
     except VideoError as error:
-        raise RenderError(f"The clip can't be written: {one_line(error)}.") from error
+        raise RenderError(
+            "The clip can't be written: {reason}.", reason=one_line(error)
+        ) from error
     if made.num_frames != plan.num_frames:
         raise RenderError(
-            f"The clip is incomplete: it has {made.num_frames} of {plan.num_frames} "
-            "pictures."
+            "The clip is incomplete: it has {num_frames} of {wanted} pictures.",
+            num_frames=made.num_frames,
+            wanted=plan.num_frames,
         )
     return ClipFacts(made.width, made.height, made.num_frames, made.has_audio)
 
@@ -103,7 +112,9 @@ def written_whole(path: Path) -> Iterator[Path]:
         os.replace(unfinished, path)
     except OSError as error:
         raise RenderError(
-            f"{path.name} can't be written: {error.strerror or error}."
+            "{name} can't be written: {reason}.",
+            name=path.name,
+            reason=error.strerror or error,
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)

@@ -78,7 +78,10 @@ def contact_sheet(
     if count < 1 or columns < 1 or tile_side < 16:
         raise InputError(
             "A sheet needs at least one frame, one column and 16 pixels, got "
-            f"{count}, {columns} and {tile_side}."
+            "{count}, {columns} and {tile_side}.",
+            count=count,
+            columns=columns,
+            tile_side=tile_side,
         )
     tiles = _stamped(key_frames(grounding, count=count, side=tile_side, style=style))
     columns = min(columns, len(tiles))
@@ -206,7 +209,9 @@ def timeline_picture(
     if not (math.isfinite(duration_seconds) and duration_seconds > 0) or width < 200:
         raise InputError(
             "A time line needs a length over 0 and 200 pixels, got "
-            f"{duration_seconds} and {width}."
+            "{duration_seconds} and {width}.",
+            duration_seconds=duration_seconds,
+            width=width,
         )
     height, margin = 64, 28
     line = _TimeLine(duration_seconds, margin, width - margin)
@@ -309,7 +314,9 @@ def save_picture(path: Path, picture: FrameArray) -> None:
     path = Path(path)
     if path.suffix.lower() not in _ENDINGS:
         raise RenderError(
-            f"{path.name}: a picture's name must end in {', '.join(_ENDINGS)}."
+            "{name}: a picture's name must end in {choices}.",
+            name=path.name,
+            choices=", ".join(_ENDINGS),
         )
     with written_whole(path) as unfinished:
         Image.fromarray(picture).save(unfinished, quality=92)

@@ -18,6 +18,7 @@ from torch import Tensor
 from stablechat.errors import CheckpointError
 from stablechat.model.checkpoint import target_of
 from stablechat.model.modeling import LlavaST
+from stablechat.sentences import Sentence
 from stablechat.weights import read_json
 
 CONFIG_FILE = "adapter_config.json"
@@ -58,9 +59,11 @@ def _updates(
     """Each weight of the language model that changes, and by what."""
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if config.get("peft_type") != "LORA" or config.get("use_dora"):
-        raise CheckpointError(f"{folder} is no plain LoRA adapter.")
+        raise CheckpointError("{folder} is no plain LoRA adapter.", folder=folder)
     if not isinstance(rank, int) or not isinstance(alpha, int | float) or rank < 1:
-        raise CheckpointError(f"{folder / CONFIG_FILE} lacks r or lora_alpha.")
+        raise CheckpointError(
+            "{path} lacks r or lora_alpha.", path=folder / CONFIG_FILE
+        )
     if not os.path.exists(folder / LORA_FILE):
         return
     tensors = _tensors(folder / LORA_FILE)
@@ -69,7 +72,9 @@ def _updates(
             continue
         stem = key.removesuffix(_DOWN)
         if stem + _UP not in tensors:
-            raise CheckpointError(f"{folder / LORA_FILE} lacks {stem + _UP}.")
+            raise CheckpointError(
+                "{path} lacks {key}.", path=folder / LORA_FILE, key=stem + _UP
+            )
         up = tensors[stem + _UP]
         scale = alpha / (rank**0.5 if config.get("use_rslora") else rank)
         name = f"language_model.{stem.removeprefix(LORA_PREFIX)}.weight"
@@ -80,7 +85,9 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     try:
         return dict(load_file(path))
     except Exception as error:  # safetensors raises nearly anything
-        raise CheckpointError(f"{path} can't be read: {error}.") from error
+        raise CheckpointError(
+            "{path} can't be read: {reason}.", path=path, reason=error
+        ) from error
 
 
 def _add(
@@ -95,7 +102,9 @@ def _put(
 ) -> None:
     target = target_of(key, model.config.base_vocab_size)
     if target is None:
-        raise CheckpointError(f"{folder} changes {key}, which the model has not.")
+        raise CheckpointError(
+            "{folder} changes {key}, which the model has not.", folder=folder, key=key
+        )
     whole = weights.get(target.name)
     if whole is not None and target.first_row is not None:
         whole = whole[target.first_row : target.first_row + len(value)]
@@ -108,9 +117,15 @@ def _place(
 ) -> Tensor:
     place = weights.get(name)
     if place is None or place.shape != shape:
-        has = "none" if place is None else f"one of {tuple(place.shape)}"
+        has = Sentence("none")
+        if place is not None:
+            has = Sentence("one of {shape}", shape=tuple(place.shape))
         raise CheckpointError(
-            f"{folder} belongs to another model: it changes {name} "
-            f"{tuple(shape)}, and there is {has}."
+            "{folder} belongs to another model: it changes {name} {shape}, and "
+            "there is {has}.",
+            folder=folder,
+            name=name,
+            shape=tuple(shape),
+            has=has,
         )
     return place

@@ -28,11 +28,17 @@ def check_candidates(count: int, choose: Criterion = "confidence") -> None:
         InputError: It is not in 1..:data:`MAX_CANDIDATES`, or not in :data:`CRITERIA`.
     """
     if choose not in CRITERIA:
-        raise InputError(f"choose is one of {', '.join(CRITERIA)}, got {choose!r}.")
+        raise InputError(
+            "choose is one of {choices}, got {choose!r}.",
+            choices=", ".join(CRITERIA),
+            choose=choose,
+        )
     if not isinstance(count, int) or not 1 <= count <= MAX_CANDIDATES:
         raise InputError(
-            f"candidates must be a whole number from 1 to {MAX_CANDIDATES}, "
-            f"got {count!r}."
+            "candidates must be a whole number from 1 to {max_candidates}, got "
+            "{count!r}.",
+            max_candidates=MAX_CANDIDATES,
+            count=count,
         )
 
 

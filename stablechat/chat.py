@@ -18,10 +18,12 @@ from stablechat.candidates import (
     check_candidates,
 )
 from stablechat.confidence import load_calibration
+from stablechat.downloads import UNWATCHED, Watch
 from stablechat.encoding import EncodedVideo, FeatureCache, check_frames
 from stablechat.errors import CancelledError, InputError
 from stablechat.grounding import to_grounding
 from stablechat.loader import LoadedModel, load_model
+from stablechat.memory import held_bytes, unused_bytes
 from stablechat.parser import parse_answer
 from stablechat.prompts import describe_prompt
 from stablechat.questions import Question
@@ -81,19 +83,36 @@ class StableChat:
         attn: str | None = None,
         quantization: str | None = None,
         adapter: str | Path | None = None,
+        watch: Watch = UNWATCHED,
     ) -> StableChat:
         """Load a model; the arguments are those of ``loader.load_model``.
 
         Raises:
             ModelError: It can't be found, fetched or loaded.
+            CancelledError: ``watch`` said so.
         """
         return cls(
             load_model(
                 model, device, dtype,
                 revision=revision, attn=attn, quantization=quantization,
-                adapter=adapter,
+                adapter=adapter, watch=watch,
             )
         )  # fmt: skip
+
+    @property
+    def quantization(self) -> str | None:
+        """How the language model's linear layers are stored; None as the rest."""
+        return self._loaded.quantization
+
+    @property
+    def weight_bytes(self) -> int:
+        """What the weights take, wherever they are."""
+        return held_bytes(self._loaded.model)
+
+    @property
+    def free_bytes(self) -> int:
+        """What could be had beside them where the model runs."""
+        return unused_bytes(self.device)
 
     @property
     def num_frames(self) -> int:

@@ -266,13 +266,17 @@ def load_calibration(folder: Path) -> Calibration | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} can't be read: {error}.") from error
+        raise CheckpointError(
+            "{path} can't be read: {reason}.", path=path, reason=error
+        ) from error
     try:
         return Calibration({level: _curve(data, level) for level in _LEVELS})
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(
-            f"{path} is no calibration ({error}); delete it, or make it again with "
-            "python -m training.calibrate."
+            "{path} is no calibration ({reason}); delete it, or make it again "
+            "with python -m training.calibrate.",
+            path=path,
+            reason=error,
         ) from error
 
 

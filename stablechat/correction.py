@@ -59,16 +59,21 @@ def corrected(
 def _check_span(span: TimeSpan, video: VideoInfo) -> None:
     if span.end_seconds > video.duration_seconds + _SAME_SECONDS:
         raise InputError(
-            f"The video ends at {video.duration_seconds:.3f} seconds, before "
-            f"{span.end_seconds:.3f}."
+            "The video ends at {duration_seconds:.3f} seconds, before "
+            "{end_seconds:.3f}.",
+            duration_seconds=video.duration_seconds,
+            end_seconds=span.end_seconds,
         )
 
 
 def _check_box(time: float, box: FloatArray, span: TimeSpan, video: VideoInfo) -> None:
     if not span.start_seconds <= time <= span.end_seconds:
         raise InputError(
-            f"The box at {time:.3f} seconds is outside the time of "
-            f"{span.start_seconds:.3f} to {span.end_seconds:.3f} seconds."
+            "The box at {time:.3f} seconds is outside the time of "
+            "{start_seconds:.3f} to {end_seconds:.3f} seconds.",
+            time=time,
+            start_seconds=span.start_seconds,
+            end_seconds=span.end_seconds,
         )
     inside = box.shape == (4,) and bool(
         np.all(box[:2] >= 0)
@@ -78,8 +83,11 @@ def _check_box(time: float, box: FloatArray, span: TimeSpan, video: VideoInfo) -
     if not inside:
         numbers = ", ".join(f"{value:g}" for value in box.ravel().tolist())
         raise InputError(
-            f"A box needs x1 < x2 and y1 < y2 inside {video.width}x{video.height} "
-            f"pixels, got {numbers}."
+            "A box needs x1 < x2 and y1 < y2 inside {width}x{height} pixels, "
+            "got {numbers}.",
+            width=video.width,
+            height=video.height,
+            numbers=numbers,
         )
 
 

@@ -68,9 +68,11 @@ def check_frames(frames: FrameArray) -> None:
     """
     if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
         kind = getattr(frames, "dtype", type(frames).__name__)
-        raise InputError(f"frames must be a uint8 array, got {kind}.")
+        raise InputError("frames must be a uint8 array, got {kind}.", kind=kind)
     if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
-        raise InputError(f"frames must be (N, H, W, 3), got {frames.shape}.")
+        raise InputError(
+            "frames must be (N, H, W, 3), got {shape}.", shape=frames.shape
+        )
 
 
 @torch.inference_mode()

@@ -3,13 +3,34 @@
 Every failure a person can do something about is a :class:`StableChatError`: one
 line that says what is wrong and what to do. The command line prints that line and
 exits with 2; the app shows it. Anything else is a bug and keeps its traceback.
+
+The line is given as a template and its values, so that the app can say it in another
+language: ``InputError("{name} is empty; type something.", name="question")``.
 """
 
 from __future__ import annotations
 
+from stablechat.sentences import Sentence
+
 
 class StableChatError(Exception):
-    """Base of all errors of this project; ``str(error)`` is one plain line."""
+    """Base of all errors of this project; ``str(error)`` is one plain line.
+
+    Args:
+        template: The line, with braces for the values; without values, as it is.
+        values: What fills the braces.
+
+    Attributes:
+        sentence: The finished line, which remembers both.
+    """
+
+    def __init__(self, template: str = "", /, **values: object) -> None:
+        self.sentence = (
+            template
+            if isinstance(template, Sentence) and not values
+            else Sentence(template, **values)
+        )
+        super().__init__(self.sentence)
 
 
 class InputError(StableChatError):

@@ -27,6 +27,7 @@ import numpy as np
 from stablechat.confidence import Calibration, Confidence, measure_confidence
 from stablechat.errors import InputError
 from stablechat.refinement import Positions, coordinate_scores, refined_positions
+from stablechat.sentences import Sentence
 from stablechat.types import (
     NUM_BINS,
     BoxBins,
@@ -279,8 +280,12 @@ class _Answer:
         times, known = self._held(times, known, span)
         if times[-1] < span.end_seconds or times[0] > span.start_seconds:
             self.issues.append(
-                f"The boxes cover {times[0]:.3f} to {times[-1]:.3f} seconds, which is "
-                "less than the span."
+                Sentence(
+                    "The boxes cover {start:.3f} to {end:.3f} seconds, which is less "
+                    "than the span.",
+                    start=times[0],
+                    end=times[-1],
+                )
             )
         return Tube(times, known[:, :4], None if confidence is None else known[:, 4])
 
@@ -302,7 +307,8 @@ class _Answer:
         }
         outside = len(self.parsed.boxes_bins) - len(boxes)
         if outside:
-            self.issues.append(f"Boxes outside the span were left out: {outside}.")
+            words = "Boxes outside the span were left out: {count}."
+            self.issues.append(Sentence(words, count=outside))
         return boxes
 
     def _bins_of(self, span: TimeSpan) -> SpanBins:

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 # Read by huggingface_hub when it is imported.
@@ -29,7 +30,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from stablechat.downloads import UNWATCHED, Watch, progress_bar
 from stablechat.errors import CheckpointError, HubError, ModelError, StableChatError
+from stablechat.sentences import Sentence
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +88,10 @@ def is_hub_id(text: str) -> bool:
 
 
 def locate(
-    model: str | Path | None, revision: str | None = None, offline: bool | None = None
+    model: str | Path | None,
+    revision: str | None = None,
+    offline: bool | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Source:
     """Find a model's folder, fetching it when it is a hub id.
 
@@ -93,8 +99,10 @@ def locate(
         model: A folder, ``org/name`` or ``org/name@revision``; None for the demo.
         revision: Branch, tag or commit of a hub model.
         offline: Use cached files only; None follows ``HF_HUB_OFFLINE``.
+        watch: Looks on while files are fetched.
 
     Raises:
+        CancelledError: ``watch`` said so.
         ModelError: There is no such folder or model.
         HubError: The hub can't be reached or refuses.
     """
@@ -109,18 +117,20 @@ def locate(
     hub_id = _HUB_ID.fullmatch(str(model))
     if hub_id is None or isinstance(model, Path):
         raise ModelError(
-            f"There is no model {str(model)!r}: it is neither a folder nor a hub id "
-            'such as "appletea2333/LLaVA-ST-Qwen2-7B".'
+            "There is no model {model!r}: it is neither a folder nor a hub id "
+            'such as "appletea2333/LLaVA-ST-Qwen2-7B".',
+            model=str(model),
         )
     repo, written = hub_id.groups()
-    return fetch(repo, revision or written, offline=offline)
+    return fetch(repo, revision or written, offline=offline, watch=watch)
 
 
 def _demo() -> Source:
     if not os.path.isfile(DEMO_FOLDER / "config.json"):
         raise CheckpointError(
-            f"The demo model is not in {DEMO_FOLDER}; fetch the whole repository, or "
-            "name a model with --model."
+            "The demo model is not in {folder}; fetch the whole "
+            "repository, or name a model with --model.",
+            folder=DEMO_FOLDER,
         )
     return Source(DEMO_FOLDER, "demo", is_demo=True)
 
@@ -131,6 +141,7 @@ def fetch(
     *,
     offline: bool | None = None,
     files: Sequence[str] = CHECKPOINT_FILES,
+    watch: Watch = UNWATCHED,
 ) -> Source:
     """Have a hub model's files on this machine.
 
@@ -140,8 +151,10 @@ def fetch(
             was used here before, or the newest.
         offline: Use cached files only; None follows ``HF_HUB_OFFLINE``.
         files: Patterns of the files that are needed.
+        watch: Looks on.
 
     Raises:
+        CancelledError: ``watch`` said so; what was fetched is taken up again later.
         HubError: Neither the hub nor the mirror can be reached and nothing is cached,
             or the hub refuses.
     """
@@ -154,10 +167,12 @@ def fetch(
             return cached
         if offline:
             raise HubError(
-                f"{repo} is not in the cache{lacking}, and the network is off "
-                "(HF_HUB_OFFLINE); load it once with the network on."
+                "{repo} is not in the cache{lacking}, and the network is off "
+                "(HF_HUB_OFFLINE); load it once with the network on.",
+                repo=repo,
+                lacking=lacking,
             )
-    return _download_from_any(repo, wanted or "main", files)
+    return _download_from_any(repo, wanted or "main", files, watch)
 
 
 def _cached_commit(repo: str, revision: str) -> str | None:
@@ -190,7 +205,7 @@ def _from_cache(
     missing = _missing_file(folder, files)
     if missing is None:
         return Source(folder, repo, commit), ""
-    return None, f" as a whole ({missing} is missing)"
+    return None, Sentence(" as a whole ({missing} is missing)", missing=missing)
 
 
 def _missing_file(folder: Path, files: Sequence[str]) -> str | None:
@@ -223,11 +238,13 @@ def endpoints() -> list[str]:
     return [chosen] if chosen else [HUB_ENDPOINT, MIRROR_ENDPOINT]
 
 
-def _download_from_any(repo: str, revision: str, files: Sequence[str]) -> Source:
+def _download_from_any(
+    repo: str, revision: str, files: Sequence[str], watch: Watch
+) -> Source:
     tried = endpoints()
     for endpoint in tried:
         try:
-            return _download(repo, revision, files, endpoint)
+            return _download(repo, revision, files, endpoint, watch)
         except StableChatError:
             raise
         except Exception as error:
@@ -242,20 +259,32 @@ def _download_from_any(repo: str, revision: str, files: Sequence[str]) -> Source
         logger.warning("Using the cached files of %s", repo)
         return cached
     raise HubError(
-        f"{repo} can't be fetched: {' and '.join(tried)} can't be reached, and it is "
-        f"not in the cache{lacking}; check the network, set HF_ENDPOINT, or give a "
-        "folder."
+        "{repo} can't be fetched: {endpoints} can't be reached, and it is "
+        "not in the cache{lacking}; check the network, set HF_ENDPOINT, or "
+        "give a folder.",
+        repo=repo,
+        endpoints=_both(tried),
+        lacking=lacking,
     )
 
 
-def _download(repo: str, revision: str, files: Sequence[str], endpoint: str) -> Source:
+def _download(
+    repo: str, revision: str, files: Sequence[str], endpoint: str, watch: Watch
+) -> Source:
     # A saved token is for the hub, or for the endpoint that the user chose.
     chosen = endpoint == HUB_ENDPOINT or bool(os.environ.get("HF_ENDPOINT"))
     token = None if chosen else False
     api = huggingface_hub.HfApi(endpoint=endpoint, token=token)
-    info = api.model_info(repo, revision=revision, timeout=_METADATA_TIMEOUT_SECONDS)
-    names = [sibling.rfilename for sibling in info.siblings or []]
-    patterns = _patterns(files, names)
+    info = api.model_info(
+        repo,
+        revision=revision,
+        timeout=_METADATA_TIMEOUT_SECONDS,
+        files_metadata=True,
+    )
+    sizes = {each.rfilename: each.size or 0 for each in info.siblings or []}
+    patterns = _patterns(files, tuple(sizes))
+    wanted = (name for name in sizes if any(fnmatch(name, each) for each in patterns))
+    watch.report("fetch", 0.0)
     logger.info("Fetching %s at %s from %s", repo, info.sha, endpoint)
     folder = huggingface_hub.snapshot_download(
         repo,
@@ -264,6 +293,7 @@ def _download(repo: str, revision: str, files: Sequence[str], endpoint: str) -> 
         allow_patterns=list(patterns),
         endpoint=endpoint,
         token=token,
+        tqdm_class=progress_bar(watch, sum(sizes[name] for name in wanted)),
     )
     return Source(Path(folder), repo, Path(folder).name, endpoint)
 
@@ -280,24 +310,46 @@ def _refusal(
     """What an answer means, or None when there was no answer."""
     if isinstance(error, GatedRepoError):
         return HubError(
-            f"{repo} is gated: accept its terms at {HUB_ENDPOINT}/{repo}, then log in "
-            "with `hf auth login`."
+            "{repo} is gated: accept its terms at {endpoint}/{repo}, then "
+            "log in with `hf auth login`.",
+            repo=repo,
+            endpoint=HUB_ENDPOINT,
         )
     if isinstance(error, RevisionNotFoundError):
-        return HubError(f"{repo} has no revision {revision!r}.")
+        return HubError(
+            "{repo} has no revision {revision!r}.", repo=repo, revision=revision
+        )
     if isinstance(error, RepositoryNotFoundError):
         return HubError(
-            f"There is no model {repo} at {endpoint}, or it is private; check the "
-            "name, or log in with `hf auth login`."
+            "There is no model {repo} at {endpoint}, or it is private; check "
+            "the name, or log in with `hf auth login`.",
+            repo=repo,
+            endpoint=endpoint,
         )
     if isinstance(error, HfHubHTTPError):
         status = getattr(error.response, "status_code", None)
         if status in _DOWN:
             return None
-        return HubError(f"{endpoint} refused {repo}: {_line(error)}.")
+        return HubError(
+            "{endpoint} refused {repo}: {reason}.",
+            endpoint=endpoint,
+            repo=repo,
+            reason=_line(error),
+        )
     if _is_network_error(error):
         return None
-    return HubError(f"{repo} could not be fetched from {endpoint}: {_line(error)}.")
+    return HubError(
+        "{repo} could not be fetched from {endpoint}: {reason}.",
+        repo=repo,
+        endpoint=endpoint,
+        reason=_line(error),
+    )
+
+
+def _both(endpoints: Sequence[str]) -> str:
+    if len(endpoints) == 1:
+        return endpoints[0]
+    return Sentence("{first} and {second}", first=endpoints[0], second=endpoints[1])
 
 
 def _is_network_error(error: Exception) -> bool:

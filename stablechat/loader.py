@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 
 from stablechat import hub
 from stablechat.adapters import apply_adapter
+from stablechat.downloads import UNWATCHED, Watch
 from stablechat.errors import CheckpointError
 from stablechat.model.checkpoint import PACKER_WIDTH_KEY, TOWER_PREFIX
 from stablechat.model.config import LlavaSTConfig, build_config
@@ -114,6 +115,7 @@ def load_model(
     device_map: str | Mapping[str, Any] | None = None,
     quantization: str | None = None,
     adapter: str | Path | None = None,
+    watch: Watch = UNWATCHED,
 ) -> LoadedModel:
     """Load a checkpoint in the published layout.
 
@@ -132,8 +134,10 @@ def load_model(
             layers so (on CUDA or the CPU, all on one device); None does not.
         adapter: Folder of what was trained on top of the model
             (:mod:`stablechat.adapters`).
+        watch: Looks on, and may stop it.
 
     Raises:
+        CancelledError: ``watch`` said so.
         InputError: An argument has no such value, or this machine lacks the device
             or the package for it.
         CheckpointError: Files are missing, damaged, or do not belong together.
@@ -144,9 +148,10 @@ def load_model(
     number_type = choose_dtype(dtype, target)
     attention = choose_attention(attn, target, number_type)
     scheme = choose_quantization(quantization, target, device_map)
-    source = hub.locate(model, revision, offline)
+    source = hub.locate(model, revision, offline, watch)
+    watch.report("load", 0.0)
     stored = _checkpoint_tensors(source.folder)
-    config, tower = _describe(source, stored, offline)
+    config, tower = _describe(source, stored, offline, watch)
     tokenizer = _load_tokenizer(source.folder, config)
     llava = build_empty(config, attention)
     fillings = match_tensors(llava, stored, tower)
@@ -154,7 +159,7 @@ def load_model(
         make_pending(llava.language_model.model.layers, scheme, number_type)
     placement = place(llava, target, number_type, attention, device_map)
     allocate(llava, placement)
-    fill(llava, fillings)
+    fill(llava, fillings, watch)
     if adapter is not None:
         apply_adapter(llava, Path(adapter))
     dispatch(llava, placement)
@@ -181,30 +186,43 @@ def _checkpoint_tensors(folder: Path) -> dict[str, StoredTensor]:
         for name in ("adapter_config.json", "non_lora_trainables.bin")
     ):
         raise CheckpointError(
-            f"{folder} is a LoRA adapter, not a whole model; name its base model, and "
-            "this folder as the adapter."
+            "{folder} is a LoRA adapter, not a whole model; name its base "
+            "model, and this folder as the adapter.",
+            folder=folder,
         )
     if not os.path.exists(folder / "config.json"):
-        raise CheckpointError(f"{folder} holds no model: config.json is missing.")
+        raise CheckpointError(
+            "{folder} holds no model: config.json is missing.", folder=folder
+        )
     return list_tensors(folder)
 
 
 def _describe(
-    source: hub.Source, stored: Mapping[str, StoredTensor], offline: bool | None
+    source: hub.Source,
+    stored: Mapping[str, StoredTensor],
+    offline: bool | None,
+    watch: Watch,
 ) -> tuple[LlavaSTConfig, dict[str, StoredTensor]]:
     """The geometry, and the tower's tensors where they come from beside."""
     checkpoint = read_json(source.folder / "config.json")
     if PACKER_WIDTH_KEY not in stored:
-        raise CheckpointError(f"The checkpoint lacks {PACKER_WIDTH_KEY}.")
+        raise CheckpointError(
+            "The checkpoint lacks {packer_width_key}.",
+            packer_width_key=PACKER_WIDTH_KEY,
+        )
     packer_width = stored[PACKER_WIDTH_KEY].shape[0]
     has_tower = any(key.startswith(TOWER_PREFIX) for key in stored)
-    geometry, folder = _find_tower(checkpoint, source.folder, has_tower, offline)
+    geometry, folder = _find_tower(checkpoint, source.folder, has_tower, offline, watch)
     config = build_config(checkpoint, geometry, packer_width)
     return config, {} if folder is None else _tower_tensors(folder)
 
 
 def _find_tower(
-    checkpoint: Mapping[str, Any], folder: Path, has_tower: bool, offline: bool | None
+    checkpoint: Mapping[str, Any],
+    folder: Path,
+    has_tower: bool,
+    offline: bool | None,
+    watch: Watch,
 ) -> tuple[Mapping[str, Any], Path | None]:
     """The tower's configuration, and its folder when weights must come from it."""
     named = checkpoint.get("mm_vision_tower") or checkpoint.get("vision_tower")
@@ -217,7 +235,7 @@ def _find_tower(
     hub_id = next(same, named)
     if has_tower and hub_id in KNOWN_TOWERS:
         return KNOWN_TOWERS[hub_id], None
-    fetched = _fetch_tower(hub_id, has_tower, offline)
+    fetched = _fetch_tower(hub_id, has_tower, offline, watch)
     return read_json(fetched / "config.json"), None if has_tower else fetched
 
 
@@ -241,13 +259,16 @@ def _same_tower(named: str, known: str) -> bool:
     return named == known or PurePosixPath(named).name == known.partition("/")[2]
 
 
-def _fetch_tower(named: str, has_tower: bool, offline: bool | None) -> Path:
+def _fetch_tower(
+    named: str, has_tower: bool, offline: bool | None, watch: Watch
+) -> Path:
     if hub.is_hub_id(named):
         files = _TOWER_CONFIG if has_tower else _TOWER_FILES
-        return hub.fetch(named, offline=offline, files=files).folder
+        return hub.fetch(named, offline=offline, files=files, watch=watch).folder
     raise CheckpointError(
-        f"config.json names the vision tower {named!r}, which is neither a folder "
-        "with a config.json nor a hub id."
+        "config.json names the vision tower {named!r}, which is neither a "
+        "folder with a config.json nor a hub id.",
+        named=named,
     )
 
 
@@ -265,8 +286,10 @@ def _load_tokenizer(folder: Path, config: LlavaSTConfig) -> PromptTokenizer:
     ]
     if missing:
         raise CheckpointError(
-            f"{folder} has no tokenizer: tokenizer.json is missing, and so is "
-            f"{missing[0]}."
+            "{folder} has no tokenizer: tokenizer.json is missing, and so is "
+            "{missing}.",
+            folder=folder,
+            missing=missing[0],
         )
     return PromptTokenizer(_convert_tokenizer(folder), config)
 
@@ -279,7 +302,9 @@ def _convert_tokenizer(folder: Path) -> Tokenizer:
         slow = Qwen2Tokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # transformers raises nearly anything here
         raise CheckpointError(
-            f"The tokenizer in {folder} can't be read: {error}."
+            "The tokenizer in {folder} can't be read: {reason}.",
+            folder=folder,
+            reason=error,
         ) from error
     backend: Tokenizer = slow.backend_tokenizer
     return backend
@@ -303,7 +328,8 @@ def build_empty(config: LlavaSTConfig, attn: str) -> LlavaST:
     except Exception as error:  # torch and transformers raise nearly anything here
         reason = " ".join(repr(error).split())[:200]
         raise CheckpointError(
-            f"config.json does not describe a model that can be built: {reason}."
+            "config.json does not describe a model that can be built: {reason}.",
+            reason=reason,
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -32,6 +33,12 @@ def weight_bytes(module: nn.Module, dtype: torch.dtype) -> int:
     )
 
 
+def held_bytes(module: nn.Module) -> int:
+    """Bytes of a module's parameters and buffers as they are stored now."""
+    tensors = (*module.parameters(), *module.buffers())
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
 def encoding_bytes(model: LlavaST, dtype: torch.dtype) -> int:
     """About what one frame needs on its way through tower and packer."""
     config = model.config
@@ -58,6 +65,13 @@ def working_bytes(model: LlavaST, dtype: torch.dtype) -> int:
     """About what an answer needs beside the weights."""
     encoding = _STEP_FRAMES * encoding_bytes(model, dtype)
     return max(encoding, prompt_bytes(model, dtype))
+
+
+def give_back_memory() -> None:
+    """Give what a model that is gone had back to the cards, for others to see."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def unused_bytes(device: torch.device) -> int:

@@ -25,6 +25,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from stablechat.marks import BAD, VOCABULARY_MARK, Axis, Mark, find_marks
+from stablechat.sentences import Sentence
 from stablechat.types import BoxBins, CoordinateTokens, ParsedAnswer, Task
 
 #: Longest text that is read; a whole answer of the model has under 20,000 characters.
@@ -64,31 +65,31 @@ _SENTENCES: Mapping[str, str | tuple[str, str]] = {
     "reversed": "The span's end came before its start; they were exchanged.",
     "bad": (
         "One coordinate outside the range 0 to 99 was ignored.",
-        "{} coordinates outside the range 0 to 99 were ignored.",
+        "{count} coordinates outside the range 0 to 99 were ignored.",
     ),
     "incomplete": (
         "One box without four usable coordinates was left out.",
-        "{} boxes without four usable coordinates were left out.",
+        "{count} boxes without four usable coordinates were left out.",
     ),
     "extra": (
         "One row had more than one box; its first box is used.",
-        "{} rows had more than one box; the first box of each is used.",
+        "{count} rows had more than one box; the first box of each is used.",
     ),
     "axes": (
         "One box had its widths and heights in an unusual order.",
-        "{} boxes had their widths and heights in an unusual order.",
+        "{count} boxes had their widths and heights in an unusual order.",
     ),
     "swapped": (
         "One box had its corners exchanged; they were put in order.",
-        "{} boxes had their corners exchanged; they were put in order.",
+        "{count} boxes had their corners exchanged; they were put in order.",
     ),
     "timeless": (
         "One box without a time was left out.",
-        "{} boxes without a time were left out.",
+        "{count} boxes without a time were left out.",
     ),
     "duplicate": (
         "One frame had more than one box; its last box is used.",
-        "{} frames had more than one box; the last box of each is used.",
+        "{count} frames had more than one box; the last box of each is used.",
     ),
     "unsorted": "The boxes were not in the order of time; they were sorted.",
     "other_boxes": "The model's answer has several boxes; the first one is used.",
@@ -184,10 +185,10 @@ def _tokens(
 
 
 def _sentences(odd: Counter[str]) -> tuple[str, ...]:
+    said = ((text, odd[kind]) for kind, text in _SENTENCES.items() if odd[kind])
     return tuple(
-        text if isinstance(text, str) else text[odd[kind] > 1].format(odd[kind])
-        for kind, text in _SENTENCES.items()
-        if odd[kind]
+        text if isinstance(text, str) else Sentence(text[count > 1], count=count)
+        for text, count in said
     )
 
 

@@ -99,7 +99,8 @@ def _checked(answer: Message, name: str, limits: VideoLimits) -> tuple[FrameArra
 
 def _unreadable(name: str) -> VideoError:
     return VideoError(
-        f"{name} is not an image that can be read; give a PNG, JPEG, WebP or BMP file."
+        "{name} is not an image that can be read; give a PNG, JPEG, WebP or BMP file.",
+        name=name,
     )
 
 
@@ -112,8 +113,12 @@ def _decode(request: Message, channel: Channel) -> Message:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > limits.max_image_pixels:
                 raise LimitError(
-                    f"{name} has {image.width}x{image.height} pixels and the limit is "
-                    f"{limits.max_image_pixels:,} pixels; scale it down first."
+                    "{name} has {width}x{height} pixels and the limit is "
+                    "{max_image_pixels:,} pixels; scale it down first.",
+                    name=name,
+                    width=image.width,
+                    height=image.height,
+                    max_image_pixels=limits.max_image_pixels,
                 )
             codec = (image.format or "image").lower()
             pixels = np.asarray(_on_black(ImageOps.exif_transpose(image)))

@@ -17,6 +17,7 @@ from stablechat.errors import InputError, ModelError, OutOfMemoryError
 from stablechat.memory import free_bytes, weight_bytes, working_bytes
 from stablechat.model.modeling import LlavaST
 from stablechat.quantization import PendingWeight, is_pending
+from stablechat.sentences import Sentence
 
 # accelerate ships no types, and imports slowly: import_module where used.
 
@@ -84,12 +85,17 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise InputError(
-            f"There is no device {str(device)!r}; use cpu, cuda, cuda:1 or mps."
+            "There is no device {device!r}; use cpu, cuda, cuda:1 or mps.",
+            device=str(device),
         ) from error
     if chosen.type not in ("cpu", "cuda", "mps"):
-        raise InputError(f"Device {device} is not supported; use cpu, cuda or mps.")
+        raise InputError(
+            "Device {device} is not supported; use cpu, cuda or mps.", device=device
+        )
     if not _is_present(chosen):
-        raise InputError(f"This machine has no device {device}; use --device cpu.")
+        raise InputError(
+            "This machine has no device {device}; use --device cpu.", device=device
+        )
     return chosen
 
 
@@ -117,7 +123,8 @@ def choose_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch
         return torch.float32 if device.type == "cpu" else torch.float16
     if dtype not in DTYPES:
         raise InputError(
-            f"There is no number type {dtype!r}; use float32, float16 or bfloat16."
+            "There is no number type {dtype!r}; use float32, float16 or bfloat16.",
+            dtype=dtype,
         )
     return DTYPES[dtype]
 
@@ -131,7 +138,9 @@ def choose_attention(attn: str | None, device: torch.device, dtype: torch.dtype)
     attn = attn or "auto"
     if attn not in ATTENTIONS:
         raise InputError(
-            f"There is no attention {attn!r}; use {', '.join(ATTENTIONS)}."
+            "There is no attention {attn!r}; use {choices}.",
+            attn=attn,
+            choices=", ".join(ATTENTIONS),
         )
     flash = _has_flash(device, dtype)
     if attn == "auto":
@@ -186,7 +195,10 @@ def place(
     if isinstance(device_map, Mapping):
         return Placement(device, dtype, attn, dict(device_map))
     if device_map not in (None, "auto"):
-        raise InputError(f"device_map must be auto or a mapping, got {device_map!r}.")
+        raise InputError(
+            "device_map must be auto or a mapping, got {device_map!r}.",
+            device_map=device_map,
+        )
     needed = weight_bytes(model, dtype) + working_bytes(model, dtype)
     free = free_bytes(device)
     if needed <= free and device_map is None:
@@ -200,12 +212,21 @@ def place(
         free = sum(budget.values())
     if needed <= free:
         return Placement(device, dtype, attn)
-    raise OutOfMemoryError(_memory_message(model, device, dtype, needed, free))
+    raise OutOfMemoryError(
+        "The model needs about {needed_gib:.1f} GiB in {dtype}, and {device} has "
+        "{free_gib:.1f} GiB free; use {advice}.",
+        needed_gib=needed / _GIB,
+        dtype=str(dtype).removeprefix("torch."),
+        device=device,
+        free_gib=free / _GIB,
+        advice=_either(_ways_out(model, device, dtype)),
+    )
 
 
-def _memory_message(
-    model: LlavaST, device: torch.device, dtype: torch.dtype, needed: int, free: int
-) -> str:
+def _ways_out(
+    model: LlavaST, device: torch.device, dtype: torch.dtype
+) -> list[Sentence]:
+    """What may help where memory is short."""
     advice = ["the demo model (no --model)"]
     if device.type != "mps" and not is_pending(model):
         advice.insert(0, "--quantization 4bit")
@@ -214,17 +235,16 @@ def _memory_message(
     if dtype is torch.float32:
         half = weight_bytes(model, torch.float16) + working_bytes(model, torch.float16)
         advice.insert(0, f"--dtype bfloat16 ({half / _GIB:.1f} GiB)")
-    return (
-        f"The model needs about {needed / _GIB:.1f} GiB in "
-        f"{str(dtype).removeprefix('torch.')}, and {device} has {free / _GIB:.1f} GiB "
-        f"free; use {_either(advice)}."
-    )
+    return [Sentence(way) for way in advice]
 
 
-def _either(choices: Sequence[str]) -> str:
+def _either(choices: Sequence[Sentence]) -> Sentence:
     """For example ``"a, b or c"``."""
-    head = ", ".join(choices[:-1])
-    return f"{head} or {choices[-1]}" if head else choices[-1]
+    if len(choices) == 1:
+        return choices[0]
+    first, rest = choices[0], _either(choices[1:])
+    words = "{first} or {rest}" if len(choices) == 2 else "{first}, {rest}"
+    return Sentence(words, first=first, rest=rest)
 
 
 def memory_budget() -> dict[int | str, int]:
@@ -263,9 +283,11 @@ def spread(
     visitor = weight_bytes(next(layers.children()), dtype)
     if budget[first] < bound + visitor:
         raise OutOfMemoryError(
-            f"The model needs at least {(bound + visitor) / _GIB:.1f} GiB on the first "
-            f"card, which has {budget[first] / _GIB:.1f} GiB free; use --device cpu "
-            "or the demo model (no --model)."
+            "The model needs at least {needed_gib:.1f} GiB on the first card, which "
+            "has {free_gib:.1f} GiB free; use --device cpu or the demo model "
+            "(no --model).",
+            needed_gib=(bound + visitor) / _GIB,
+            free_gib=budget[first] / _GIB,
         )
     inferred = import_module("accelerate").infer_auto_device_map(
         layers,
@@ -303,8 +325,10 @@ def allocate(model: LlavaST, placement: Placement) -> None:
         _compute_buffers(model, placement.device)
     except torch.OutOfMemoryError as error:
         raise OutOfMemoryError(
-            f"{placement.device} ran out of memory while the model was loaded; close "
-            "other programs, or use --device cpu or the demo model (no --model)."
+            "{device} ran out of memory while the model was loaded; close "
+            "other programs, or use --device cpu or the demo model (no "
+            "--model).",
+            device=placement.device,
         ) from error
 
 
@@ -340,7 +364,8 @@ def _compute_buffers(model: LlavaST, device: torch.device) -> None:
     left = [name for name, buffer in model.named_buffers() if buffer.is_meta]
     if left:
         raise ModelError(
-            f"This version of transformers has a buffer we do not know: {left[0]}."
+            "This version of transformers has a buffer we do not know: {name}.",
+            name=left[0],
         )
 
 

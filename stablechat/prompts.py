@@ -65,8 +65,10 @@ def clean_query(query: str) -> str:
         )
     if len(text) > MAX_QUERY_CHARACTERS:
         raise InputError(
-            f"The question has {len(text)} characters; the limit is "
-            f"{MAX_QUERY_CHARACTERS}. Please shorten it."
+            "The question has {count} characters; the limit is "
+            "{max_query_characters}. Please shorten it.",
+            count=len(text),
+            max_query_characters=MAX_QUERY_CHARACTERS,
         )
     return text
 

@@ -73,7 +73,8 @@ def choose_quantization(
         return None
     if quantization not in QUANTIZATIONS:
         raise InputError(
-            f"There is no quantization {quantization!r}; use 8bit or 4bit."
+            "There is no quantization {quantization!r}; use 8bit or 4bit.",
+            quantization=quantization,
         )
     if device_map is not None:
         raise InputError(
@@ -82,8 +83,9 @@ def choose_quantization(
         )
     if device.type not in ("cuda", "cpu"):
         raise InputError(
-            f"A quantised model can't run on {device.type}; use --device cpu or leave "
-            "out --quantization."
+            "A quantised model can't run on {type}; use --device cpu or leave "
+            "out --quantization.",
+            type=device.type,
         )
     _check_library(_bitsandbytes(), device)
     return quantization
@@ -93,14 +95,17 @@ def _check_library(library: Any, device: torch.device) -> None:
     version = str(library.__version__)
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
         raise InputError(
-            f"bitsandbytes {version} is too old for quantization; install it anew "
-            "(pip install -U -r requirements-quantized.txt)."
+            "bitsandbytes {version} is too old for quantization; install it "
+            "anew (pip install -U -r requirements-quantized.txt).",
+            version=version,
         )
     native = import_module("bitsandbytes.cextension").lib
     if device.type == "cuda" and not native.compiled_with_cuda:
         raise InputError(
-            f"bitsandbytes {version} has no library for CUDA {torch.version.cuda}; "
-            "install another version of it, or use --device cpu."
+            "bitsandbytes {version} has no library for CUDA {cuda}; install "
+            "another version of it, or use --device cpu.",
+            version=version,
+            cuda=torch.version.cuda,
         )
 
 
@@ -111,8 +116,10 @@ def _bitsandbytes() -> Any:
     except (ImportError, OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(
-            f"Quantization needs the bitsandbytes package ({reason}); install it (pip "
-            "install -r requirements-quantized.txt) or leave out --quantization."
+            "Quantization needs the bitsandbytes package ({reason}); install "
+            "it (pip install -r requirements-quantized.txt) or leave out "
+            "--quantization.",
+            reason=reason,
         ) from error
     # It says in every layer of every token that inputs are cast to FP16.
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)

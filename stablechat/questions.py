@@ -42,7 +42,9 @@ class Question:
     def __post_init__(self) -> None:
         if self.task not in GROUNDING_TASKS:
             raise InputError(
-                f"There is no task {self.task!r}; use {', '.join(GROUNDING_TASKS)}."
+                "There is no task {task!r}; use {choices}.",
+                task=self.task,
+                choices=", ".join(GROUNDING_TASKS),
             )
         self._check_times()
         if self.task == "elc":
@@ -72,10 +74,14 @@ class Question:
     def _check_region(self) -> None:
         region = np.asarray(self.region, np.float64)
         if region.shape != (4,) or not np.isfinite(region).all():
-            raise InputError(f"region must be four numbers, got {self.region}.")
+            raise InputError(
+                "region must be four numbers, got {region}.", region=self.region
+            )
         start = self.start_seconds
         if start is None or not math.isfinite(start) or start < 0:
-            raise InputError(f"start must be 0 seconds or later, got {start}.")
+            raise InputError(
+                "start must be 0 seconds or later, got {start}.", start=start
+            )
 
     def prompt(self, video: VideoInfo, pts_seconds: FloatArray) -> str:
         """The question in the model's words.
@@ -113,8 +119,10 @@ class Question:
         start = self.start_seconds or 0.0
         if start > pts_seconds[-1]:
             raise InputError(
-                f"The start is at {start:.2f} seconds and the last frame at "
-                f"{pts_seconds[-1]:.2f}; choose an earlier one."
+                "The start is at {start:.2f} seconds and the last frame at "
+                "{last:.2f}; choose an earlier one.",
+                start=start,
+                last=pts_seconds[-1],
             )
         return span_to_unit(TimeSpan(start, start), pts_seconds)[0]
 

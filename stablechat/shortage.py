@@ -23,6 +23,7 @@ def plain_memory_errors(device: torch.device) -> Iterator[None]:
         if device.type == "cuda":
             torch.cuda.empty_cache()
         raise OutOfMemoryError(
-            f"{device} ran out of memory while answering; close other programs, or "
-            "use --device cpu or the demo model (no --model)."
+            "{device} ran out of memory while answering; close other programs, "
+            "or use --device cpu or the demo model (no --model).",
+            device=device,
         ) from error

@@ -54,5 +54,6 @@ def parse_time(text: str) -> float:
         if fits:
             return int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds
     raise InputError(
-        f"{text.strip()[:40]!r} is not a time; write it as 0:01:23.500, or in seconds."
+        "{typed!r} is not a time; write it as 0:01:23.500, or in seconds.",
+        typed=text.strip()[:40],
     )

@@ -20,10 +20,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from stablechat.downloads import Watch
 from stablechat.errors import CheckpointError
 from stablechat.model.checkpoint import TOWER_PREFIX, target_of
 from stablechat.model.modeling import LlavaST
 from stablechat.quantization import PendingWeight, fill_pending
+from stablechat.sentences import Sentence
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +89,9 @@ def list_tensors(folder: Path) -> dict[str, StoredTensor]:
         if names:
             return _merge(folder, names, shapes_of)
     raise CheckpointError(
-        f"{folder} has no weights: neither model.safetensors nor "
-        "model.safetensors.index.json."
+        "{folder} has no weights: neither model.safetensors nor "
+        "model.safetensors.index.json.",
+        folder=folder,
     )
 
 
@@ -101,11 +104,15 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         parsed = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path.name} is missing from {path.parent}.") from error
+        raise CheckpointError(
+            "{name} is missing from {parent}.", name=path.name, parent=path.parent
+        ) from error
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} can't be read: {_line(error)}.") from error
+        raise CheckpointError(
+            "{path} can't be read: {reason}.", path=path, reason=_line(error)
+        ) from error
     if not isinstance(parsed, dict):
-        raise CheckpointError(f"{path} does not hold a JSON object.")
+        raise CheckpointError("{path} does not hold a JSON object.", path=path)
     return parsed
 
 
@@ -116,13 +123,19 @@ def _weight_files(folder: Path, stem: str, suffix: str) -> list[str]:
         return [name] if os.path.exists(folder / name) else []
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
-        raise CheckpointError(f"{index} has no weight_map.")
+        raise CheckpointError("{index} has no weight_map.", index=index)
     names = sorted({str(name) for name in weight_map.values()})
     for name in names:
         if not (_SHARD_NAME.fullmatch(name) and name.endswith(suffix)):
-            raise CheckpointError(f"{index} names a file that is no shard: {name!r}.")
+            raise CheckpointError(
+                "{index} names a file that is no shard: {name!r}.",
+                index=index,
+                name=name,
+            )
         if not os.path.isfile(folder / name):
-            raise CheckpointError(f"{name} is missing from {folder}.")
+            raise CheckpointError(
+                "{name} is missing from {folder}.", name=name, folder=folder
+            )
     return names
 
 
@@ -152,7 +165,9 @@ def _opened(path: Path) -> Any:
         return safe_open(str(path), framework="pt", device="cpu")
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is damaged or cut short ({_line(error)}); fetch it again."
+            "{path} is damaged or cut short ({reason}); fetch it again.",
+            path=path,
+            reason=_line(error),
         ) from error
 
 
@@ -161,7 +176,9 @@ def _load_bin(path: Path) -> dict[str, Tensor]:
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch.load raises nearly anything on a damaged file
         raise CheckpointError(
-            f"{path} can't be read as plain tensors ({_line(error)})."
+            "{path} can't be read as plain tensors ({reason}).",
+            path=path,
+            reason=_line(error),
         ) from error
     return {key: value for key, value in loaded.items() if isinstance(value, Tensor)}
 
@@ -204,8 +221,10 @@ def match_tensors(
             continue
         if target is None or name not in shapes:
             raise CheckpointError(
-                f"The checkpoint has a tensor this model has no place for: {key} "
-                f"{list(tensor.shape)}."
+                "The checkpoint has a tensor this model has no place for: {key} "
+                "{shape}.",
+                key=key,
+                shape=list(tensor.shape),
             )
         filling = Filling(tensor, name, target.first_row)
         _check_shape(key, filling, shapes[name])
@@ -239,7 +258,10 @@ def _check_shape(key: str, filling: Filling, whole: tuple[int, ...]) -> None:
         fits = found[1:] == whole[1:] and 0 < found[0] <= wanted[0]
     if not fits:
         raise CheckpointError(
-            f"{key} has the shape {list(found)}, but config.json asks for {wanted}."
+            "{key} has the shape {shape}, but config.json asks for {wanted}.",
+            key=key,
+            shape=list(found),
+            wanted=wanted,
         )
 
 
@@ -253,16 +275,25 @@ def _check_complete(
         expected = filled.get(item.parameter, 0)
         if (item.first_row or 0) != expected:
             raise CheckpointError(
-                f"{item.source.key} does not fit: it starts at row {item.first_row} "
-                f"of {item.parameter}, and {expected} rows are filled before it "
-                f"(config.json has vocab_size {base})."
+                "{key} does not fit: it starts at row {first_row} of {parameter}, "
+                "and {expected} rows are filled before it (config.json has "
+                "vocab_size {base}).",
+                key=item.source.key,
+                first_row=item.first_row,
+                parameter=item.parameter,
+                expected=expected,
+                base=base,
             )
         filled[item.parameter] = expected + rows
     missing = [n for n, shape in shapes.items() if filled.get(n, 0) != shape[0]]
     if missing:
-        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        others = ""
+        if len(missing) > 1:
+            others = Sentence(" and {count} more", count=len(missing) - 1)
         raise CheckpointError(
-            f"The checkpoint lacks {published_name(missing[0])}{others}."
+            "The checkpoint lacks {name}{others}.",
+            name=published_name(missing[0]),
+            others=others,
         )
 
 
@@ -281,29 +312,35 @@ def published_name(parameter: str) -> str:
 
 
 @torch.no_grad()
-def fill(model: LlavaST, fillings: Sequence[Filling]) -> None:
+def fill(
+    model: LlavaST, fillings: Sequence[Filling], watch: Watch | None = None
+) -> None:
     """Copy every tensor to its place, converting it on the way.
 
     Args:
         model: With its parameters allocated in their final type and place; those to
             be quantised are when their tensor is read.
         fillings: From :func:`match_tensors`.
+        watch: Looks on.
 
     Raises:
+        CancelledError: ``watch`` said so.
         CheckpointError: A file turned out to be damaged.
     """
     parameters = dict(model.named_parameters())
     by_file: dict[Path, list[Filling]] = {}
     for item in fillings:
         by_file.setdefault(item.source.path, []).append(item)
-    for path, items in by_file.items():
-        for item, tensor in _read(path, items):
-            place = parameters[item.parameter]
-            if isinstance(place, PendingWeight):
-                layer = model.get_submodule(item.parameter.rpartition(".")[0])
-                fill_pending(layer, tensor, model.device)
-            else:
-                _copy(tensor, place, item.first_row or 0)
+    read = (pair for path, items in by_file.items() for pair in _read(path, items))
+    for number, (item, tensor) in enumerate(read):
+        if watch is not None:
+            watch.report("load", number / len(fillings))
+        place = parameters[item.parameter]
+        if isinstance(place, PendingWeight):
+            layer = model.get_submodule(item.parameter.rpartition(".")[0])
+            fill_pending(layer, tensor, model.device)
+        else:
+            _copy(tensor, place, item.first_row or 0)
 
 
 def _copy(tensor: Tensor, place: Tensor, first_row: int) -> None:

@@ -143,6 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
                 for path, content in files.items()
             ]
             return 200, {}, json.dumps(listing).encode()
-        siblings = [{"rfilename": path} for path in files]
+        siblings = [
+            {"rfilename": path, "size": len(content)} for path, content in files.items()
+        ]
         info = {"id": name, "modelId": name, "sha": commit, "siblings": siblings}
         return 200, {}, json.dumps(info).encode()

@@ -15,7 +15,8 @@ from fake_hub import COMMITS, FakeHub, Repository
 from huggingface_hub import constants
 
 from stablechat import hub
-from stablechat.errors import HubError, ModelError
+from stablechat.downloads import Watch
+from stablechat.errors import CancelledError, HubError, ModelError
 from stablechat.loader import load_model
 
 NAME = "org/tiny-st"
@@ -300,3 +301,29 @@ def test_ids_that_could_leave_the_cache(served: FakeHub, name: str) -> None:
 
 def test_telemetry_is_off() -> None:
     assert hub.constants.HF_HUB_DISABLE_TELEMETRY
+
+
+def test_how_far_a_download_is_is_told(served: FakeHub) -> None:
+    told: list[tuple[str, float]] = []
+    watch = Watch(lambda stage, share: told.append((stage, share)))
+    assert load_model(NAME, device="cpu", watch=watch).name == NAME
+    fetched = [share for stage, share in told if stage == "fetch"]
+    assert fetched[0] == 0 and fetched[-1] == pytest.approx(1, abs=0.01)
+    assert len(fetched) > 3 and fetched == sorted(fetched)
+    filled = [share for stage, share in told if stage == "load"]
+    assert filled == sorted(filled) and filled[-1] > 0.9
+    # At hand now: nothing is fetched, and it is loaded all the same.
+    told.clear()
+    load_model(NAME, device="cpu", watch=watch)
+    assert {stage for stage, _ in told} == {"load"}
+
+
+@pytest.mark.parametrize("stage", ["fetch", "load"])
+def test_a_download_can_be_stopped_and_taken_up_again(
+    served: FakeHub, stage: str
+) -> None:
+    reached: list[str] = []
+    watch = Watch(lambda at, _: reached.append(at), lambda: stage in reached)
+    with pytest.raises(CancelledError):
+        load_model(NAME, device="cpu", watch=watch)
+    assert load_model(NAME, device="cpu").name == NAME

@@ -20,14 +20,14 @@ TOP_LEVEL = (
     *("evaluation", "training", "benchmarks"),
 )
 
-BASE = {"stablechat.types", "stablechat.errors"}
+BASE = {"stablechat.types", "stablechat.errors", "stablechat.sentences"}
 LIBRARY = {"stablechat"}
 PRODUCT = {"stablechat", "render"}
 
 # The loader's stages; they may share each other's names.
 LOADING = (
     *("stablechat.hub", "stablechat.placement", "stablechat.quantization"),
-    "stablechat.memory",
+    *("stablechat.memory", "stablechat.downloads"),
     *("stablechat.weights", "stablechat.adapters", "stablechat.loader"),
 )
 
@@ -47,7 +47,8 @@ ARROWS: dict[str, set[str]] = {
     # Evaluates while it trains.
     "training.finetune.evaluating": {*PRODUCT, "evaluation", "training"},
     "benchmarks": {"training", "evaluation", *PRODUCT},
-    "stablechat.errors": set(),
+    "stablechat.sentences": set(),
+    "stablechat.errors": {"stablechat.sentences"},
     "stablechat.types": {"stablechat.errors"},
     "stablechat.prompts": BASE,
     "stablechat.marks": BASE,
@@ -84,7 +85,7 @@ HOMES: dict[str, set[str]] = {
 
 #: These read text and do sums: numpy is all that they may need.
 LIGHT = (
-    *("errors", "types", "prompts", "marks", "parser"),
+    *("sentences", "errors", "types", "prompts", "marks", "parser"),
     *("refinement", "confidence", "grounding", "last_row", "indices", "times"),
     "correction",
 )

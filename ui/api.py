@@ -30,11 +30,12 @@ def publish(handlers: Handlers) -> None:
     Args:
         handlers: Answer the questions.
     """
+    answering = handlers.answering()
 
     async def ground(
         video: str | None, query: str, request: gr.Request
     ) -> AsyncIterator[tuple[str | None, dict[str, Any]]]:
-        async for job in handlers.answer(video, query, "ground", request):
+        async for job in answering.answer(video, query, "ground", request):
             if job.done:
                 outcome = job.result()
                 clip = str(outcome.clip.path) if outcome.clip else None
@@ -45,7 +46,7 @@ def publish(handlers: Handlers) -> None:
     async def describe(
         video: str | None, question: str, request: gr.Request
     ) -> AsyncIterator[dict[str, Any]]:
-        async for job in handlers.answer(video, question, "describe", request):
+        async for job in answering.answer(video, question, "describe", request):
             yield for_programs(job.result().data) if job.done else _stage(job.progress)
 
     # Seen by programs only. Their labels are the documentation of the parameters.
@@ -60,8 +61,8 @@ def publish(handlers: Handlers) -> None:
     described = gr.JSON(label="The answer; its words are in text", visible=False)
     public: dict[str, Any] = {
         "api_visibility": "public",
-        "concurrency_id": "gpu",
-        "concurrency_limit": 1,
+        # They wait in the line for the model, as the page's questions do.
+        "concurrency_limit": None,
     }
     trigger.click(
         ground,
@@ -82,7 +83,11 @@ def publish(handlers: Handlers) -> None:
 
 
 def _stage(progress: Progress) -> dict[str, Any]:
-    return {"stage": progress.stage, "fraction": progress.fraction}
+    told: dict[str, Any] = {"stage": progress.stage, "fraction": progress.fraction}
+    place = progress.place
+    if place is not None:
+        told |= {"ahead": place.ahead, "expected_seconds": place.seconds}
+    return told
 
 
 def for_programs(data: dict[str, Any]) -> dict[str, Any]:

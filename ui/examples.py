@@ -8,10 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ui.asks import Mode
+from ui.i18n import text
 from ui.pictures import first_picture
-from ui.pipeline import Mode
 
 logger = logging.getLogger(__name__)
+
+# The text that stands for a question where there is none.
+_PLAIN = "example_describe"
 
 #: Twice the size on the page, for screens with small pixels.
 _THUMBNAIL_SIZE = (144, 96)
@@ -49,9 +53,22 @@ def read_examples(folder: Path) -> list[Example]:
 def example_labels(examples: Iterable[Example]) -> list[str]:
     """What the examples are called on the page: their question, or what is done.
 
-    English in every language, as the questions are: Gradio does not translate them.
+    Questions are English in every language: the model is asked in these words.
     """
-    return [example.query or "Describe the video" for example in examples]
+    return [example.query or text("en", _PLAIN) for example in examples]
+
+
+def label_styles(examples: Iterable[Example]) -> str:
+    """A style sheet that says in Chinese what is done; Gradio does not translate it."""
+    rules = []
+    for number, example in enumerate(examples, start=1):
+        if not example.query:
+            place = f":lang(zh) #sc-examples .gallery-item:nth-of-type({number})>div"
+            words = json.dumps(text("zh", _PLAIN), ensure_ascii=False)
+            # Gradio makes the rules of style.css weigh more than they are written.
+            rules.append(f"{place}{{font-size:0!important}}")
+            rules.append(f"{place}::after{{content:{words};font-size:.85rem}}")
+    return f"<style>{''.join(rules)}</style>" if rules else ""
 
 
 def thumbnail_styles(examples: Iterable[Example]) -> str:

@@ -5,15 +5,17 @@ No Gradio.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from render.exports import FORMATS, export_answers, safe_stem
 from stablechat.errors import InputError
 from stablechat.types import Grounding
 from ui.jobs import Job
-from ui.pipeline import Outcome
+from ui.outcomes import Outcome
+from ui.together import Together
 
 #: Written with every answer.
 _USUAL = ("mp4", "json")
@@ -49,11 +51,13 @@ class ResultFiles:
     left_out: Mapping[str, str]
 
 
-def write_files(outcome: Outcome, folder: Path, job: Job[ResultFiles]) -> ResultFiles:
+def write_files(
+    result: Outcome | Together | None, folder: Path, job: Job[Any]
+) -> ResultFiles:
     """Write an answer in every format; called in the job's thread.
 
     Args:
-        outcome: What there is already; its clip is not cut once more.
+        result: What there is already; its clips are not cut once more.
         folder: Where to; made if it is not there.
         job: Says when to stop.
 
@@ -65,23 +69,25 @@ def write_files(outcome: Outcome, folder: Path, job: Job[ResultFiles]) -> Result
         StableChatError: With one plain line; no file is left then.
         CancelledError: Stop was pressed.
     """
-    answer = outcome.answer
-    if not isinstance(answer, Grounding):
+    outcomes = result.outcomes if isinstance(result, Together) else (result,)
+    known = [each for each in outcomes if each is not None]
+    answers = [each.answer for each in known if isinstance(each.answer, Grounding)]
+    if result is None or not answers:
         raise InputError("A description has no other formats.")
     folder.mkdir(exist_ok=True)
     done = export_answers(
-        answer,
+        answers,
         folder,
         [each for each in FORMATS if each.name not in _USUAL],
-        stem=safe_stem(answer.video.path.name),
-        options=outcome.options,
-        clip=None if outcome.clip is None else outcome.clip.path,
+        stem=safe_stem(answers[0].video.path.name),
+        options=known[0].options,
+        clips=[_clip_path(each) for each in known],
         cancelled=job.cancelled,
     )
     paths = {each.name: done.files.get(each.key) for each in FORMATS}
-    paths["json"] = outcome.json_path
-    paths["mp4"] = None if outcome.clip is None else outcome.clip.path
-    return ResultFiles(tuple(_files(paths)), _left_out(answer))
+    paths["json"] = result.json_path
+    paths["mp4"] = _clip_path(result)
+    return ResultFiles(tuple(_files(paths)), _left_out(answers))
 
 
 def _files(paths: Mapping[str, Path | None]) -> Iterator[ResultFile]:
@@ -92,6 +98,10 @@ def _files(paths: Mapping[str, Path | None]) -> Iterator[ResultFile]:
             yield ResultFile(name, path, path.stat().st_size)
 
 
-def _left_out(answer: Grounding) -> dict[str, str]:
-    reasons = {each.name: each.why_not((answer,)) for each in FORMATS}
+def _clip_path(result: Outcome | Together) -> Path | None:
+    return None if result.clip is None else result.clip.path
+
+
+def _left_out(answers: Sequence[Grounding]) -> dict[str, str]:
+    reasons = {each.name: each.why_not(answers) for each in FORMATS}
     return {name: reason for name, reason in reasons.items() if reason is not None}

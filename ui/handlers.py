@@ -1,82 +1,28 @@
-"""What happens when a person uploads, runs, stops or leaves.
-
-A run has two steps, so that a bad question is refused at once instead of after its
-turn in the queue: ``begin`` checks the form and stores an :class:`Ask` in the tab's
-state; that change starts ``run``, which waits for the model's turn.
-"""
+"""What happens when the page is loaded and left, and who does the rest."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import secrets
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from stablechat.candidates import check_candidates
-from stablechat.errors import CancelledError, InputError, StableChatError
-from stablechat.prompts import clean_query
-from stablechat.video import probe
 from ui import view
-from ui.i18n import Language, label, text
-from ui.jobs import Job
-from ui.pictures import first_picture
-from ui.pipeline import Ask, Mode, Outcome, Pipeline
-from ui.results.correcting import line
+from ui.answering import Answering
+from ui.asking.asking import Asking
+from ui.asks import Mode
+from ui.i18n import Language
+from ui.models.choice import Loader
+from ui.models.facts import device_name, dtype_name, facts, question_line
+from ui.models.loading import ModelLoading
+from ui.pipeline import Pipeline
 from ui.results.editing import Editing
 from ui.results.exporting import Exporting
-from ui.results.show import card, empty, shown
-from ui.results.widgets import ResultWidgets
-from ui.running import (
-    POLL_SECONDS,
-    STOP_SECONDS,
-    Update,
-    buttons,
-    finish,
-    language_asked,
-)
+from ui.results.history import history
+from ui.results.show import empty, shown_run
+from ui.running import Update, language_asked
 from ui.session import Session, Sessions
 from ui.settings import Settings
-
-logger = logging.getLogger(__name__)
-
-
-class MissingError(InputError):
-    """Part of the form is not filled in yet; nothing went wrong."""
-
-
-@dataclass(frozen=True)
-class Widgets:
-    """The controls that handlers change."""
-
-    header: gr.HTML
-    notice: gr.HTML
-    video: gr.Video
-    video_line: gr.HTML
-    mode: gr.Radio
-    question: gr.Textbox
-    run: gr.Button
-    stop: gr.Button
-    candidates: gr.Slider
-    keys: gr.HTML
-    status: gr.HTML
-    ask: gr.State
-    settings: gr.BrowserState
-    result: ResultWidgets
-
-    @property
-    def texts(self) -> list[Any]:
-        """What is written anew in the browser's language."""
-        return [self.header, self.notice, self.video_line, self.keys, self.status]
-
-    @property
-    def results(self) -> list[Any]:
-        """What a run changes."""
-        return [self.run, self.stop, self.status, *self.result.all]
+from ui.widgets import Widgets
 
 
 class Handlers:
@@ -98,34 +44,82 @@ class Handlers:
             raise RuntimeError("The page is not built yet.")
         return self.widgets
 
+    def asking(self) -> Asking:
+        """The handlers of the form."""
+        page = self._page
+        return Asking(self.sessions, page.mode, page.question, page.others)
+
+    def answering(self) -> Answering:
+        """The handlers of Run and Stop."""
+        return Answering(
+            self.pipeline,
+            self.sessions,
+            self._page,
+            self.asking(),
+            self.about_model,
+        )
+
     def editing(self) -> Editing:
         """The handlers of the forms under an answer."""
         page = self._page
         return Editing(
-            self.pipeline,
-            self.sessions,
-            page.result.edit,
-            self._show,
-            self._buttons,
+            self.pipeline, self.sessions, page.result.edit, self._show, page.running
         )
+
+    def _show(self, session: Session, language: Language) -> Update:
+        """The answer that the page shows, anew."""
+        page = self._page
+        update = history(page.history, session, language)
+        if session.run is not None:
+            update |= shown_run(page, session.run, language)
+        return update
 
     def exporting(self) -> Exporting:
         """The handler of the list of files."""
-        return Exporting(self.sessions, self._page.result.files, self._buttons)
+        page = self._page
+        return Exporting(self.sessions, page.result.files, page.running)
 
     def load(self, request: gr.Request) -> Update:
         """Write the page's own texts in the browser's language."""
-        language = language_asked(request)
+        language, page = language_asked(request), self._page
+        return self.about_model(language) | {
+            page.video_line: view.video_hint(language),
+            page.keys: view.keys(language),
+        }
+
+    def about_model(self, language: Language) -> Update:
+        """Say which model answers; another tab may have loaded it."""
         chat, page = self.pipeline.chat, self._page
         return {
             page.header: view.header(
                 language, chat.name, device_name(chat.device), dtype_name(chat.dtype)
             ),
             page.notice: view.demo_notice(language) if chat.is_demo else "",
-            page.video_line: view.video_hint(language),
-            page.keys: view.keys(language),
-            page.status: view.idle(language),
+            page.model.facts: facts(language, chat),
         }
+
+    def model_opened(self, request: gr.Request) -> str:
+        """Say anew how much memory there is."""
+        return facts(language_asked(request), self.pipeline.chat)
+
+    def question_left(
+        self,
+        question: str,
+        mode: Mode | None,
+        kind: Mode | None,
+        request: gr.Request,
+    ) -> str:
+        """Say it when a question is beyond the model."""
+        if mode == "describe" or kind == "elc":
+            return ""
+        return question_line(language_asked(request), self.pipeline.chat, question)
+
+    def loading(self, loader: Loader) -> ModelLoading | None:
+        """The handlers of the form that loads a model, where there is one."""
+        form = self._page.model.form
+        if form is None:
+            return None
+        return ModelLoading(self.pipeline, loader, form, self.about_model)
 
     def restore(self, stored: object) -> Update:
         """Fill in what the browser remembers, if it does."""
@@ -135,223 +129,54 @@ class Handlers:
         settings = Settings.from_stored(stored)
         return {page.mode: settings.mode, page.candidates: settings.candidates}
 
-    def remember(self, mode: Mode, candidates: int) -> dict[str, Any]:
-        """What the browser is to remember."""
-        return Settings(mode, candidates).to_stored()
+    def remember(self, mode: Mode | None, candidates: int) -> dict[str, Any]:
+        """What the browser is to remember; the folded questions start afresh."""
+        return Settings(mode or "ground", candidates).to_stored()
 
-    def mode_changed(self, mode: Mode) -> Any:
-        """Label and placeholder of the question follow the mode."""
-        return gr.update(
-            label=label(f"question_{mode}"), placeholder=label(f"placeholder_{mode}")
-        )
+    async def arrive(self, secret: str | None, request: gr.Request) -> Update:
+        """The page was loaded: give a tab that was loaded again its answers back.
 
-    def video_changed(self, video: str | None, request: gr.Request) -> str:
-        """Say at once what was uploaded, or why it can't be used."""
-        language = language_asked(request)
-        if video is None:
-            return view.video_hint(language)
-        try:
-            path = self._uploaded(video, language)
-            info = probe(path)
-            still = None if view.browsers_play(info) else first_picture(path, 960, 380)
-            return view.video_line(language, info, still)
-        except StableChatError as error:
-            return view.video_problem(str(error))
+        Args:
+            secret: What the tab kept; it may be anything.
+            request: Of the tab.
+        """
+        page, language = self._page, language_asked(request)
+        if secret:
+            await self.sessions.claim_soon(request, secret)
+        session = self.sessions.of(request)
+        session.is_page = True
+        update: Update = {page.tab: session.secret, page.status: view.idle(language)}
+        update |= history(page.history, session, language)
+        update |= self._form_of(session)
+        if session.run is not None:
+            update |= empty(page.result) | shown_run(page, session.run, language)
+        return update
 
-    def begin(
-        self,
-        video: str | None,
-        question: str,
-        mode: Mode,
-        candidates: int,
-        request: gr.Request,
-    ) -> Update:
-        """Check the form; when it is good, start a run by changing the state."""
-        language, page = language_asked(request), self._page
-        session = self._session(request)
+    def _form_of(self, session: Session) -> Update:
+        """What was asked last, and the video, as far as it is still there."""
+        page = self._page
+        update: Update = {}
+        if session.asked:
+            asked = "\n".join(ask.question for ask in session.asked)
+            update[page.question] = asked
+        if session.video is not None and session.video.is_file():
+            update[page.video] = str(session.video)
+        return update
+
+    def open_run(self, key: str | None, request: gr.Request) -> Update:
+        """Show another answer of the session."""
+        page, language = self._page, language_asked(request)
+        session = self.sessions.of(request)
+        run = session.find(key)
+        if run is None or session.phase in ("cutting", "exporting"):
+            return history(page.history, session, language)
+        session.run = run
+        update = empty(page.result) | shown_run(page, run, language)
         if session.busy:
-            return {page.status: gr.skip()}
-        try:
-            ask = self.check(video, question, mode, language, candidates)
-        except MissingError as error:
-            return empty(page.result) | {
-                page.status: view.missing(language, str(error))
-            }
-        except InputError as error:
-            return empty(page.result) | {
-                page.status: view.problem(language, str(error))
-            }
-        except Exception:
-            logger.exception("Checking the form failed.")
-            message = text(language, "unexpected")
-            return empty(page.result) | {page.status: view.problem(language, message)}
-        session.phase = "waiting"
-        return (
-            empty(page.result)
-            | self._buttons(True)
-            | {page.status: view.say(language, "busy", "waiting"), page.ask: ask}
-        )
-
-    def check(
-        self,
-        video: str | None,
-        question: str,
-        mode: Mode,
-        language: Language,
-        candidates: int = 1,
-    ) -> Ask:
-        """Make a checked question of the form's values.
-
-        Raises:
-            InputError: With what to do about it.
-        """
-        if not video:
-            raise MissingError(text(language, "no_video"))
-        question = question.strip()
-        if mode == "ground" and not question:
-            raise MissingError(text(language, "no_question"))
-        if question:
-            clean_query(question)
-        path = self._uploaded(video, language)
-        probe(path)
-        check_candidates(candidates)
-        return Ask(path, question, mode, secrets.token_hex(8), candidates)
-
-    async def run(self, ask: Ask | None, request: gr.Request) -> AsyncIterator[Update]:
-        """Answer a question, showing progress."""
-        if ask is None:
-            return
-        language, page = language_asked(request), self._page
-        session = self._session(request)
-        session.phase = "running"
-        job = self._start(ask, session)
-        try:
-            while not job.done:
-                yield {page.status: view.working(language, ask.mode, job.progress)}
-                await asyncio.sleep(POLL_SECONDS)
-            yield self._ended(job, session, language) | buttons(
-                page.run, page.stop, False
-            )
-        finally:
-            await finish(job)
-
-    async def answer(
-        self, video: str | None, question: str, mode: Mode, request: gr.Request
-    ) -> AsyncIterator[Job[Outcome]]:
-        """The same for programs: the job at every tick, last when it is done.
-
-        Raises:
-            gr.Error: With the line the page would show.
-        """
-        language = language_asked(request)
-        try:
-            ask = self.check(video, question, mode, language)
-            job = self._start(ask, self._session(request))
-            try:
-                while not job.done:
-                    yield job
-                    await asyncio.sleep(POLL_SECONDS)
-            finally:
-                await finish(job)
-            job.result()
-            yield job
-        except StableChatError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        except Exception as error:
-            logger.exception("A question failed.")
-            message = text(language, "unexpected")
-            raise gr.Error(message, print_exception=False) from error
-
-    async def stop(self, request: gr.Request) -> Update:
-        """Stop the tab's job and wait until it is over."""
-        language, page = language_asked(request), self._page
-        session = self._session(request)
-        was, session.phase = session.phase, "stopped"
-        job = session.job
-        if job is not None:
-            job.cancel()
-            await asyncio.to_thread(job.join, STOP_SECONDS)
-        if was in ("cutting", "exporting"):
-            return self._buttons(False) | self._kept(language)
-        return (
-            empty(page.result)
-            | self._buttons(False)
-            | {page.status: view.say(language, "plain", "stopped")}
-        )
-
-    def _kept(self, language: Language) -> Update:
-        """What is said when something about an answer was stopped, not the answer."""
-        result, stopped = self._page.result, line(text(language, "cut_stopped"))
-        return {
-            result.edit.style_line: stopped,
-            result.edit.fix_line: stopped,
-            result.files_panel: gr.update(open=False),
-            result.files: "",
-        }
-
-    def failed(self, request: gr.Request) -> Update:
-        """The queue refused the question, or the server failed around the run."""
-        language, page = language_asked(request), self._page
-        phase = self._session(request).phase
-        if phase == "stopped":
-            return {page.status: gr.skip()}
-        message = text(language, "refused" if phase == "waiting" else "unexpected")
-        return self._buttons(False) | {page.status: view.problem(language, message)}
+            del update[page.status]  # It tells how far the question is.
+        return update
 
     def leave(self, request: gr.Request) -> None:
-        """The tab was closed."""
+        """The tab was closed, or is loaded again."""
         if request.session_hash:
-            self.sessions.end(request.session_hash)
-
-    def _start(self, ask: Ask, session: Session) -> Job[Outcome]:
-        folder = session.new_run()
-        job: Job[Outcome] = Job(lambda job: self.pipeline.run(ask, folder, job))
-        session.job = job
-        job.start()
-        return job
-
-    def _ended(self, job: Job[Outcome], session: Session, language: Language) -> Update:
-        page = self._page
-        try:
-            outcome = job.result()
-        except CancelledError:
-            return {page.status: view.say(language, "plain", "stopped")}
-        except StableChatError as error:
-            return {page.status: view.problem(language, str(error))}
-        except Exception as error:
-            logger.error("A question failed.", exc_info=error)
-            message = text(language, "unexpected")
-            return {page.status: view.problem(language, message)}
-        session.result = replace(outcome, elapsed_seconds=job.elapsed_seconds)
-        return self._show(session.result, language)
-
-    def _show(self, outcome: Outcome, language: Language) -> Update:
-        page = self._page
-        return shown(page.result, outcome, language) | {
-            page.status: card(outcome, language)
-        }
-
-    def _buttons(self, running: bool) -> Update:
-        page = self._page
-        return buttons(page.run, page.stop, running)
-
-    def _session(self, request: gr.Request) -> Session:
-        return self.sessions.get(request.session_hash or "")
-
-    def _uploaded(self, video: str, language: Language) -> Path:
-        path = Path(video)
-        if not self.sessions.owns_upload(path):
-            raise InputError(text(language, "foreign_file"))
-        if not path.is_file():
-            raise InputError(text(language, "upload_gone"))
-        return path
-
-
-def device_name(device: object) -> str:
-    """``"CPU"`` or ``"CUDA:0"``."""
-    return str(device).upper()
-
-
-def dtype_name(dtype: object) -> str:
-    """``"float16"`` rather than ``"torch.float16"``."""
-    return str(dtype).removeprefix("torch.")
+            self.sessions.leave(request.session_hash)

@@ -10,10 +10,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from stablechat.errors import CancelledError
+from stablechat.types import SearchProgress
+from ui.lane import Place
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +27,22 @@ class Progress:
     """How far a job is.
 
     Attributes:
-        stage: ``"read"``, ``"encode"``, ``"answer"`` or ``"draw"``; empty before
-            the first.
+        stage: ``"wait"`` for the model, ``"read"``, ``"encode"``, ``"answer"`` or
+            ``"draw"``; empty before the first.
         fraction: 0..1 of that stage.
+        part: Which of several parts is being worked on, from 0; as many as there are
+            when what is left is done for all of them.
+        parts: How many there are.
+        place: In the line, while waiting.
+        search: How far it is through a long video, while it is looked at.
     """
 
     stage: str = ""
     fraction: float = 0.0
+    part: int = 0
+    parts: int = 1
+    place: Place | None = None
+    search: SearchProgress | None = None
 
 
 class Job(Generic[Result]):
@@ -70,9 +81,25 @@ class Job(Generic[Result]):
         """Whether :meth:`cancel` was called."""
         return self._stop.is_set()
 
+    def begin_part(self, part: int, parts: int) -> None:
+        """Called by the work before each of its parts."""
+        self._progress = Progress(part=part, parts=parts)
+
     def report(self, stage: str, fraction: float) -> None:
         """Called by the work; wakes nobody, the page polls."""
-        self._progress = Progress(stage, min(max(fraction, 0.0), 1.0))
+        fraction = min(max(fraction, 0.0), 1.0)
+        self._progress = replace(
+            self._progress, stage=stage, fraction=fraction, place=None, search=None
+        )
+
+    def report_search(self, search: SearchProgress) -> None:
+        """Called by the work while it goes through a long video."""
+        self.report(search.stage, search.fraction)
+        self._progress = replace(self._progress, search=search)
+
+    def report_place(self, place: Place) -> None:
+        """Called by the work while it waits for the model."""
+        self._progress = Progress(stage="wait", place=place)
 
     @property
     def progress(self) -> Progress:

@@ -1,4 +1,4 @@
-"""The page: where each control is, and which handler it calls."""
+"""The page: where each control is."""
 
 from __future__ import annotations
 
@@ -9,49 +9,40 @@ import gradio as gr
 
 from ui import view
 from ui.api import publish
-from ui.examples import Example, example_labels, read_examples, thumbnail_styles
-from ui.handlers import Handlers, Widgets, device_name, dtype_name
+from ui.asking.widgets import place_others
+from ui.examples import (
+    Example,
+    example_labels,
+    label_styles,
+    read_examples,
+    thumbnail_styles,
+)
+from ui.handlers import Handlers
 from ui.i18n import label
+from ui.models.choice import Loader
+from ui.models.facts import device_name, dtype_name
+from ui.models.widgets import place_model
 from ui.pipeline import Chat, Pipeline
 from ui.results.widgets import place_results
 from ui.session import MAX_AGE_SECONDS, SWEEP_SECONDS, Sessions
 from ui.settings import MAX_CANDIDATES, STORAGE_KEY, STORAGE_SECRET
+from ui.widgets import Widgets
+from ui.wiring import connect
 
 #: Clips to click; made by ``training.synthetic``.
 EXAMPLES_FOLDER = Path(__file__).parent.parent / "assets" / "examples"
 
-#: Questions waiting for the model before new ones are refused.
-MAX_WAITING = 16
-
-# What needs no model does not wait for one.
-_WITHOUT_MODEL: dict[str, Any] = {
-    "concurrency_id": "files",
-    "concurrency_limit": 2,
-    "api_visibility": "private",
-    "show_progress": "hidden",
-}
-
-# On a phone the answer is below the form: bring it into view, and only then move.
-_SHOW_ANSWER = """() => {
-  const block = window.innerWidth < 700 ? "start" : "nearest";
-  document.querySelector("#sc-status")?.scrollIntoView({block});
-}"""
-
-# A form that says what is wrong stays in view; a new clip comes into it.
-_SHOW_CLIP = """() => {
-  const lines = "#sc-style-line [role=alert], #sc-fix-line [role=alert]";
-  const wrong = document.querySelector(lines);
-  if (!wrong) document.querySelector("#sc-clip")?.scrollIntoView({block: "nearest"});
-}"""
-
-# Without a time the picture is the one where the timeline is.
-_AT_TIMELINE = """(moment) =>
-  moment.trim() || document.querySelector(".sc-scrub")?.value || "0"
-"""
+#: Events of all tabs that may wait before new ones are refused. Questions wait
+#: elsewhere (:mod:`ui.lane`).
+_MAX_EVENTS = 256
 
 
 def build_app(
-    chat: Chat, sessions: Sessions, *, examples_folder: Path | None = None
+    chat: Chat,
+    sessions: Sessions,
+    *,
+    examples_folder: Path | None = None,
+    loader: Loader | None = None,
 ) -> gr.Blocks:
     """Build the page; launches nothing.
 
@@ -64,6 +55,8 @@ def build_app(
         sessions: Where each tab's files go. The caller closes it.
         examples_folder: Where ``examples.json`` and its videos are, if not in
             :data:`EXAMPLES_FOLDER`.
+        loader: Loads another model when that is asked for on the page; None does not
+            let anybody. It may read any folder of this machine.
     """
     handlers = Handlers(Pipeline(chat), sessions)
     app = gr.Blocks(
@@ -72,15 +65,16 @@ def build_app(
         delete_cache=(SWEEP_SECONDS, MAX_AGE_SECONDS),
     )
     with app:
-        widgets = _place(chat, read_examples(examples_folder or EXAMPLES_FOLDER))
+        examples = read_examples(examples_folder or EXAMPLES_FOLDER)
+        widgets = _place(chat, examples, may_load=loader is not None)
         handlers.widgets = widgets
-        _connect(app, handlers, widgets)
+        connect(app, handlers, widgets, loader)
         publish(handlers)
-    app.queue(default_concurrency_limit=1, max_size=MAX_WAITING)
+    app.queue(default_concurrency_limit=1, max_size=_MAX_EVENTS)
     return app
 
 
-def _place(chat: Chat, examples: list[Example]) -> Widgets:
+def _place(chat: Chat, examples: list[Example], *, may_load: bool) -> Widgets:
     header = gr.HTML(
         view.header("en", chat.name, device_name(chat.device), dtype_name(chat.dtype)),
         padding=False,
@@ -93,14 +87,22 @@ def _place(chat: Chat, examples: list[Example]) -> Widgets:
     with gr.Row(elem_classes="sc-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="sc-ask"):
             asking = _place_question(examples)
+            model = place_model(chat, may_load=may_load)
         with gr.Column(scale=7, min_width=320, elem_classes="sc-answer"):
             status = gr.HTML(view.idle("en"), padding=False, elem_id="sc-status")
+            history = gr.Radio(
+                [], label=label("history"), visible=False, elem_id="sc-history"
+            )
             result = place_results()
     return Widgets(
         header=header,
         notice=notice,
         status=status,
-        ask=gr.State(None),
+        history=history,
+        model=model,
+        asks=gr.State(None),
+        # Seen by nobody: what the tab keeps to get its answers back after a reload.
+        tab=gr.Textbox(visible=False),
         settings=gr.BrowserState(storage_key=STORAGE_KEY, secret=STORAGE_SECRET),
         result=result,
         **asking,
@@ -141,9 +143,12 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
             min_width=80,
             elem_id="sc-stop",
         )
+    # Below the buttons: they must not move while they are pressed.
+    question_line = gr.HTML("", padding=False, elem_id="sc-question-line")
     if examples:
         _place_examples(examples, [video, question, mode])
-    with gr.Accordion(label("more"), open=False):
+    others = place_others()
+    with gr.Accordion(label("more"), open=False, elem_id="sc-more"):
         candidates = gr.Slider(
             1,
             MAX_CANDIDATES,
@@ -153,14 +158,23 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
             info=label("candidates_info"),
             elem_id="sc-candidates",
         )
+        windows = gr.Checkbox(
+            True,
+            label=label("windows"),
+            info=label("windows_info"),
+            elem_id="sc-windows",
+        )
         keys = gr.HTML(view.keys("en"), padding=False, elem_id="sc-keys")
     return {
         "candidates": candidates,
+        "windows": windows,
         "keys": keys,
+        "others": others,
         "video": video,
         "video_line": video_line,
         "mode": mode,
         "question": question,
+        "question_line": question_line,
         "run": run,
         "stop": stop,
     }
@@ -177,80 +191,5 @@ def _place_examples(examples: list[Example], inputs: list[Any]) -> None:
         api_visibility="private",
         elem_id="sc-examples",
     )
-    gr.HTML(thumbnail_styles(examples), padding=False, elem_id="sc-thumbnails")
-
-
-def _connect(app: gr.Blocks, handlers: Handlers, page: Widgets) -> None:
-    """Wire the page's own events; none of them is part of the public API."""
-    quick: dict[str, Any] = {
-        "queue": False,
-        "api_visibility": "private",
-        "show_progress": "hidden",
-    }
-    app.load(handlers.load, None, page.texts, **quick)
-    app.unload(handlers.leave)
-    chosen = [page.mode, page.candidates]
-    app.load(handlers.restore, page.settings, chosen, **quick)
-    changed = [page.mode.input, page.candidates.input]
-    gr.on(changed, handlers.remember, chosen, page.settings, **quick)
-    page.mode.change(handlers.mode_changed, page.mode, page.question, **quick)
-    page.video.change(handlers.video_changed, page.video, page.video_line, **quick)
-    begun = gr.on(
-        [page.run.click, page.question.submit],
-        handlers.begin,
-        [page.video, page.question, page.mode, page.candidates],
-        [*page.results, page.ask],
-        # Only a queued event's change of a state starts the next one; with no limit
-        # it never waits.
-        **{**quick, "queue": True, "concurrency_limit": None},
-    )
-    begun.then(None, js=_SHOW_ANSWER, api_visibility="private")
-    running = page.ask.change(
-        handlers.run,
-        page.ask,
-        page.results,
-        concurrency_id="gpu",
-        concurrency_limit=1,
-        api_visibility="private",
-        show_progress="hidden",
-    )
-    running.success(None, js=_SHOW_ANSWER, api_visibility="private")
-    running.failure(handlers.failed, None, page.results, **quick)
-    ended = [running, *_connect_editing(handlers, page, quick)]
-    ended.append(_connect_files(handlers, page))
-    page.stop.click(handlers.stop, None, page.results, cancels=ended, **quick)
-
-
-def _connect_files(handlers: Handlers, page: Widgets) -> Any:
-    """Wire the list of files; returns the event that Stop ends."""
-    return page.result.files_panel.expand(
-        handlers.exporting().opened,
-        None,
-        [page.run, page.stop, page.result.files],
-        **_WITHOUT_MODEL,
-    )
-
-
-def _connect_editing(
-    handlers: Handlers, page: Widgets, quick: dict[str, Any]
-) -> list[Any]:
-    """Wire the forms under an answer; returns the events that Stop ends."""
-    editing, edit = handlers.editing(), page.result.edit
-    looks = [edit.look.click, edit.moment.submit]
-    changed = [edit.moment, edit.picture, *edit.sides, edit.fix_line]
-    gr.on(looks, editing.look, edit.moment, changed, js=_AT_TIMELINE, **quick)
-    cutting = []
-    for button, handler, inputs in (
-        (edit.cut, editing.cut, edit.style),
-        (edit.fix, editing.fix, edit.style | edit.correction),
-        (edit.restore, editing.restore, edit.style),
-    ):
-        event = button.click(
-            handler,
-            inputs,
-            page.results,
-            **_WITHOUT_MODEL,
-        )
-        event.success(None, js=_SHOW_CLIP, api_visibility="private")
-        cutting.append(event)
-    return cutting
+    styles = thumbnail_styles(examples) + label_styles(examples)
+    gr.HTML(styles, padding=False, elem_id="sc-thumbnails")

@@ -10,8 +10,8 @@
    Take the players to a moment: [data-seek] holds seconds on the video's own clock, and
    the timeline says which of them the clip shows.
 
-   Help to fill in the form for corrections: handles write times into its fields, and a
-   box that is drawn on a picture is written into its sides.
+   Help to fill in forms: handles write times into fields, a box that is drawn on a
+   picture is written into its sides, and the player tells where it is.
 
    Keys: Ctrl+Enter (or Cmd) runs, Escape stops, Shift with an arrow moves the players by
    a second. None is a single letter, which would get in the way of speech input. */
@@ -75,21 +75,19 @@
     const folder = timeline()?.dataset.folder ?? "";
     return video?.currentSrc.includes(folder) ? video : null;
   };
-  const clipSpan = () => {
-    const { clipStart, clipEnd } = timeline()?.dataset ?? {};
-    return clipStart === undefined ? null : [Number(clipStart), Number(clipEnd)];
-  };
+  // What the clip shows: start and end on the video's clock, and where in the clip.
+  const pieces = () => JSON.parse(timeline()?.dataset.pieces ?? "[]");
 
-  const seek = (seconds) => {
+  const seek = (seconds, wanted) => {
     const video = askedVideo();
     const clip = player("sc-clip");
-    const [start, end] = clipSpan() ?? [Infinity, -Infinity];
-    const inside = clip && seconds >= start && seconds <= end;
+    const shows = ([start, end]) => seconds >= start && seconds <= end;
+    const piece = [pieces()[wanted], ...pieces()].find((each) => each && shows(each));
     if (video) video.currentTime = seconds;
-    if (inside) clip.currentTime = Math.min(seconds - start, end - start);
+    if (clip && piece) clip.currentTime = piece[2] + seconds - piece[0];
     show(seconds);
     // Outside the clip only the video shows the moment; a phone may have scrolled past it.
-    if (!inside) video?.scrollIntoView({ block: "nearest" });
+    if (!clip || !piece) video?.scrollIntoView({ block: "nearest" });
   };
 
   const clock = (seconds) => {
@@ -107,7 +105,7 @@
 
   document.addEventListener("click", (event) => {
     const button = event.target instanceof Element && event.target.closest("[data-seek]");
-    if (button) seek(Number(button.dataset.seek));
+    if (button) seek(Number(button.dataset.seek), button.dataset.piece);
   });
   document.addEventListener("input", (event) => {
     if (event.target instanceof Element && event.target.matches(".sc-scrub")) {
@@ -119,7 +117,9 @@
     if (event.target === askedVideo() && !event.target.paused) {
       show(event.target.currentTime);
     } else if (event.target === player("sc-clip") && !event.target.paused) {
-      show((clipSpan()?.[0] ?? 0) + event.target.currentTime);
+      const at = event.target.currentTime;
+      const piece = pieces().findLast(([, , from]) => from <= at);
+      if (piece) show(Math.min(piece[0] + at - piece[2], piece[1]));
     }
   });
 
@@ -147,7 +147,21 @@
     seek(Number(event.target.value));
   });
 
-  const sides = ["x1", "y1", "x2", "y2"].map((name) => `sc-fix-${name}`);
+  // A question that is offered goes into the form.
+  document.addEventListener("click", (event) => {
+    const button = event.target instanceof Element && event.target.closest("[data-ask]");
+    if (!button) return;
+    write("sc-question", button.dataset.ask);
+    fieldOf("sc-question")?.focus();
+  });
+
+  // For the form's own buttons.
+  window.stableChat = {
+    playerTime: () => longClock(player("sc-video")?.currentTime ?? 0),
+  };
+
+  const sidesOf = (canvas) =>
+    ["x1", "y1", "x2", "y2"].map((name) => `${canvas.dataset.writes}-${name}`);
   const showBox = (canvas, [x1, y1, x2, y2]) => {
     const { width, height } = canvas.dataset;
     const share = (value, of) => `${(100 * value) / of}%`;
@@ -188,19 +202,44 @@
     showBox(drawing.canvas, drawing.box);
   });
   const endDrawing = () => {
-    const box = drawing?.box;
+    const { canvas, box } = drawing ?? {};
     drawing = null;
-    box?.forEach((value, side) => write(sides[side], value.toFixed(1)));
+    box?.forEach((value, side) => write(sidesOf(canvas)[side], value.toFixed(1)));
   };
   document.addEventListener("pointerup", endDrawing);
   document.addEventListener("pointercancel", endDrawing);
   document.addEventListener("input", (event) => {
-    const canvas = document.querySelector(".sc-canvas");
-    const own = sides.some((id) => event.target === fieldOf(id));
-    if (!canvas || drawing || !own) return;
-    const box = sides.map((id) => parseFloat(fieldOf(id)?.value));
+    const ownIt = (canvas) => sidesOf(canvas).some((id) => event.target === fieldOf(id));
+    const canvas = [...document.querySelectorAll(".sc-canvas")].find(ownIt);
+    if (!canvas || drawing) return;
+    const box = sidesOf(canvas).map((id) => parseFloat(fieldOf(id)?.value));
     if (box.every(Number.isFinite)) showBox(canvas, box);
   });
+
+  // Labels are looked up when the page is loaded, so another language loads it again.
+  const draft = "stablechat-draft";
+  document.addEventListener("click", (event) => {
+    const button =
+      event.target instanceof Element && event.target.closest("[data-language]");
+    if (!button) return;
+    // Until the page is loaded, English looks chosen whatever the labels are in.
+    const labels = navigator.language.startsWith("zh") ? "zh" : "en";
+    const pressed = button.getAttribute("aria-pressed") === "true";
+    if (pressed && labels === button.dataset.language) return;
+    const running = document.querySelector("#sc-stop")?.disabled === false;
+    if (running && !window.confirm(button.parentElement.dataset.warning)) return;
+    const year = 365 * 24 * 3600;
+    const { language } = button.dataset;
+    document.cookie = `stablechat-language=${language}; path=/; max-age=${year}; samesite=lax`;
+    sessionStorage.setItem(draft, fieldOf("sc-question")?.value ?? "");
+    location.reload();
+  });
+  // What was typed and not asked yet; called once the answers are back.
+  window.stableChat.restoreDraft = () => {
+    const typed = sessionStorage.getItem(draft);
+    sessionStorage.removeItem(draft);
+    if (typed) write("sc-question", typed);
+  };
 
   const press = (id) => {
     const button = document.querySelector(`#${id}`);

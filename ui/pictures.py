@@ -11,11 +11,13 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from render.boxes import DEFAULT_STYLE, BoxStyle
+from render.boxes import DEFAULT_STYLE, BoxStyle, draw_box
+from render.exports.frames import is_image
 from render.scene import scaled_size
 from render.timeline import key_frames, save_picture
 from stablechat.errors import StableChatError
-from stablechat.types import Grounding, TimeSpan, VideoInfo
+from stablechat.pictures import read_image
+from stablechat.types import FrameArray, Grounding, TimeSpan, VideoInfo
 from stablechat.video import frames_at, sample_frames
 
 logger = logging.getLogger(__name__)
@@ -59,6 +61,17 @@ def first_picture(video: Path, width: int, height: int) -> str | None:
     except StableChatError as error:
         logger.warning("There is no picture of %s: %s", video.name, error)
         return None
+    return picture_address(frame, width, height)
+
+
+def picture_address(frame: FrameArray, width: int, height: int) -> str:
+    """A picture as a ``data:`` address of a JPEG.
+
+    Args:
+        frame: uint8 ``(H, W, 3)``, RGB.
+        width: It is made to fit into this many pixels,
+        height: by this many, and keeps its shape.
+    """
     data = io.BytesIO()
     picture = ImageOps.contain(Image.fromarray(frame), (width, height))
     picture.save(data, "JPEG", quality=85)
@@ -86,6 +99,28 @@ def write_key_frames(
         save_picture(path, frame.picture)
         files.append(FrameFile(frame.time_seconds, path))
     return tuple(files)
+
+
+def write_boxed_picture(answer: Grounding, path: Path) -> None:
+    """Write the one picture that an answer is about, with its box.
+
+    Args:
+        answer: About a still image, or a moment of a video; it has a box.
+        path: A JPEG; its folder exists.
+
+    Raises:
+        RenderError: It can't be written.
+        VideoError: The image or the video can no longer be read.
+    """
+    if answer.tube is None:
+        raise ValueError("There is no box.")
+    if is_image(answer):
+        [picture] = read_image(answer.video.path).frames
+    else:
+        moments = answer.tube.times_seconds[:1]
+        [picture] = frames_at(answer.video, moments.tolist()).frames
+    box = answer.tube.xyxy[0]
+    save_picture(path, draw_box(picture, box, answer.query, DEFAULT_STYLE))
 
 
 def write_picture(video: VideoInfo, time_seconds: float, folder: Path) -> FrameFile:

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from render.clipper import cut_clip
 from render.encoding import DEFAULT_OPTIONS, ClipOptions
-from render.exports import (
-    description_to_dict,
-    grounding_to_dict,
-    safe_stem,
-    without_folders,
-    write_json,
-)
-from render.exports.frames import AnswerFrame, answer_frames
 from stablechat.errors import CancelledError
-from stablechat.grounding import shown_span
-from stablechat.types import Clip, Description, Grounding
-from stablechat.video import read_timeline
+from stablechat.sentences import Sentence
+from stablechat.types import (
+    Description,
+    Generation,
+    Grounding,
+    Moments,
+    SearchProgress,
+    Task,
+    TimeSpan,
+)
+from stablechat.windows import DEFAULT_WINDOW_SECONDS
+from ui.asks import Ask, Mode
 from ui.jobs import Job
-from ui.pictures import FrameFile, write_key_frames
+from ui.lane import Lane
+from ui.outcomes import (
+    Outcome,
+    usual_options,
+    write_description,
+    write_grounding,
+    write_picture_answer,
+)
+from ui.settings import DEMO_WINDOW_SECONDS, TOLD_MOMENTS
 
-Mode = Literal["ground", "describe"]
-
-#: Pictures of an answer that are listed with their boxes; a file holds all.
-MAX_LISTED_FRAMES = 300
-
-#: How long to wait for the model at a time before looking at Stop again.
-_LOCK_POLL_SECONDS = 0.1
+_TASKS: dict[Mode, Task] = {
+    "ground": "stvg",
+    "svg": "svg",
+    "elc": "elc",
+    "tvg": "tvg",
+    "rec": "rec",
+}
 
 
 class Chat(Protocol):
@@ -39,6 +46,18 @@ class Chat(Protocol):
 
     name: str
     is_demo: bool
+
+    @property
+    def quantization(self) -> str | None:
+        """How the language model is stored."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """What the weights take."""
+
+    @property
+    def free_bytes(self) -> int:
+        """What could be had beside them."""
 
     @property
     def device(self) -> Any:
@@ -52,12 +71,29 @@ class Chat(Protocol):
         self,
         video: Path,
         query: str,
+        task: Task = "stvg",
         *,
+        span: TimeSpan | None = None,
+        region: Sequence[float] | None = None,
+        start_seconds: float | None = None,
+        at_seconds: float | None = None,
         candidates: int = 1,
         on_progress: Callable[[str, float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Grounding:
         """Find an event."""
+
+    def find_moments(
+        self,
+        video: Path,
+        query: str,
+        *,
+        window_seconds: float = DEFAULT_WINDOW_SECONDS,
+        top: int | None = None,
+        on_progress: Callable[[SearchProgress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Moments:
+        """Find an event in a long video, window by window."""
 
     def describe(
         self,
@@ -70,72 +106,32 @@ class Chat(Protocol):
         """Say what happens."""
 
 
-@dataclass(frozen=True)
-class Ask:
-    """A question that was checked.
-
-    Attributes:
-        video: The uploaded file.
-        question: What was typed; empty for a plain description.
-        mode: Find and clip, or describe.
-        number: Tells two equal questions apart.
-        candidates: How many answers to choose from.
-    """
-
-    video: Path
-    question: str
-    mode: Mode
-    number: str = ""
-    candidates: int = 1
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """An answer and its files.
-
-    Attributes:
-        answer: What the model said.
-        clip: The annotated clip, when something was found.
-        data: The answer as JSON data, without this machine's paths.
-        json_path: That data in a file.
-        text_path: A description in a file.
-        question: What was typed; empty for a plain description.
-        key_frames: Pictures of the answer, when something was found.
-        frames: The first pictures during the answer, with their boxes.
-        options: How the clip was cut and drawn.
-        elapsed_seconds: How long the answer took.
-    """
-
-    answer: Grounding | Description
-    clip: Clip | None
-    data: dict[str, Any]
-    json_path: Path
-    text_path: Path | None = None
-    question: str = ""
-    key_frames: tuple[FrameFile, ...] = ()
-    frames: tuple[AnswerFrame, ...] = ()
-    options: ClipOptions = DEFAULT_OPTIONS
-    elapsed_seconds: float = 0.0
-
-
 @dataclass
 class Pipeline:
-    """Answers one question at a time.
+    """Answers questions.
 
     Attributes:
         chat: The loaded model.
+        lane: The way to it: whoever calls :meth:`run` has a turn.
     """
 
     chat: Chat
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    lane: Lane = field(default_factory=Lane, repr=False)
 
-    def run(self, ask: Ask, folder: Path, job: Job[Outcome]) -> Outcome:
-        """Answer a question; called in the job's thread.
+    def run(
+        self,
+        ask: Ask,
+        folder: Path,
+        job: Job[Any],
+        style: ClipOptions = DEFAULT_OPTIONS,
+    ) -> Outcome:
+        """Answer a question; called in the job's thread, which has its turn.
 
         Args:
             ask: The question.
             folder: Where files go, this run's own.
             job: Gets the progress and says when to stop.
+            style: How the last clip was drawn.
 
         Raises:
             StableChatError: With one plain line.
@@ -145,8 +141,19 @@ class Pipeline:
         if job.cancelled():
             raise CancelledError("Stopped.")
         if isinstance(answer, Description):
-            return _write_description(ask, answer, folder)
-        return _write_grounding(answer, DEFAULT_OPTIONS, folder, job)
+            return write_description(ask, answer, folder)
+        if answer.task == "rec":
+            return write_picture_answer(answer, folder)
+        return write_grounding(answer, usual_options(answer, style), folder, job)
+
+    def use(self, chat: Chat, cancelled: Callable[[], bool]) -> None:
+        """Let another model answer from now on, once the running question is through.
+
+        Raises:
+            CancelledError: ``cancelled`` said so.
+        """
+        with self.lane.turn(cancelled, weight=0, refusable=False):
+            self.chat = chat
 
     def redraw(
         self,
@@ -154,90 +161,90 @@ class Pipeline:
         answer: Grounding,
         options: ClipOptions,
         folder: Path,
-        job: Job[Outcome],
+        job: Job[Any],
+        rank: int | None = None,
     ) -> Outcome:
         """Draw and cut an answer again, without the model; called in the job's thread.
 
         Args:
             outcome: What there was.
-            answer: The same answer, or a corrected one.
+            answer: The same answer, a corrected one or one of its alternatives.
             options: How to cut and draw.
             folder: Where files go, this one's own.
             job: Gets the progress and says when to stop.
+            rank: Of that answer; None is as it was.
 
         Raises:
             StableChatError: With one plain line.
             CancelledError: Stop was pressed.
         """
-        made = _write_grounding(answer, options, folder, job)
-        return replace(made, elapsed_seconds=outcome.elapsed_seconds)
+        made = write_grounding(answer, options, folder, job)
+        return replace(
+            made,
+            elapsed_seconds=outcome.elapsed_seconds,
+            rank=outcome.rank if rank is None else rank,
+        )
 
-    def _answer(self, ask: Ask, job: Job[Outcome]) -> Grounding | Description:
-        # The queue already lets one question through at a time. The lock is for a
-        # stopped one whose thread is still on its way out.
-        while not self._lock.acquire(timeout=_LOCK_POLL_SECONDS):
-            if job.cancelled():
-                raise CancelledError("Stopped.")
-        try:
-            if ask.mode == "describe":
-                return self.chat.describe(
-                    ask.video,
-                    ask.question or None,
-                    on_progress=job.report,
-                    cancelled=job.cancelled,
-                )
-            return self.chat.ground(
+    def _answer(self, ask: Ask, job: Job[Any]) -> Grounding | Description:
+        if ask.mode == "describe":
+            return self.chat.describe(
                 ask.video,
-                ask.question,
-                candidates=ask.candidates,
+                ask.question or None,
                 on_progress=job.report,
                 cancelled=job.cancelled,
             )
-        finally:
-            self._lock.release()
-
-
-def _write_grounding(
-    answer: Grounding, options: ClipOptions, folder: Path, job: Job[Outcome]
-) -> Outcome:
-    stem = safe_stem(answer.video.path.name)
-    clip: Clip | None = None
-    key_frames: tuple[FrameFile, ...] = ()
-    frames: tuple[AnswerFrame, ...] = ()
-    if shown_span(answer) is not None:
-        job.report("draw", 0.0)
-        clip = cut_clip(
-            answer,
-            folder / f"{stem}_clip.mp4",
-            options=options,
-            on_progress=lambda fraction: job.report("draw", fraction),
+        if ask.num_windows > 1:
+            return self._search(ask, job)
+        return self.chat.ground(
+            ask.video,
+            ask.question,
+            _TASKS[ask.mode],
+            span=ask.span,
+            region=ask.region,
+            start_seconds=ask.start_seconds,
+            at_seconds=ask.at_seconds,
+            candidates=ask.candidates,
+            on_progress=job.report,
             cancelled=job.cancelled,
         )
-        key_frames = write_key_frames(answer, folder, options.style)
-        # One more than are listed, so that the list can say that there are more.
-        timeline = read_timeline(answer.video.path)
-        frames = tuple(answer_frames(answer, timeline, MAX_LISTED_FRAMES + 1))
-    files = {"clip": clip.path} if clip else {}
-    data = without_folders(grounding_to_dict(answer, files=files))
-    json_path = folder / f"{stem}_grounding.json"
-    write_json(json_path, data)
-    return Outcome(
-        answer,
-        clip,
-        data,
-        json_path,
-        question=answer.query,
-        key_frames=key_frames,
-        frames=frames,
-        options=options,
+
+    def _search(self, ask: Ask, job: Job[Any]) -> Grounding:
+        """Look for it in a long video, window by window."""
+        found = self.chat.find_moments(
+            ask.video,
+            ask.question,
+            window_seconds=window_seconds(self.chat),
+            top=max(TOLD_MOMENTS, ask.candidates),
+            on_progress=job.report_search,
+            cancelled=job.cancelled,
+        )
+        return likeliest(found)
+
+
+def window_seconds(chat: Chat) -> float:
+    """How long the parts of a long video are; the demo model knows short ones only."""
+    return DEMO_WINDOW_SECONDS if chat.is_demo else DEFAULT_WINDOW_SECONDS
+
+
+def likeliest(found: Moments) -> Grounding:
+    """The likeliest moment of a long video, with the others as its alternatives."""
+    remark = Sentence(
+        "The video is long: it was looked at in {count} parts.",
+        count=len(found.windows),
     )
-
-
-def _write_description(ask: Ask, description: Description, folder: Path) -> Outcome:
-    stem = safe_stem(ask.video.name)
-    data = without_folders(description_to_dict(description))
-    json_path = folder / f"{stem}_description.json"
-    text_path = folder / f"{stem}_description.txt"
-    write_json(json_path, data)
-    text_path.write_text(description.text + "\n", encoding="utf-8", errors="replace")
-    return Outcome(description, None, data, json_path, text_path, ask.question)
+    if not found.moments:
+        nothing = Generation("", (), "stop")
+        return Grounding(
+            found.video,
+            found.query,
+            "stvg",
+            span=None,
+            tube=None,
+            prose="",
+            confidence=None,
+            generation=nothing,
+            issues=(remark,),
+            model=found.model,
+        )
+    best, *others = found.groundings
+    return replace(best, alternatives=tuple(others), issues=(*best.issues, remark))

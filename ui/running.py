@@ -8,8 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from ui.i18n import Language, language_of
+from ui.i18n import Language
 from ui.jobs import Job
+from ui.languages import language_wanted
 
 logger = logging.getLogger(__name__)
 
@@ -37,5 +38,5 @@ def buttons(run: gr.Button, stop: gr.Button, running: bool) -> Update:
 
 
 def language_asked(request: gr.Request) -> Language:
-    """The language that the browser asks for."""
-    return language_of(request.headers.get("accept-language"))
+    """The language that was chosen on the page, or that the browser asks for."""
+    return language_wanted(request.headers)

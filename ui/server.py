@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,15 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from stablechat.errors import InputError
+from ui.disk import DEFAULT_MAX_DISK, Disk, parse_size
+from ui.guard import SameSiteMiddleware, UploadMiddleware
 from ui.i18n import browser_tables
+from ui.languages import LanguageMiddleware
 
 #: Holds ``user:password`` for ``--auth env``.
 AUTH_VARIABLE = "STABLECHAT_AUTH"
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
-_FILE_SIZE = re.compile(r"[1-9]\d{0,8} ?(b|kb|mb|gb|tb)", re.IGNORECASE)
 _HERE = Path(__file__).parent
 
 
@@ -41,7 +42,10 @@ class ServerOptions:
         share: Open a public tunnel.
         auth: ``(user, password)`` pairs, or empty for no login.
         max_file_size: Largest upload, such as ``"2gb"``.
+        max_disk: What all uploads and results may take.
         open_browser: Open the page in the person's browser.
+        load_models: Let whoever sees the page load another model, which may be any
+            folder of this machine; None lets them if that is this machine's people.
     """
 
     host: str = "127.0.0.1"
@@ -49,16 +53,22 @@ class ServerOptions:
     share: bool = False
     auth: tuple[tuple[str, str], ...] = ()
     max_file_size: str = "2gb"
+    max_disk: str = DEFAULT_MAX_DISK
     open_browser: bool = True
+    load_models: bool | None = None
+
+    @property
+    def may_load_models(self) -> bool:
+        """Whether models may be loaded on the page."""
+        if self.load_models is not None:
+            return self.load_models
+        return is_loopback(self.host) and not self.share and not self.auth
 
     def __post_init__(self) -> None:
         if self.port is not None and not 0 < self.port < 65536:
             raise InputError(f"--port must be 1 to 65535, got {self.port}.")
-        if not _FILE_SIZE.fullmatch(self.max_file_size):
-            raise InputError(
-                "--max-file-size must be a number and a unit, such as 500mb or 2gb, "
-                f"got {self.max_file_size!r}."
-            )
+        parse_size(self.max_file_size, "--max-file-size")
+        parse_size(self.max_disk, "--max-disk")
         if self.auth:
             return
         if self.share:
@@ -144,12 +154,13 @@ def check_address(options: ServerOptions) -> None:
         ) from error
 
 
-def launch(app: gr.Blocks, options: ServerOptions) -> str:
+def launch(app: gr.Blocks, options: ServerOptions, disk: Disk | None = None) -> str:
     """Serve the page in the background.
 
     Args:
         app: What :func:`ui.layout.build_app` built.
         options: Where and to whom.
+        disk: Refuses uploads that there is no room for; None takes all.
 
     Returns:
         Its address.
@@ -158,7 +169,7 @@ def launch(app: gr.Blocks, options: ServerOptions) -> str:
         InputError: The port is taken, or the address is not this machine's.
     """
     try:
-        _, local_url, share_url = app.launch(**launch_arguments(options))
+        _, local_url, share_url = app.launch(**launch_arguments(options, disk))
     except OSError as error:
         where = f"{options.host}:{options.port or '7860 to 7959'}"
         raise InputError(
@@ -167,9 +178,10 @@ def launch(app: gr.Blocks, options: ServerOptions) -> str:
     return share_url or local_url
 
 
-def launch_arguments(options: ServerOptions) -> dict[str, Any]:
+def launch_arguments(
+    options: ServerOptions, disk: Disk | None = None
+) -> dict[str, Any]:
     """What ``Blocks.launch`` is called with."""
-    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=_trusted_hosts(options))
     return {
         "server_name": options.host,
         "server_port": options.port,
@@ -185,7 +197,7 @@ def launch_arguments(options: ServerOptions) -> dict[str, Any]:
         "ssr_mode": False,
         "pwa": True,
         "footer_links": ["api"],
-        "app_kwargs": {"middleware": [hosts]},
+        "app_kwargs": {"middleware": _middleware(options, disk)},
         "i18n": browser_tables(),
         "theme": theme(),
         "css_paths": [_HERE / "style.css"],
@@ -194,6 +206,17 @@ def launch_arguments(options: ServerOptions) -> dict[str, Any]:
         "prevent_thread_lock": True,
         "quiet": True,
     }
+
+
+def _middleware(options: ServerOptions, disk: Disk | None) -> list[Middleware]:
+    """What requests go through, from the outside in."""
+    layers = [Middleware(TrustedHostMiddleware, allowed_hosts=_trusted_hosts(options))]
+    if is_loopback(options.host) and not options.share:
+        # Elsewhere the page may be meant to be part of another.
+        layers.append(Middleware(SameSiteMiddleware))
+    if disk is not None:
+        layers.append(Middleware(UploadMiddleware, disk=disk))
+    return [*layers, Middleware(LanguageMiddleware)]
 
 
 def theme() -> gr.themes.Base:

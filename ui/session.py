@@ -8,29 +8,39 @@ copy. ::
         <hash>/kitchen.mp4          uploads; Gradio removes them by age
         sessions/<token>/<n>/       one run of one tab
         sessions/<token>/<n>/<m>/   its clip, cut again
+
+A tab that goes away (closed, reloaded, asleep) is *left*: its job ends at once, its
+files stay for :data:`GRACE_SECONDS`. A page that is loaded again in the same tab shows
+the secret that the tab kept and gets the session; nobody else has that secret, and
+while a tab is open its session can't be claimed at all.
 """
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import itertools
 import logging
-import os
-import re
 import secrets
 import shutil
-import tempfile
 import threading
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from render.encoding import DEFAULT_OPTIONS
 from ui.jobs import Job
+from ui.root import remove_empty_folders
+from ui.runs import Run
 
 if TYPE_CHECKING:
     # Not at run time: this module is imported before Gradio is.
-    from ui.files import ResultFiles
-    from ui.pipeline import Outcome
+    import gradio as gr
+
+    from ui.asks import Ask
+    from ui.batch import Batch
 
 logger = logging.getLogger(__name__)
 
@@ -38,60 +48,75 @@ logger = logging.getLogger(__name__)
 MAX_AGE_SECONDS = 6 * 3600
 #: How often that is looked at.
 SWEEP_SECONDS = 300
-#: Runs of one tab that are kept; the page shows the last.
-KEPT_RUNS = 3
+#: How often the disk is looked at.
+TIDY_SECONDS = 15
+#: How long a tab that is gone can come back; then its files go.
+GRACE_SECONDS = 60.0
+#: Runs of one tab that are kept.
+KEPT_RUNS = 30
+#: The same of a program, which asks for what it wants at once and never comes back.
+KEPT_PROGRAM_RUNS = 3
 
-_OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
-_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
-
-# Variables by which Gradio's environment would widen what is served, or where.
-_UNSAFE_VARIABLES = (
-    "GRADIO_ALLOWED_PATHS",
-    "GRADIO_ANALYTICS_ENABLED",
-    "GRADIO_DEBUG",
-    "GRADIO_EXAMPLES_CACHE",
-    "GRADIO_HISTORY_BUCKET",
-    "GRADIO_MCP_SERVER",
-    "GRADIO_NUM_WORKERS",
-    "GRADIO_SERVER_NAME",
-    "GRADIO_SHARE",
-    "GRADIO_SSR_MODE",
-    "GRADIO_VIBE_MODE",
-    "GRADIO_WATCH_DIRS",
-)
-
-_PREFIX = "stablechat-"
-
+_TICK_SECONDS = 1.0
+# How long the server may take to notice that a tab is gone.
+_NOTICE_SECONDS = 3.0
+_POLL_SECONDS = 0.1
 
 #: Where a tab's question is. Gradio reports a question that was stopped while it
 #: waited like one that was refused; this tells them apart.
 Phase = Literal["idle", "waiting", "running", "cutting", "exporting", "stopped"]
 
 
+@dataclass(frozen=True)
+class Look:
+    """A picture of a video that was shown to be drawn on.
+
+    Attributes:
+        video: The file.
+        seconds: Its moment, in whole milliseconds.
+    """
+
+    video: Path
+    seconds: float
+
+
 class Session:
-    """One tab's folder, its running job and its last answer.
+    """One tab's folder, its running job and its answers.
 
     Attributes:
         folder: Of all its runs.
+        owner: Who is logged in, or None.
+        secret: What the tab shows to get it back after a reload.
+        is_page: Whether it is a tab; programs use the endpoints only.
         touched: When it was last used.
+        left: When its tab went away; None while it is there.
         job: The last one.
         phase: Where its question is.
-        result: The answer that the page shows.
-        files: Of that answer, once they were written.
-        looked_seconds: The moment whose picture was shown to correct its box.
-        revision: The folder that the last files were written to.
+        runs: The answered ones, oldest first.
+        run: The one that the page shows.
+        video: What was uploaded last and is still in the form.
+        asked: What was asked last.
+        batch: What has become of it.
+        asked_look: What was drawn on to ask about it.
+        style: How the last clip was cut and drawn.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, owner: str | None = None) -> None:
         self.folder = folder
+        self.owner = owner
+        self.secret = secrets.token_urlsafe(32)
+        self.is_page = False
         self.touched = time.monotonic()
+        self.left: float | None = None
         self.job: Job[Any] | None = None
         self.phase: Phase = "idle"
-        self.result: Outcome | None = None
-        self.files: ResultFiles | None = None
-        self.looked_seconds: float | None = None
-        self.revision = folder
-        self._revisions: list[Path] = []
+        self.runs: list[Run] = []
+        self.run: Run | None = None
+        self.video: Path | None = None
+        self.asked: tuple[Ask, ...] = ()
+        self.batch: Batch | None = None
+        self.asked_look: Look | None = None
+        self.style = DEFAULT_OPTIONS
         self._numbers = itertools.count(1)
 
     @property
@@ -100,28 +125,49 @@ class Session:
         job = self.job
         return job is not None and not job.done and not job.cancelled()
 
-    def new_run(self) -> Path:
-        """An empty folder for one run; the oldest ones go."""
-        self.touched = time.monotonic()
-        number = next(self._numbers)
-        stale = self.folder / str(number - KEPT_RUNS)
-        shutil.rmtree(stale, ignore_errors=True)
-        folder = self.folder / str(number)
-        folder.mkdir(parents=True, mode=0o700)
-        self.result, self.files, self.looked_seconds = None, None, None
-        self.revision, self._revisions = folder, []
-        return folder
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether a tab that is loaded again would miss something."""
+        return bool(self.runs or self.asked or self.video)
 
-    def new_revision(self) -> Path:
-        """An empty folder inside the run's, for its clip cut again; old ones go."""
+    def new_run(self) -> Run:
+        """A run with an empty folder; not one of :attr:`runs` yet."""
         self.touched = time.monotonic()
-        # The last one is still looked at until the new one is there.
-        for stale in self._revisions[:-1]:
-            shutil.rmtree(stale, ignore_errors=True)
-        run = self.revision.parent if self._revisions else self.revision
-        folder = Path(tempfile.mkdtemp(prefix="again-", dir=run))
-        self._revisions = [*self._revisions[-1:], folder]
-        self.revision = folder
+        key = str(next(self._numbers))
+        folder = self.folder / key
+        folder.mkdir(parents=True, mode=0o700)
+        return Run(key, folder)
+
+    def keep(self, run: Run) -> None:
+        """A run was answered; the oldest ones go."""
+        kept = KEPT_RUNS if self.is_page else KEPT_PROGRAM_RUNS
+        runs = [*self.runs, run]
+        self.runs = runs[-kept:]
+        for stale in runs[:-kept]:
+            stale.remove()
+
+    def drop(self, run: Run) -> None:
+        """A run has to go: the disk is full."""
+        self.runs = [each for each in self.runs if each is not run]
+        run.remove()
+
+    @property
+    def videos(self) -> set[Path]:
+        """The uploads that the form and the answers are about."""
+        asked = {ask.video for ask in self.asked}
+        answered = {path for run in self.runs for path in run.videos}
+        return asked | answered | ({self.video} if self.video else set())
+
+    def find(self, key: str | None) -> Run | None:
+        """The run that the page calls so, if there is one."""
+        return next((run for run in self.runs if run.key == key), None)
+
+    def new_look(self) -> Path:
+        """The folder of pictures to draw a question on; old ones go."""
+        self.touched = time.monotonic()
+        folder = self.folder / "looks"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
         return folder
 
     def close(self) -> None:
@@ -136,42 +182,129 @@ class Sessions:
     """All tabs of one server. ``close`` it, or use it as a context manager.
 
     Args:
-        root: The private folder, see :func:`private_root`.
+        root: The private folder, see :func:`ui.root.private_root`.
         clock: Seconds that only grow; for tests.
+        grace_seconds: How long a tab that is gone can come back.
     """
 
     def __init__(
-        self, root: Path, *, clock: Callable[[], float] = time.monotonic
+        self,
+        root: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        grace_seconds: float | None = None,
     ) -> None:
         self.root = root.resolve()
         self._folder = self.root / "sessions"
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._clock = clock
+        self._grace_seconds = GRACE_SECONDS if grace_seconds is None else grace_seconds
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
 
-    def get(self, key: str) -> Session:
+    def get(self, key: str, owner: str | None = None) -> Session:
         """The tab's session, made when it is new.
 
         Args:
             key: The browser's session hash. It comes from outside, so it is only
                 looked up and never becomes part of a path.
+            owner: Who is logged in, for a new one.
         """
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
-                session = Session(self._folder / secrets.token_urlsafe(16))
+                session = Session(self._folder / secrets.token_urlsafe(16), owner)
                 self._sessions[key] = session
-            session.touched = self._clock()
+            # A connection that was lost and came back is no tab that is gone.
+            session.touched, session.left = self._clock(), None
             return session
 
+    def of(self, request: gr.Request) -> Session:
+        """The session of the tab that a request is from."""
+        return self.get(request.session_hash or "", _person(request))
+
+    async def claim_soon(self, request: gr.Request, secret: str) -> bool:
+        """As :meth:`claim`; the server may still be about to notice that a tab is gone.
+
+        Args:
+            request: Of the tab that was loaded again.
+            secret: What it kept.
+        """
+        key, deadline = request.session_hash or "", self._clock() + _NOTICE_SECONDS
+        while self._knows(secret):
+            if self.claim(key, secret, _person(request)):
+                return True
+            if self._clock() > deadline:
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+        return False
+
+    def _knows(self, secret: str) -> bool:
+        with self._lock:
+            sessions = list(self._sessions.values())
+        given = _digest(secret)
+        return any(
+            [secrets.compare_digest(_digest(each.secret), given) for each in sessions]
+        )
+
+    def claim(self, key: str, secret: str, owner: str | None = None) -> bool:
+        """Give a tab that was loaded again its session back.
+
+        Args:
+            key: Its new session hash.
+            secret: What the tab kept.
+            owner: Who is logged in, or None.
+
+        Returns:
+            Whether there was one: the secret fits, its tab is gone, and the same
+            person is logged in.
+        """
+        with self._lock:
+            old = self._left_with(secret, owner)
+            if old is None:
+                return False
+            replaced = self._sessions.get(key)
+            session = self._sessions.pop(old)
+            self._sessions[key] = session
+            session.touched, session.left = self._clock(), None
+        if replaced is not None:
+            replaced.close()
+        return True
+
+    def _left_with(self, secret: str, owner: str | None) -> str | None:
+        """The key of a left session; every secret is looked at, equal or not."""
+        given, found = _digest(secret), None
+        for key, session in self._sessions.items():
+            fits = secrets.compare_digest(_digest(session.secret), given)
+            if fits and session.left is not None and session.owner == owner:
+                found = key
+        return found
+
+    def leave(self, key: str) -> None:
+        """The tab went away: stop its job; its files stay for a while."""
+        with self._lock:
+            session = self._sessions.get(key)
+            if session is None:
+                return
+            session.left = self._clock()
+            job = session.job
+        if job is not None:
+            job.cancel()
+        if not session.is_page or not session.worth_keeping:
+            self.end(key)
+
     def end(self, key: str) -> None:
-        """The tab was closed: stop its job and remove its files."""
+        """Stop a tab's job and remove its files."""
         with self._lock:
             session = self._sessions.pop(key, None)
         if session is not None:
             session.close()
+
+    def all(self) -> dict[str, Session]:
+        """Every session by its key, as it is now."""
+        with self._lock:
+            return dict(self._sessions)
 
     def owns_upload(self, path: Path) -> bool:
         """Whether a path is an upload (or an example) and not another tab's result.
@@ -182,6 +315,18 @@ class Sessions:
         return resolved.is_relative_to(self.root) and not resolved.is_relative_to(
             self._folder
         )
+
+    def end_left(self) -> None:
+        """Remove what tabs left behind that did not come back."""
+        latest = self._clock() - self._grace_seconds
+        with self._lock:
+            gone = [
+                key
+                for key, session in self._sessions.items()
+                if session.left is not None and session.left <= latest
+            ]
+        for key in gone:
+            self.end(key)
 
     def sweep(self) -> None:
         """Remove what nobody has used for :data:`MAX_AGE_SECONDS`."""
@@ -195,12 +340,19 @@ class Sessions:
         for key in stale:
             logger.info("Removing the files of a tab that was left alone.")
             self.end(key)
-        _remove_empty_folders(self.root, keep=self._folder)
+        remove_empty_folders(self.root, keep=self._folder)
 
-    def start_sweeping(self) -> None:
-        """Sweep now and then, in the background, until closed."""
+    def start_sweeping(self, tidy: Callable[[], object] = lambda: None) -> None:
+        """Sweep now and then, in the background, until closed.
+
+        Args:
+            tidy: Called every :data:`TIDY_SECONDS`.
+        """
         threading.Thread(
-            target=self._sweep_until_closed, name="stablechat-sweep", daemon=True
+            target=self._sweep_until_closed,
+            args=(tidy,),
+            name="stablechat-sweep",
+            daemon=True,
         ).start()
 
     def close(self) -> None:
@@ -216,88 +368,24 @@ class Sessions:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _sweep_until_closed(self) -> None:
-        while not self._closing.wait(SWEEP_SECONDS):
+    def _sweep_until_closed(self, tidy: Callable[[], object]) -> None:
+        ticks = itertools.count(1)
+        while not self._closing.wait(_TICK_SECONDS):
             try:
-                self.sweep()
+                self.end_left()
+                tick = next(ticks)
+                if tick % round(TIDY_SECONDS / _TICK_SECONDS) == 0:
+                    tidy()
+                if tick % round(SWEEP_SECONDS / _TICK_SECONDS) == 0:
+                    self.sweep()
             except OSError:
                 logger.exception("Could not clean up old files.")
 
 
-def private_root(parent: Path | None = None) -> Path:
-    """Make this process's private folder, and remove those of dead processes.
-
-    Args:
-        parent: Where; by default the system's temporary folder.
-    """
-    parent = Path(parent or tempfile.gettempdir())
-    _remove_orphans(parent)
-    return Path(
-        tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent)
-    ).resolve()
+def _person(request: gr.Request) -> str | None:
+    """Who is logged in."""
+    return getattr(request, "username", None)
 
 
-def harden_environment(environ: MutableMapping[str, str], root: Path) -> None:
-    """Drop Gradio's variables that widen access, and make its cache private.
-
-    Call before Gradio is imported: it reads some of them only then.
-
-    Args:
-        environ: ``os.environ``.
-        root: See :func:`private_root`.
-    """
-    for name in _UNSAFE_VARIABLES:
-        environ.pop(name, None)
-    environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    environ["GRADIO_TEMP_DIR"] = str(root)
-    _reach_self_without_proxy(environ)
-
-
-def _reach_self_without_proxy(environ: MutableMapping[str, str]) -> None:
-    """Gradio asks its own page whether it is up; a proxy could not answer that."""
-    if not any(name.lower() in _PROXIES for name in environ):
-        return
-    for name in ("NO_PROXY", "no_proxy"):
-        given = [host for host in environ.get(name, "").split(",") if host.strip()]
-        environ[name] = ",".join([*given, *_OWN_HOSTS])
-
-
-def _remove_orphans(parent: Path) -> None:
-    # A process that was killed could not clean up after itself.
-    for folder in parent.glob(f"{_PREFIX}*-*"):
-        match = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", folder.name)
-        if match and _is_ours(folder) and not _is_alive(int(match[1])):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_ours(folder: Path) -> bool:
-    if folder.is_symlink() or not folder.is_dir():
-        return False
-    # Windows has no owner ids; its temporary folder is the user's own.
-    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
-
-
-def _is_alive(pid: int) -> bool:
-    if os.name == "nt":
-        # There os.kill(pid, 0) would end the process, so nothing is removed.
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
-def _remove_empty_folders(root: Path, *, keep: Path) -> None:
-    """Gradio removes old uploads but leaves their folders."""
-    hour_ago = time.time() - 3600
-    for folder in root.iterdir():
-        # A fresh one may be about to receive an upload.
-        if folder == keep or not folder.is_dir() or folder.stat().st_mtime > hour_ago:
-            continue
-        try:
-            folder.rmdir()
-        except OSError:
-            pass  # Not empty.
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()

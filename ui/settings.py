@@ -6,12 +6,22 @@ Whatever comes back from there may be old or anybody's: what can't be used is dr
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any
 
-from ui.pipeline import Mode
+from ui.asks import SIMPLE_MODES, Mode
 
 #: Most answers to choose from; each takes as long as the first.
 MAX_CANDIDATES = 8
+
+#: Longer videos are looked at window by window.
+LONG_VIDEO_SECONDS = 300.0
+#: As long as the videos that the demo model was trained on.
+DEMO_WINDOW_SECONDS = 20.0
+#: Moments of a long video that are told at least.
+TOLD_MOMENTS = 5
+
+#: Most questions to ask at once, one a line.
+MAX_QUESTIONS = 20
 
 #: Where the browser keeps them. Fixed, like the key, or they would be lost whenever
 #: the program starts again; nothing in them is secret.
@@ -47,6 +57,6 @@ class Settings:
         if not isinstance(count, int) or isinstance(count, bool):
             count = usual.candidates
         return cls(
-            mode=mode if mode in get_args(Mode) else usual.mode,
+            mode=mode if mode in SIMPLE_MODES else usual.mode,
             candidates=count if 1 <= count <= MAX_CANDIDATES else usual.candidates,
         )

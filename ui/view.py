@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Literal
 
-from stablechat.grounding import shown_span
+from stablechat.errors import StableChatError
 from stablechat.times import format_time
-from stablechat.types import Grounding, TimeSpan, VideoInfo
+from stablechat.types import SearchProgress, VideoInfo
+from ui.asks import Ask, Mode
 from ui.i18n import Language, text
 from ui.jobs import Progress
-from ui.pipeline import Mode
-from ui.remarks import remark
+from ui.lane import Place
+from ui.translation import in_language
 
 Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
+
+#: As their speakers call them.
+LANGUAGE_NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}
 
 #: How to start the app with the real weights.
 LOAD_7B = "python app.py --model appletea2333/LLaVA-ST-Qwen2-7B"
 
 #: Stages of a run, in order, by mode.
+_STAGES = ("read", "encode", "answer", "draw")
 STAGES: dict[Mode, tuple[str, ...]] = {
-    "ground": ("read", "encode", "answer", "draw"),
-    "describe": ("read", "encode", "answer"),
+    "ground": _STAGES,
+    "svg": _STAGES,
+    "elc": _STAGES,
+    "tvg": _STAGES,
+    "rec": _STAGES[:-1],
+    "describe": _STAGES[:-1],
 }
 
 _SHOWN_NOTES = 2
-
-#: A remark that the card already makes in its own words.
-NO_BOX_ISSUE = "The model's answer has no box."
 
 _PLAYED_ENDINGS = (".mp4", ".m4v", ".mov", ".webm")
 _PLAYED_CODECS = ("h264", "vp8", "vp9", "av1")
@@ -48,7 +55,22 @@ def header(language: Language, name: str, device: str, dtype: str) -> str:
         f'<header class="sc-header">{_LOGO}<div><h1>StableChat</h1>'
         f"<p>{escape(text(language, 'tagline'))}</p></div>"
         f'<span class="sc-chip"><span class="sc-chip-key">'
-        f"{escape(text(language, 'model'))}</span> {parts}</span></header>"
+        f"{escape(text(language, 'model'))}</span> {parts}</span>"
+        f"{_languages(language)}</header>"
+    )
+
+
+def _languages(language: Language) -> str:
+    """Buttons that ``page.js`` listens to; each is in its own language."""
+    buttons = "".join(
+        f'<button type="button" lang="{each}" data-language="{each}" '
+        f'aria-pressed="{str(each == language).lower()}">{name}</button>'
+        for each, name in LANGUAGE_NAMES.items()
+    )
+    warning = escape(text(language, "language_stops"))
+    return (
+        f'<div class="sc-languages" role="group" data-warning="{warning}" '
+        f'aria-label="{escape(text(language, "language"))}">{buttons}</div>'
     )
 
 
@@ -61,7 +83,12 @@ def demo_notice(language: Language) -> str:
 
 def keys(language: Language) -> str:
     """The keys that ``page.js`` listens to."""
-    names = {"run": "Ctrl+Enter", "stop": "Esc", "step": "Shift+←, Shift+→"}
+    names = {
+        "run": "Ctrl+Enter",
+        "line": "Shift+Enter",
+        "stop": "Esc",
+        "step": "Shift+←, Shift+→",
+    }
     items = "".join(
         f"<dt><kbd>{name}</kbd></dt><dd>{escape(text(language, f'key_{key}'))}</dd>"
         for key, name in names.items()
@@ -90,16 +117,32 @@ def video_line(language: Language, info: VideoInfo, picture: str | None = None) 
         text(language, "with_sound" if info.has_audio else "without_sound"),
     )
     line = " · ".join(escape(fact) for fact in facts if fact)
-    notes = list(info.warnings)
+    odd = list(info.warnings)
     still = ""
     if not browsers_play(info):
-        notes.append(text(language, "no_preview"))
+        odd.append(text(language, "no_preview"))
         still = '<span class="sc-still"></span>'
         if picture is not None:
             still += (
                 f"<style>#sc-video video{{background-image:url({picture})}}</style>"
             )
-    return f'<p class="sc-facts">{line}</p>{_notes(language, notes)}{still}'
+    return f'<p class="sc-facts">{line}</p>{notes(language, odd)}{still}'
+
+
+def still_line(language: Language, info: VideoInfo, picture: str) -> str:
+    """The image that was uploaded, its size and kind.
+
+    Args:
+        language: Of the words.
+        info: What was found out about it.
+        picture: Address of it.
+    """
+    facts = f"{info.width}\N{MULTIPLICATION SIGN}{info.height} · {info.codec.upper()}"
+    name = escape(text(language, "still_shown"))
+    return (
+        f'<p class="sc-facts">{escape(facts)}</p>'
+        f'<img class="sc-still-picture" src="{picture}" alt="{name}">'
+    )
 
 
 def browsers_play(info: VideoInfo) -> bool:
@@ -107,9 +150,10 @@ def browsers_play(info: VideoInfo) -> bool:
     return info.path.suffix.lower() in _PLAYED_ENDINGS and info.codec in _PLAYED_CODECS
 
 
-def video_problem(message: str) -> str:
+def video_problem(language: Language, said: str | StableChatError) -> str:
     """Why the uploaded file can't be used, shown under it."""
-    return f'<p class="sc-problem" role="alert">{escape(message)}</p>'
+    message = escape(in_language(language, said))
+    return f'<p class="sc-problem" role="alert">{message}</p>'
 
 
 def card(
@@ -156,29 +200,49 @@ def idle(language: Language) -> str:
     return card("idle", text(language, "idle_title"), extra=extra, picture=_LOGO)
 
 
-def missing(language: Language, message: str) -> str:
+def missing(language: Language, said: str | StableChatError) -> str:
     """A card that says what is not filled in yet."""
-    return card("warn", text(language, "missing_title"), message, alert=True)
+    title, message = text(language, "missing_title"), in_language(language, said)
+    return card("warn", title, message, alert=True)
 
 
-def problem(language: Language, message: str) -> str:
+def problem(language: Language, said: str | StableChatError) -> str:
     """A card that says what went wrong."""
-    return card("bad", text(language, "error_title"), message, alert=True)
+    title, message = text(language, "error_title"), in_language(language, said)
+    return card("bad", title, message, alert=True)
 
 
-def working(language: Language, mode: Mode, progress: Progress) -> str:
-    """The stages of a run, with how far it is."""
-    stages = STAGES[mode]
+def working(language: Language, asks: Sequence[Ask], progress: Progress) -> str:
+    """The stages of a run, with how far it is.
+
+    Args:
+        language: Of the words.
+        asks: The questions; they are answered one after another.
+        progress: How far it is.
+    """
+    if progress.place is not None:
+        return _in_line(language, progress.place)
+    stages = STAGES[asks[0].mode]
+    joining = progress.part >= len(asks)
     current = stages.index(progress.stage) if progress.stage in stages else 0
     items = "".join(
         _stage(text(language, f"stage_{stage}"), index - current, progress.fraction)
         for index, stage in enumerate(stages)
     )
-    percent = round(100 * (current + progress.fraction) / len(stages))
-    title = text(language, "working_title")
+    share = (current + progress.fraction) / len(stages)
+    if progress.search is not None:
+        share = progress.search.fraction * (len(stages) - 1) / len(stages)
+        items = f"<li>{escape(_window(language, progress.search))}</li>"
+    if joining:
+        share, items = progress.fraction, ""
+    percent = round(100 * (progress.part + share) / (len(asks) + (len(asks) > 1)))
+    title, question = _working_title(language, asks, progress), ""
+    if len(asks) > 1 and not joining:
+        question = f'<q class="sc-asked">{escape(asks[progress.part].question)}</q>'
+        question = f'<p class="sc-about">{question}</p>'
     # Not a live region: a screen reader would read out every tick.
     return (
-        f'<section class="sc-card sc-busy"><h2>{escape(title)}</h2>'
+        f'<section class="sc-card sc-busy"><h2>{escape(title)}</h2>{question}'
         f'<ol class="sc-stages">{items}</ol>'
         f'<div class="sc-bar" role="progressbar" aria-label="{escape(title)}" '
         f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
@@ -186,80 +250,37 @@ def working(language: Language, mode: Mode, progress: Progress) -> str:
     )
 
 
-def about(language: Language, question: str, file: str, elapsed_seconds: float) -> str:
-    """What was asked of which video, and how long the answer took.
-
-    The form may already hold the next question while the answer is looked at.
-    """
-    parts = [f'<q class="sc-asked">{escape(question)}</q>'] if question else []
-    parts.append(f"<span>{escape(file)}</span>")
-    took = text(language, "took", seconds=f"{elapsed_seconds:.1f}")
-    parts.append(f"<span>{escape(took)}</span>")
-    return f'<p class="sc-about">{" · ".join(parts)}</p>'
+def _in_line(language: Language, place: Place) -> str:
+    """How many are before, and how long that may take; said anew when it changes."""
+    body = text(language, "waiting_place", count=place.ahead)
+    if place.seconds is not None:
+        body += " " + text(language, "waiting_time", time=_about(place.seconds))
+    return card("busy", text(language, "waiting_title"), body)
 
 
-def found(language: Language, answer: Grounding, about: str = "") -> str:
-    """The card of an answer that has a time or boxes.
-
-    Args:
-        language: Of the words.
-        answer: What the model said.
-        about: See :func:`about`; the same for the cards below.
-    """
-    span = shown_span(answer)
-    if span is None:
-        return not_found(language, remarks(answer), about)
-    if answer.original is not None:
-        return _corrected(language, span, answer.original, about)
-    title = text(language, "found_title", **_times(span))
-    body = []
-    if answer.tube is None:
-        body.append(text(language, "found_no_box"))
-    if answer.span is None:
-        body.append(text(language, "found_no_time"))
-    notes = [r for r in remarks(answer) if r != NO_BOX_ISSUE or answer.tube]
-    return card("good", title, *body, about=about, extra=_notes(language, notes))
+def _window(language: Language, search: SearchProgress) -> str:
+    """Which part of a long video is looked at, and how long the others will take."""
+    place = {"number": search.window, "count": search.num_windows}
+    said = text(language, "working_window", **place)
+    if search.remaining_seconds is None:
+        return said
+    time = _about(search.remaining_seconds)
+    return f"{said} · {text(language, 'remaining', time=time)}"
 
 
-def _corrected(
-    language: Language, span: TimeSpan, original: Grounding, about: str
-) -> str:
-    """The card of an answer that a person corrected: theirs, then the model's."""
-    title = text(language, "corrected_title", **_times(span))
-    own = shown_span(original)
-    body = text(language, "corrected_body", **_times(own)) if own else ""
-    return card("good", title, *([body] if body else []), about=about)
+def _about(seconds: float) -> str:
+    """A time that is only guessed, in steps, so that it does not flicker."""
+    step = 5 if seconds < 60 else 30
+    return format_time(step * math.ceil(seconds / step)).removesuffix(".000")
 
 
-def _times(span: TimeSpan) -> dict[str, str]:
-    return {
-        "start": format_time(span.start_seconds),
-        "end": format_time(span.end_seconds),
-    }
-
-
-def remarks(answer: Grounding) -> list[str]:
-    """What is odd about an answer and its video; some of it only decoding shows."""
-    return [*answer.video.warnings, *answer.issues]
-
-
-def not_found(language: Language, issues: Iterable[str], about: str = "") -> str:
-    """The card of an answer with nothing to show."""
-    title, body = text(language, "not_found_title"), text(language, "not_found_body")
-    return card("warn", title, body, about=about, extra=_notes(language, issues))
-
-
-def described(
-    language: Language, about: str = "", *, asked: bool, remarks: Iterable[str] = ()
-) -> str:
-    """The card of a description, or of an answer to a question."""
-    title = text(language, "answered_title" if asked else "described_title")
-    return card("good", title, about=about, extra=_notes(language, remarks))
-
-
-def wordless(language: Language, about: str = "") -> str:
-    """The card of a description that is empty."""
-    return card("warn", text(language, "empty_description"), about=about)
+def _working_title(language: Language, asks: Sequence[Ask], progress: Progress) -> str:
+    if len(asks) == 1:
+        return text(language, "working_title")
+    if progress.part >= len(asks):
+        return text(language, "joining_title")
+    place = {"number": progress.part + 1, "count": len(asks)}
+    return text(language, "working_several", **place)
 
 
 def _stage(name: str, offset: int, fraction: float) -> str:
@@ -272,9 +293,9 @@ def _stage(name: str, offset: int, fraction: float) -> str:
     return f'<li class="{"sc-done" if offset < 0 else "sc-next"}">{escape(name)}</li>'
 
 
-def _notes(language: Language, issues: Iterable[str]) -> str:
+def notes(language: Language, issues: Iterable[str]) -> str:
     """Remarks, one to a line; many are folded away, so that the clip stays in view."""
-    issues = [remark(language, issue) for issue in issues]
+    issues = [in_language(language, issue) for issue in issues]
     if not issues:
         return ""
     items = "<ul>" + "".join(f"<li>{escape(issue)}</li>" for issue in issues) + "</ul>"

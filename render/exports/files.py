@@ -39,7 +39,9 @@ def json_bytes(data: Mapping[str, Any] | list[Any], name: str) -> bytes:
     try:
         text = json.dumps(data, allow_nan=False, ensure_ascii=False, indent=2)
     except (TypeError, ValueError) as error:
-        raise RenderError(f"{name} can't be written: {error}.") from error
+        raise RenderError(
+            "{name} can't be written: {reason}.", name=name, reason=error
+        ) from error
     return text_bytes(text + "\n")
 
 

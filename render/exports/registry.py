@@ -20,6 +20,7 @@ from render.exports.subtitles import srt, vtt
 from render.exports.tables import boxes_csv, moments_csv
 from render.exports.vidor import vidor
 from stablechat.errors import InputError
+from stablechat.sentences import Sentence
 from stablechat.types import Grounding
 from stablechat.video import Timeline, read_timeline
 
@@ -100,14 +101,16 @@ def _nothing(answers: Sequence[Grounding]) -> str | None:
 def _no_row(answers: Sequence[Grounding]) -> str | None:
     if any(has_row(answer) for answer in answers):
         return None
-    return f"it takes answers with a time and boxes, of task {', '.join(TASKS)}"
+    words = "it takes answers with a time and boxes, of task {tasks}"
+    return Sentence(words, tasks=", ".join(TASKS))
 
 
 def _too_fast(answers: Sequence[Grounding]) -> str | None:
     fps = answers[0].video.fps
     if round(fps) <= MAX_TIMECODE_RATE:
         return None
-    return f"a timecode can't count {round(fps)} pictures a second; otio can"
+    words = "a timecode can't count {count} pictures a second; otio can"
+    return Sentence(words, count=round(fps))
 
 
 def _write_clip(work: Work, path: Path) -> None:
@@ -238,6 +241,8 @@ def formats_named(names: str) -> tuple[ExportFormat, ...]:
     if unknown or not asked:
         said = repr(unknown[0]) if unknown else "without a name"
         raise InputError(
-            f"There is no export {said}; use {', '.join([*_BY_NAME, ALL])}."
+            "There is no export {said}; use {choices}.",
+            said=said,
+            choices=", ".join([*_BY_NAME, ALL]),
         )
     return tuple(each for each in FORMATS if ALL in asked or each.name in asked)

@@ -48,7 +48,7 @@ def export_answers(
     *,
     stem: str | None = None,
     options: ClipOptions = DEFAULT_OPTIONS,
-    clip: Path | None = None,
+    clips: Sequence[Path | None] = (),
     on_progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Exported:
@@ -61,8 +61,8 @@ def export_answers(
         formats: Which; ``registry.formats_named`` finds them.
         stem: What the files' names begin with; None is the video's name.
         options: How clips are cut and drawn; their style is that of sheets too.
-        clip: A finished clip of a single answer, cut with these options, so that it is
-            not cut once more.
+        clips: Finished clips of the answers, in their order and cut with these
+            options, so that they are not cut once more; None where there is none.
         on_progress: Called with the share of the clips that is done.
         cancelled: Asked often.
 
@@ -78,10 +78,19 @@ def export_answers(
     given = (answers,) if isinstance(answers, Grounding) else tuple(answers)
     if len({answer.video.path for answer in given}) != 1:
         raise InputError("Answers that are saved together must be about one video.")
-    export = _Export(given, folder, formats, stem or given[0].video.path.stem)
-    settings = _Settings(options, clip if len(given) == 1 else None)
+    finished = tuple(clips) or (None,) * len(given)
+    if len(finished) != len(given):
+        raise InputError(
+            "{count} answers can't have {clips} clips.",
+            count=len(given),
+            clips=len(finished),
+        )
+    works = [
+        Work((each,), clip=clip) for each, clip in zip(given, finished, strict=True)
+    ]
+    export = _Export(works, folder, formats, stem or given[0].video.path.stem)
     with _plain_errors(), _scratch(folder) as scratch:
-        written = export.write(scratch, settings, on_progress, cancelled)
+        written = export.write(scratch, options, on_progress, cancelled)
         _move(written, folder)
     return Exported(export.files, export.left_out)
 
@@ -96,24 +105,17 @@ class _Item:
     work: Work
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """How all files are written; see :class:`Work`."""
-
-    options: ClipOptions
-    clip: Path | None
-
-
 class _Export:
     """What is to be written, and under which names."""
 
     def __init__(
         self,
-        answers: tuple[Grounding, ...],
+        works: Sequence[Work],
         folder: Path,
         formats: Sequence[ExportFormat],
         stem: str,
     ) -> None:
+        answers = tuple(answer for work in works for answer in work.answers)
         self._video = answers[0].video
         self._stem = stem
         self._wants_zip = ZIP in formats
@@ -128,7 +130,7 @@ class _Export:
             item
             for each in needed
             if refused[each] is None and each is not ZIP
-            for item in _items(each, answers)
+            for item in _items(each, works)
         ]
         self._kept = [item for item in self._items if item.format in formats]
         self.files = {item.key: folder / self._name(item) for item in self._kept}
@@ -146,7 +148,7 @@ class _Export:
     def write(
         self,
         folder: Path,
-        settings: _Settings,
+        options: ClipOptions,
         on_progress: Progress | None,
         cancelled: Cancelled | None,
     ) -> list[Path]:
@@ -158,8 +160,7 @@ class _Export:
             work = replace(
                 item.work,
                 files=self.files,
-                options=settings.options,
-                clip=settings.clip,
+                options=options,
                 cancelled=cancelled,
             )
             if item in clips and on_progress is not None:
@@ -185,14 +186,18 @@ class _Export:
         }
 
 
-def _items(each: ExportFormat, answers: tuple[Grounding, ...]) -> Iterator[_Item]:
-    if not each.single or len(answers) == 1:
+def _items(each: ExportFormat, works: Sequence[Work]) -> Iterator[_Item]:
+    if len(works) == 1:
+        yield _Item(each, each.key, "", works[0])
+        return
+    if not each.single:
+        answers = tuple(answer for work in works for answer in work.answers)
         yield _Item(each, each.key, "", Work(answers))
         return
-    for number, answer in enumerate(answers, 1):
-        if each.why_not((answer,)) is None:
+    for number, work in enumerate(works, 1):
+        if each.why_not(work.answers) is None:
             key = each.key if number == 1 else f"{each.key}_{number}"
-            yield _Item(each, key, f"_{number}", Work((answer,)))
+            yield _Item(each, key, f"_{number}", work)
 
 
 def _share(on_progress: Progress, number: int, count: int) -> Progress:
@@ -212,7 +217,9 @@ def _plain_errors() -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise RenderError(f"The results can't be written: {reason}.") from error
+        raise RenderError(
+            "The results can't be written: {reason}.", reason=reason
+        ) from error
 
 
 @contextmanager

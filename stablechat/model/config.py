@@ -100,18 +100,26 @@ class LlavaSTConfig:
         )
         if min(self.grid, self.slow_grid, self.fast_grid) < 1:
             raise CheckpointError(
-                "The packer's grids must have patches, got "
-                f"{self.grid}, {self.slow_grid} and {self.fast_grid} a side."
+                "The packer's grids must have patches, got {grid}, {slow_grid} and "
+                "{fast_grid} a side.",
+                grid=self.grid,
+                slow_grid=self.slow_grid,
+                fast_grid=self.fast_grid,
             )
         if self.grid % self.slow_grid or self.slow_grid % self.fast_grid:
             raise CheckpointError(
-                f"The packer's grids must divide each other, got {self.grid}, "
-                f"{self.slow_grid} and {self.fast_grid} patches a side."
+                "The packer's grids must divide each other, got {grid}, "
+                "{slow_grid} and {fast_grid} patches a side.",
+                grid=self.grid,
+                slow_grid=self.slow_grid,
+                fast_grid=self.fast_grid,
             )
         if self.num_frames % FRAMES_PER_SLOW_FRAME:
             raise CheckpointError(
-                f"The number of frames must be a multiple of {FRAMES_PER_SLOW_FRAME}, "
-                f"got {self.num_frames}."
+                "The number of frames must be a multiple of "
+                "{frames_per_slow_frame}, got {num_frames}.",
+                frames_per_slow_frame=FRAMES_PER_SLOW_FRAME,
+                num_frames=self.num_frames,
             )
 
     @property
@@ -187,7 +195,8 @@ def build_config(
     ) as error:
         reason = " ".join(repr(error).split())
         raise CheckpointError(
-            f"config.json does not describe a LLaVA-ST this code can build: {reason}."
+            "config.json does not describe a LLaVA-ST this code can build: {reason}.",
+            reason=reason,
         ) from error
 
 
@@ -202,16 +211,26 @@ def _check_transformer(config: Qwen2Config | SiglipVisionConfig, origin: str) ->
         groups = int(config.num_key_value_heads or heads)
         if config.hidden_size // heads % 2:
             raise CheckpointError(
-                f"{origin} makes heads {config.hidden_size // heads} wide; rotary "
-                "positions need an even width."
+                "{origin} makes heads {width} wide; rotary positions need an even "
+                "width.",
+                origin=origin,
+                width=config.hidden_size // heads,
             )
     if config.hidden_size % heads or heads % groups:
         raise CheckpointError(
-            f"{origin} does not share {config.hidden_size} values among {heads} heads "
-            f"in {groups} groups."
+            "{origin} does not share {hidden_size} values among {heads} heads "
+            "in {groups} groups.",
+            origin=origin,
+            hidden_size=config.hidden_size,
+            heads=heads,
+            groups=groups,
         )
     if config.hidden_act not in ACT2FN:
-        raise CheckpointError(f"{origin} has no known hidden_act: {config.hidden_act}.")
+        raise CheckpointError(
+            "{origin} has no known hidden_act: {hidden_act}.",
+            origin=origin,
+            hidden_act=config.hidden_act,
+        )
 
 
 def _check_sizes(
@@ -224,7 +243,11 @@ def _check_sizes(
         value = getattr(config, name)
         if not (isinstance(value, int) and 1 <= value <= limit):
             raise CheckpointError(
-                f"{origin} gives {name} = {value!r}; it must be from 1 to {limit}."
+                "{origin} gives {name} = {value!r}; it must be from 1 to {limit}.",
+                origin=origin,
+                name=name,
+                value=value,
+                limit=limit,
             )
 
 
@@ -234,8 +257,10 @@ def _language_config(checkpoint: Mapping[str, Any]) -> Qwen2Config:
     # Before Qwen2Config: it makes a list of that length.
     if isinstance(layers, int) and layers > _MAX_LAYERS:
         raise CheckpointError(
-            f"config.json gives num_hidden_layers = {layers}; it must be from 1 to "
-            f"{_MAX_LAYERS}."
+            "config.json gives num_hidden_layers = {layers}; it must be from 1 "
+            "to {max_layers}.",
+            layers=layers,
+            max_layers=_MAX_LAYERS,
         )
     rope = {
         "rope_type": "default",
@@ -262,15 +287,18 @@ def _require_known_layout(checkpoint: Mapping[str, Any]) -> None:
     for name, value in expected.items():
         if checkpoint.get(name, value) != value:
             raise CheckpointError(
-                f"config.json has {name} = {checkpoint[name]!r}; this code knows "
-                f"{value!r} only."
+                "config.json has {name} = {found!r}; this code knows {value!r} only.",
+                name=name,
+                found=checkpoint[name],
+                value=value,
             )
 
 
 def _vision_config(tower: Mapping[str, Any], select_layer: int) -> SiglipVisionConfig:
     if select_layer >= 0:
         raise CheckpointError(
-            f"mm_vision_select_layer must count from the end, got {select_layer}."
+            "mm_vision_select_layer must count from the end, got {select_layer}.",
+            select_layer=select_layer,
         )
     fields = {name: tower[name] for name in _TOWER_FIELDS if name in tower}
     # hidden_states[-1] is the last layer's output, so -2 drops one layer.
@@ -278,7 +306,9 @@ def _vision_config(tower: Mapping[str, Any], select_layer: int) -> SiglipVisionC
     fields["num_hidden_layers"] = layers + select_layer + 1
     if fields["num_hidden_layers"] < 1:
         raise CheckpointError(
-            f"mm_vision_select_layer = {select_layer} leaves nothing of a vision tower "
-            f"of {layers} layers."
+            "mm_vision_select_layer = {select_layer} leaves nothing of a "
+            "vision tower of {layers} layers.",
+            select_layer=select_layer,
+            layers=layers,
         )
     return SiglipVisionConfig(vision_use_head=False, **fields)

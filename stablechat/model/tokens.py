@@ -68,9 +68,11 @@ class PromptTokenizer:
             found = self.token_id(name)
             if found != expected:
                 raise CheckpointError(
-                    f"The tokenizer has {name} at {found}, but config.json's "
-                    f"vocab_size puts it at {expected}: the files do not belong "
-                    "together."
+                    "The tokenizer has {name} at {found}, but config.json's vocab_size "
+                    "puts it at {expected}: the files do not belong together.",
+                    name=name,
+                    found=found,
+                    expected=expected,
                 )
         self.end_token_ids = tuple(self.token_id(name) for name in END_TOKENS)
         added = tokenizer.get_added_tokens_decoder()
@@ -87,14 +89,16 @@ class PromptTokenizer:
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exception
-            raise CheckpointError(f"{path} can't be read: {error}.") from error
+            raise CheckpointError(
+                "{path} can't be read: {reason}.", path=path, reason=error
+            ) from error
         return cls(tokenizer, config)
 
     def token_id(self, token: str) -> int:
         """Id of one token of the vocabulary."""
         found = self._tokenizer.token_to_id(token)
         if found is None:
-            raise CheckpointError(f"The tokenizer lacks the token {token}.")
+            raise CheckpointError("The tokenizer lacks the token {token}.", token=token)
         return int(found)
 
     def encode(self, text: str) -> list[int]:

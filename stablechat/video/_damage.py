@@ -8,6 +8,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from stablechat.sentences import Sentence
 from stablechat.types import FloatArray
 from stablechat.video._open import Source
 from stablechat.video._packets import DamageLog, decode_from_start
@@ -68,14 +69,18 @@ def signs_of_a_cut(source: Source, end_seconds: float) -> list[str]:
         source: The open file.
         end_seconds: When the last picture ends, on the stream's clock.
     """
-    found = []
+    found: list[str] = []
     promised = _promised_seconds(source)
     if promised is not None:
         slack = max(_SLACK_SECONDS, _SLACK_SHARE * promised)
         if promised > end_seconds + slack:
             found.append(
-                f"The file promises {promised:.1f} seconds of pictures and ends after "
-                f"{end_seconds:.1f}; it may be cut off."
+                Sentence(
+                    "The file promises {promised:.1f} seconds of pictures and ends "
+                    "after {end:.1f}; it may be cut off.",
+                    promised=promised,
+                    end=end_seconds,
+                )
             )
     whole = [source.size_bytes % size == 0 for size in _TS_PACKET_BYTES]
     if source.container.format.name == "mpegts" and not any(whole):
@@ -96,8 +101,12 @@ def signs_of_a_lie(source: Source, shown_seconds: float) -> list[str]:
     said = float(duration * source.time_base)
     if 0 < said and 2 * said + 1 < shown_seconds:
         return [
-            f"The header says {said:.1f} seconds and there are {shown_seconds:.1f}; "
-            "the pictures were counted."
+            Sentence(
+                "The header says {said:.1f} seconds and there are {shown:.1f}; the "
+                "pictures were counted.",
+                said=said,
+                shown=shown_seconds,
+            )
         ]
     return []
 
@@ -119,8 +128,12 @@ def signs_of_a_hole(seconds: FloatArray) -> list[str]:
         return []
     first = int(np.argmax(is_hole))
     return [
-        f"No new picture comes for {steps[first]:.1f} seconds after "
-        f"{seconds[first]:.1f} s; some may be missing."
+        Sentence(
+            "No new picture comes for {hole:.1f} seconds after {start:.1f} s; some may "
+            "be missing.",
+            hole=steps[first],
+            start=seconds[first],
+        )
     ]
 
 
@@ -131,23 +144,31 @@ def signs_of_damage(replaced: BoolArray, damaged: BoolArray) -> list[str]:
         replaced: bool ``(N,)``, whether another picture stands in for it.
         damaged: bool ``(N,)``, whether parts of the picture are guesses.
     """
-    found = []
+    found: list[str] = []
     if replaced.any():
         found.append(
-            f"{_which_of(replaced)} could not be decoded; the nearest that could was "
-            "taken instead."
+            Sentence(
+                "{which} could not be decoded; the nearest that could was taken "
+                "instead.",
+                which=_which_of(replaced),
+            )
         )
     damaged = damaged & ~replaced
     if damaged.any():
-        verb = "is" if damaged.sum() == 1 else "are"
-        found.append(f"{_which_of(damaged)} {verb} damaged.")
+        one = damaged.sum() == 1
+        words = "{which} is damaged." if one else "{which} are damaged."
+        found.append(Sentence(words, which=_which_of(damaged)))
     return found
 
 
-def _which_of(pictures: BoolArray) -> str:
+def _which_of(pictures: BoolArray) -> Sentence:
     if len(pictures) == 1:
-        return "The picture looked at"
-    return f"{pictures.sum()} of the {len(pictures)} pictures looked at"
+        return Sentence("The picture looked at")
+    return Sentence(
+        "{count} of the {all} pictures looked at",
+        count=pictures.sum(),
+        all=len(pictures),
+    )
 
 
 def _promised_seconds(source: Source) -> float | None:

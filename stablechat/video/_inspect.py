@@ -137,8 +137,11 @@ def _check_duration(name: str, timeline: Timeline, limits: VideoLimits) -> None:
     longest = limits.max_duration_seconds
     if longest is not None and timeline.end_seconds > longest:
         raise LimitError(
-            f"{name} lasts {timeline.end_seconds:.0f} seconds and the limit is "
-            f"{longest:.0f}; cut out the part you ask about."
+            "{name} lasts {end_seconds:.0f} seconds and the limit is "
+            "{longest:.0f}; cut out the part you ask about.",
+            name=name,
+            end_seconds=timeline.end_seconds,
+            longest=longest,
         )
 
 
@@ -152,8 +155,9 @@ def _look(source: Source, limits: VideoLimits) -> Look:
             break
     if not frames:
         raise VideoError(
-            f"No picture of {source.name} can be decoded; the file is damaged or "
-            "protected. Convert it to MP4 or give another file."
+            "No picture of {name} can be decoded; the file is damaged or "
+            "protected. Convert it to MP4 or give another file.",
+            name=source.name,
         )
     warnings = ["Some pictures at the start are damaged."] if log.num_failed else []
     return _look_at(source, frames, limits, warnings)

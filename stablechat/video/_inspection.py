@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
+from stablechat.sentences import Sentence, sentence_data
 from stablechat.video._timeline import Timeline
 from stablechat.video.clock import ClockJump
 from stablechat.video.isolation import Message
@@ -86,7 +88,7 @@ def inspection_message(found: Inspection) -> Message:
         "mirrored": look.orientation.mirrored,
         "pixel_format": look.pixel_format,
         "trial_ticks": look.trial_ticks,
-        "look_warnings": look.warnings,
+        "look_warnings": [sentence_data(text) for text in look.warnings],
         "rates": [str(rate) for rate in header.rates],
         "has_audio": header.has_audio,
         "codec": header.codec,
@@ -96,7 +98,7 @@ def inspection_message(found: Inspection) -> Message:
         "tick_seconds": timeline.tick_seconds,
         "by_time": timeline.by_time,
         "jumps": [[jump.position, jump.offset_seconds] for jump in timeline.jumps],
-        "timeline_warnings": timeline.warnings,
+        "timeline_warnings": [sentence_data(text) for text in timeline.warnings],
     }
     arrays = [timeline.ticks, timeline.seconds, timeline.key_ticks, timeline.key_bytes]
     return Message(data, arrays)
@@ -126,7 +128,7 @@ def _checked_inspection(message: Message) -> Inspection:
         orientation=Orientation(_turn(data["rotation"]), bool(data["mirrored"])),
         pixel_format=_line(data["pixel_format"]),
         trial_ticks=tuple(None if t is None else int(t) for t in data["trial_ticks"]),
-        warnings=tuple(_line(text) for text in data["look_warnings"]),
+        warnings=_sentences(data["look_warnings"]),
     )
     header = Header(
         rates=tuple(_ratio(rate) for rate in data["rates"]),
@@ -165,7 +167,7 @@ def _checked_timeline(message: Message) -> Timeline:
         key_ticks=key_ticks,
         key_bytes=key_bytes,
         jumps=tuple(ClockJump(int(at), float(by)) for at, by in data["jumps"]),
-        warnings=tuple(_line(text) for text in data["timeline_warnings"]),
+        warnings=_sentences(data["timeline_warnings"]),
     )
 
 
@@ -187,6 +189,14 @@ def _ratio(text: object) -> Fraction:
     if max(len(above), len(below)) > MAX_RATIO_DIGITS:
         raise ValueError("the decoder's answer makes no sense (a ratio)")
     return Fraction(_positive(int(above)), _positive(int(below or 1)))
+
+
+def _sentences(told: Iterable[object]) -> tuple[Sentence, ...]:
+    """What was odd, fit to be shown."""
+    return tuple(
+        said if len(said) <= MAX_TEXT_LENGTH else Sentence(said[:MAX_TEXT_LENGTH])
+        for said in map(Sentence.from_data, told)
+    )
 
 
 def _line(text: object) -> str:

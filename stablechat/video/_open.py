@@ -22,6 +22,7 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from stablechat.errors import LimitError, StableChatError, VideoError
+from stablechat.sentences import Sentence
 from stablechat.video.limits import VideoLimits, default_limits
 
 PathLike = str | os.PathLike[str]
@@ -97,15 +98,22 @@ def check_file(path: PathLike, limits: VideoLimits | None = None) -> os.stat_res
     name = printable_name(path)
     status = _stat(path, name)
     if stat.S_ISDIR(status.st_mode):
-        raise VideoError(f"{name} is a folder; give a video file.")
+        raise VideoError("{name} is a folder; give a video file.", name=name)
     if not stat.S_ISREG(status.st_mode):
-        raise VideoError(f"{name} is a pipe or device; give an ordinary video file.")
+        raise VideoError(
+            "{name} is a pipe or device; give an ordinary video file.", name=name
+        )
     if status.st_size == 0:
-        raise VideoError(f"{name} is empty (0 bytes); copy or upload it again.")
+        raise VideoError(
+            "{name} is empty (0 bytes); copy or upload it again.", name=name
+        )
     if limits.max_bytes is not None and status.st_size > limits.max_bytes:
         raise LimitError(
-            f"{name} has {status.st_size:,} bytes and the limit is "
-            f"{limits.max_bytes:,}; cut or compress it first."
+            "{name} has {size:,} bytes and the limit is {max_bytes:,}; cut "
+            "or compress it first.",
+            name=name,
+            size=status.st_size,
+            max_bytes=limits.max_bytes,
         )
     return status
 
@@ -114,9 +122,13 @@ def _stat(path: PathLike, name: str) -> os.stat_result:
     try:
         return os.stat(path)
     except FileNotFoundError as error:
-        raise VideoError(f"There is no file {name}; check the path.") from error
+        raise VideoError(
+            "There is no file {name}; check the path.", name=name
+        ) from error
     except (OSError, ValueError) as error:
-        raise VideoError(f"{name} can't be read: {_reason(error)}.") from error
+        raise VideoError(
+            "{name} can't be read: {reason}.", name=name, reason=_reason(error)
+        ) from error
 
 
 def _reason(error: BaseException) -> str:
@@ -142,12 +154,15 @@ def foreign_errors(name: str, doing: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise LimitError(
-            f"There is not enough memory for {name}; give a smaller video."
+            "There is not enough memory for {name}; give a smaller video.", name=name
         ) from error
     except (av.FFmpegError, OSError, ValueError, ArithmeticError) as error:
         raise VideoError(
-            f"{name} can't be {doing}: {_reason(error)}. "
-            "Check that it plays, or convert it to MP4."
+            "{name} can't be {doing}: {reason}. Check that it plays, or "
+            "convert it to MP4.",
+            name=name,
+            doing=Sentence(doing),
+            reason=_reason(error),
         ) from error
 
 
@@ -191,20 +206,25 @@ def _open_container(absolute: str, name: str, limits: VideoLimits) -> InputConta
             timeout=(OPEN_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
         )
     except PermissionError as error:
-        raise VideoError(f"{name} may not be read; check its permissions.") from error
+        raise VideoError(
+            "{name} may not be read; check its permissions.", name=name
+        ) from error
     except (av.FFmpegError, OSError, ValueError) as error:
         raise VideoError(
-            f"{name} is not a video that can be read ({_why_not_opened(error)}); "
-            "check that it plays, or convert it to MP4."
+            "{name} is not a video that can be read ({reason}); check that it "
+            "plays, or convert it to MP4.",
+            name=name,
+            reason=_why_not_opened(error),
         ) from error
 
 
 def _why_not_opened(error: BaseException) -> str:
     """FFmpeg's two answers in plain words; its own words for the rest."""
     if isinstance(error, av.InvalidDataError):
-        return "it is damaged or of an unknown kind"
+        return Sentence("it is damaged or of an unknown kind")
     if getattr(error, "errno", None) == errno.EINVAL:  # so says the whitelist
-        return "it is a playlist, a picture, sound, or of an unsupported kind"
+        words = "it is a playlist, a picture, sound, or of an unsupported kind"
+        return Sentence(words)
     return _reason(error)
 
 
@@ -214,17 +234,25 @@ def _pick_video_stream(
     count = len(container.streams)
     if count > limits.max_streams:
         raise LimitError(
-            f"{name} has {count} streams and the limit is {limits.max_streams}; "
-            "keep one video and one sound track."
+            "{name} has {count} streams and the limit is {max_streams}; keep "
+            "one video and one sound track.",
+            name=name,
+            count=count,
+            max_streams=limits.max_streams,
         )
     real = [s for s in container.streams.video if not s.disposition & _NOT_VIDEO]
     if not real:
-        only = "only sound" if container.streams.audio else "no pictures"
-        raise VideoError(f"{name} holds no video, {only}; give a file with pictures.")
+        only = Sentence("only sound" if container.streams.audio else "no pictures")
+        raise VideoError(
+            "{name} holds no video, {only}; give a file with pictures.",
+            name=name,
+            only=only,
+        )
     known = [s for s in real if s.codec_context is not None]
     if not known:
         raise VideoError(
-            f"{name} uses a video codec that is not supported; convert it to MP4."
+            "{name} uses a video codec that is not supported; convert it to MP4.",
+            name=name,
         )
     check_pixels(known[0].width, known[0].height, name, limits)
     return known[0]
@@ -244,8 +272,12 @@ def check_pixels(width: int, height: int, name: str, limits: VideoLimits) -> Non
     """
     if width * height > limits.max_pixels:
         raise LimitError(
-            f"{name} has pictures of {width}x{height} pixels and the limit is "
-            f"{limits.max_pixels:,} pixels; scale it down first."
+            "{name} has pictures of {width}x{height} pixels and the limit is "
+            "{max_pixels:,} pixels; scale it down first.",
+            name=name,
+            width=width,
+            height=height,
+            max_pixels=limits.max_pixels,
         )
 
 

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from stablechat.errors import LimitError, VideoError
+from stablechat.sentences import Sentence
 from stablechat.types import FloatArray, IntArray
 from stablechat.video._damage import (
     CHECK_BUDGET_PIXELS,
@@ -143,8 +144,10 @@ def scan_packets(source: Source, limits: VideoLimits) -> _Scan:
         scan.add(clock.repaired(packet), is_hidden(family, packet))
         if limits.max_frames is not None and len(scan.pts) > limits.max_frames:
             raise LimitError(
-                f"{source.name} has more than {limits.max_frames:,} pictures and that "
-                "is the limit; cut out the part you ask about."
+                "{name} has more than {max_frames:,} pictures and that is the "
+                "limit; cut out the part you ask about.",
+                name=source.name,
+                max_frames=limits.max_frames,
             )
     scan.jumps = tuple(clock.jumps)
     return scan
@@ -169,7 +172,9 @@ def build_timeline(
     with open_source(path, limits) as source:
         scan = scan_packets(source, limits)
         if not scan.pts:
-            raise VideoError(f"{source.name} holds no pictures; give another file.")
+            raise VideoError(
+                "{name} holds no pictures; give another file.", name=source.name
+            )
         cumulative = source.stream.codec_context.name in _CUMULATIVE_CODECS
         for packets in () if cumulative else (scan, paired_fields(scan, trial)):
             ticks = _ticks_from_packets(packets, trial)
@@ -339,7 +344,7 @@ def _last_duration_ticks(source: Source, scan: _Scan, ticks: IntArray) -> int:
 def _warnings(
     source: Source, scan: _Scan, ticks: IntArray, by_time: bool, check: Check | None
 ) -> list[str]:
-    found = []
+    found: list[str] = []
     if check is not None and check.num_damaged:
         found.append("Some of the pictures are damaged or missing.")
     elif scan.num_corrupt:
@@ -348,8 +353,12 @@ def _warnings(
         found.append("The clock of the recording jumps; the parts were joined.")
     if _is_cut_off(source, scan, ticks):
         found.append(
-            f"The file promises {source.stream.frames} pictures and holds "
-            f"{len(ticks)}; it may be cut off."
+            Sentence(
+                "The file promises {promised} pictures and holds {count}; it may be "
+                "cut off.",
+                promised=source.stream.frames,
+                count=len(ticks),
+            )
         )
     if by_time and int(ticks[0]) > min(p for p in scan.pts if p is not None):
         found.append("The pictures at the start can't be decoded and are left out.")

@@ -230,8 +230,9 @@ class _Tray:
 
     def _nonsense(self) -> VideoError:
         return VideoError(
-            f"{self._name} can't be decoded: what came out makes no sense. "
-            "Check that it plays, or convert it to MP4."
+            "{name} can't be decoded: what came out makes no sense. Check "
+            "that it plays, or convert it to MP4.",
+            name=self._name,
         )
 
 
@@ -252,8 +253,10 @@ def indices_in_span(timeline: Timeline, span: TimeSpan | None) -> tuple[int, int
         return 0, len(timeline) - 1
     if span.start_seconds > timeline.end_seconds + timeline.tolerance_seconds:
         raise InputError(
-            f"The span begins at {span.start_seconds:.2f} seconds and the video ends "
-            f"at {timeline.end_seconds:.2f}; choose an earlier one."
+            "The span begins at {start_seconds:.2f} seconds and the video ends "
+            "at {end_seconds:.2f}; choose an earlier one.",
+            start_seconds=span.start_seconds,
+            end_seconds=timeline.end_seconds,
         )
     first = timeline.first_at_or_after(span.start_seconds)
     last = timeline.index_at(span.end_seconds)
@@ -265,8 +268,12 @@ def indices_in_span(timeline: Timeline, span: TimeSpan | None) -> tuple[int, int
 def _check_memory(num_frames: int, width: int, height: int) -> None:
     if num_frames * width * height * 3 > MAX_SAMPLE_BYTES:
         raise LimitError(
-            f"{num_frames} frames of {width}x{height} pixels take more than "
-            f"{MAX_SAMPLE_BYTES >> 30} GiB; give a smaller size or fewer frames."
+            "{num_frames} frames of {width}x{height} pixels take more than "
+            "{most_gib} GiB; give a smaller size or fewer frames.",
+            num_frames=num_frames,
+            width=width,
+            height=height,
+            most_gib=MAX_SAMPLE_BYTES >> 30,
         )
 
 
@@ -291,5 +298,9 @@ def checked_size(info: VideoInfo, size: tuple[int, int] | None) -> tuple[int, in
     if size is None:
         return info.width, info.height
     if min(size) < 1:
-        raise InputError(f"size must be at least 1x1, got {size[0]}x{size[1]}.")
+        raise InputError(
+            "size must be at least 1x1, got {width}x{height}.",
+            width=size[0],
+            height=size[1],
+        )
     return size

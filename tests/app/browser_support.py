@@ -26,6 +26,9 @@ CHATS = {
     "demo": [str(ROOT / "app.py")],
 }
 
+#: How long a tab that is gone can come back, in tests.
+GRACE_SECONDS = 5.0
+
 #: When the red circle of ``assets/examples/red_circle.mp4`` moves left.
 RED_CIRCLE_SECONDS = (0.27, 3.93)
 
@@ -98,6 +101,7 @@ def start_app(chat: str, folder: Path, clip: Path | None = None) -> Server:
         **os.environ,
         "TMPDIR": str(temporary),
         "PYTHONUNBUFFERED": "1",
+        "FAKE_GRACE_SECONDS": str(GRACE_SECONDS),
     }
     if clip is not None:
         environment["FAKE_EXAMPLES"] = str(_examples(folder, clip))

@@ -10,7 +10,8 @@ from browser_support import Server, chromium, end_app, start_app
 from fake_chat import make_clip
 from playwright.sync_api import Browser, BrowserContext
 
-from ui.session import Sessions, private_root
+from ui.root import private_root
+from ui.session import Sessions
 
 
 @pytest.fixture(scope="session")

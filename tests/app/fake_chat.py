@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +12,16 @@ import imageio_ffmpeg
 import numpy as np
 
 from stablechat.errors import CancelledError
+from stablechat.pictures import is_image, read_image
+from stablechat.questions import Question
 from stablechat.types import (
     Description,
     Generation,
     Grounding,
+    Moment,
+    Moments,
+    SearchProgress,
+    Task,
     TimeSpan,
     Tube,
     VideoInfo,
@@ -27,6 +33,8 @@ Cancelled = Callable[[], bool]
 
 #: What the fake says for a description.
 DESCRIPTION = "A red circle moves left while a blue square grows."
+#: What the fake says happens to an object.
+EVENT = "the red circle moves left"
 #: Answer to every question: this part of the video, from its first second on.
 SPAN_SECONDS = (1.0, 2.25)
 
@@ -48,27 +56,43 @@ class FakeChat:
     name = "stablechat-demo"
     device = "cpu"
     dtype = "torch.float32"
+    quantization: str | None = None
+    weight_bytes = 41_000_000
+    free_bytes = 8_000_000_000
 
     def __init__(self, stage_seconds: float = 0.0, *, is_demo: bool = True) -> None:
         self.stage_seconds = stage_seconds
         self.is_demo = is_demo
+        self.window_seconds = 0.0
         self.running = 0
         self.most_running = 0
         self.asked: list[str] = []
+        self.questions: list[Question] = []
 
     def ground(
         self,
         video: Path,
         query: str,
+        task: Task = "stvg",
         *,
+        span: TimeSpan | None = None,
+        region: Sequence[float] | None = None,
+        start_seconds: float | None = None,
+        at_seconds: float | None = None,
         candidates: int = 1,
         on_progress: OnProgress | None = None,
         cancelled: Cancelled | None = None,
     ) -> Grounding:
         """Find a box that moves to the left; with candidates, shorter ones after it."""
-        info = probe(video)
+        # As the real one does: refuses what can't be asked.
+        question = Question(query, task, span, region, start_seconds)
+        still = task == "rec" and is_image(video)
+        info = read_image(video).video if still else probe(video)
         self._work(query, on_progress, cancelled)
-        answers = [self._answer(info, query, rank) for rank in range(candidates)]
+        self.questions.append(question)
+        answers = [
+            self._answer(info, question, rank, at_seconds) for rank in range(candidates)
+        ]
         if candidates == 1:
             return answers[0]
         scored = [
@@ -77,26 +101,54 @@ class FakeChat:
         ]
         return replace(scored[0], alternatives=tuple(scored[1:]))
 
-    def _answer(self, info: VideoInfo, query: str, rank: int) -> Grounding:
-        span, tube = None, None
-        if not query.startswith("missing"):
-            start, end = _span(query)
-            start -= start * rank / 4
-            span = TimeSpan(start, min(end, info.duration_seconds))
-            tube = _tube(span, info.width, info.height)
-        text = "{<TEMP-020><TEMP-045>}" if span else "I can't see that."
+    def _answer(
+        self, info: VideoInfo, question: Question, rank: int, at_seconds: float | None
+    ) -> Grounding:
+        query, span, tube = question.query, question.span, None
+        found = not query.startswith("missing")
+        if found:
+            span = _when(question, info, rank)
+            tube = _where(question, info, span, at_seconds)
+        if question.task == "rec":
+            span = None
+        text = "{<TEMP-020><TEMP-045>}" if found else "I can't see that."
         return Grounding(
             video=info,
             query=query,
-            task="stvg",
+            task=question.task,
             span=span,
             tube=tube,
-            prose="",
+            prose=EVENT if found and question.task == "elc" else "",
             confidence=None,
             generation=Generation(text, (), "stop"),
-            issues=() if span else ("The answer holds no time and no boxes.",),
+            issues=() if found else ("The answer holds no time and no boxes.",),
             model=self.name,
         )
+
+    def find_moments(
+        self,
+        video: Path,
+        query: str,
+        *,
+        window_seconds: float = 60.0,
+        top: int | None = None,
+        on_progress: Callable[[SearchProgress], None] | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Moments:
+        """Find two moments in two windows; "missing ..." finds none."""
+        self.window_seconds = window_seconds
+        info, windows = probe(video), (TimeSpan(0.0, 2.0), TimeSpan(1.0, 3.0))
+
+        def tell(stage: str, fraction: float) -> None:
+            if on_progress is not None:
+                on_progress(SearchProgress(2, 2, stage, 0.5, 70.0))
+
+        self._work(query, tell, cancelled)
+        question = Question(query, "stvg")
+        answers = [self._answer(info, question, rank, None) for rank in range(2)]
+        moments = [Moment(each, windows) for each in answers if each.found]
+        told = tuple(moments[:top])
+        return Moments(info, query, told, windows, len(moments), self.name)
 
     def describe(
         self,
@@ -157,6 +209,26 @@ def _span(query: str) -> tuple[float, float]:
     if words[:1] == ["at"]:
         return float(words[1]), float(words[3])
     return SPAN_SECONDS
+
+
+def _when(question: Question, info: VideoInfo, rank: int) -> TimeSpan:
+    if question.span is not None:
+        return question.span
+    if question.start_seconds is not None:
+        return TimeSpan(question.start_seconds, info.duration_seconds)
+    start, end = _span(question.query)
+    return TimeSpan(start - start * rank / 4, min(end, info.duration_seconds))
+
+
+def _where(
+    question: Question, info: VideoInfo, span: TimeSpan, at_seconds: float | None
+) -> Tube | None:
+    if question.task == "tvg":
+        return None
+    if question.task == "rec":
+        tube = _tube(TimeSpan(0.0, 1.0), info.width, info.height)
+        return Tube(np.array([at_seconds or 0.0]), tube.xyxy[:1])
+    return _tube(span, info.width, info.height)
 
 
 def _tube(span: TimeSpan, width: int, height: int) -> Tube:

@@ -1,19 +1,22 @@
-"""Make the README's picture again: ``python tests/app/screenshot.py [FILE]``.
+"""Make the documents' pictures again: ``python tests/app/screenshot.py [NAME ...]``.
 
-Starts the app with the demo model, clicks its first example, runs it, and saves what
-the page then looks like.
+Starts the app with the demo model, does what a person does, and saves what the page
+then looks like: the README's picture, and those of ``docs/app.md``.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
 from browser_support import (  # noqa: E402
     ROOT,
+    Server,
     chromium,
     end_app,
     open_page,
@@ -21,37 +24,72 @@ from browser_support import (  # noqa: E402
     start_app,
     wait_for_answer,
 )
+from looks import Look  # noqa: E402
 from PIL import Image  # noqa: E402
-from playwright.sync_api import Page, expect  # noqa: E402
+from playwright.sync_api import Browser, Page, expect  # noqa: E402
 
 #: Where in the clip the picture is taken: the box is away from where it began.
 _CLIP_SECONDS = 1.5
+#: Enough for the page's few colours and a small player.
+_COLORS = 256
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture.
+
+    Attributes:
+        file: Where it goes.
+        look: The screen.
+        prepare: Does what is to be seen.
+        part: What of the page is shown; None is the window.
+    """
+
+    file: str
+    look: Look
+    prepare: Callable[[Page], None]
+    part: str | None = None
 
 
 def main() -> int:
-    """Save the picture."""
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "assets/screenshot.png")
+    """Save the pictures."""
+    names = sys.argv[1:] or [*PICTURES]
     with tempfile.TemporaryDirectory() as folder:
         server = start_app("demo", Path(folder))
         try:
             with chromium() as browser:
-                size = {"width": 1280, "height": 860}
-                page = open_page(browser.new_context(viewport=size), server)  # type: ignore[arg-type]
-                _run_first_example(page)
-                page.screenshot(path=target)
+                for name in names:
+                    print(_save(PICTURES[name], browser, server))
         finally:
             end_app(server)
-    Image.open(target).convert("RGB").save(target, optimize=True)
-    print(f"{target}: {target.stat().st_size / 1000:.0f} kB")
     return 0
 
 
-def _run_first_example(page: Page) -> None:
+def _save(picture: Picture, browser: Browser, server: Server) -> str:
+    target = ROOT / picture.file
+    target.parent.mkdir(exist_ok=True)
+    with picture.look.of(browser) as context:
+        page = open_page(context, server)
+        picture.prepare(page)
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(700)
+        if picture.part is None:
+            page.screenshot(path=target)
+        else:
+            page.locator(picture.part).screenshot(path=target)
+    drawn = Image.open(target).convert("RGB")
+    small = drawn.quantize(
+        _COLORS, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE
+    )
+    small.save(target, optimize=True)
+    return f"{picture.file}: {target.stat().st_size / 1000:.0f} kB"
+
+
+def _answered(page: Page) -> None:
     page.locator("#sc-examples button").first.click()
     expect(page.locator("#sc-video-line .sc-facts")).to_be_visible()
     press_run(page)
     wait_for_answer(page)
-    page.mouse.move(0, 0)
     page.wait_for_function(
         """async (seconds) => {
           const clip = document.querySelector("#sc-clip video");
@@ -61,7 +99,53 @@ def _run_first_example(page: Page) -> None:
         }""",
         arg=_CLIP_SECONDS,
     )
-    page.wait_for_timeout(500)
+
+
+def _several(page: Page) -> None:
+    page.locator("#sc-more > button").click()
+    number = page.locator("#sc-candidates input[type=number]")
+    number.fill("3")
+    number.press("Tab")
+    _answered(page)
+    page.locator("#sc-timeline").scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('#sc-timeline').scrollIntoView()")
+
+
+def _corrected(page: Page) -> None:
+    _answered(page)
+    page.locator("#sc-fix-panel > button").click()
+    page.locator("#sc-fix-moment textarea, #sc-fix-moment input").fill("2")
+    page.locator("#sc-look-button").click()
+    expect(page.locator(".sc-canvas img")).to_be_visible()
+
+
+def _model(page: Page) -> None:
+    page.locator("#sc-model > button").click()
+    expect(page.locator("#sc-model-facts dl")).to_be_visible()
+
+
+def _at_answer(page: Page) -> None:
+    _answered(page)
+    page.evaluate("document.querySelector('#sc-status').scrollIntoView()")
+
+
+_DESKTOP = Look("en", 1280, 860, "light")
+_TALL = Look("en", 1280, 1500, "light")
+
+PICTURES: Mapping[str, Picture] = {
+    "dark": Picture("docs/app/dark.png", Look("en", 1280, 860, "dark"), _answered),
+    "several": Picture(
+        "docs/app/several.png", Look("en", 1280, 720, "light"), _several
+    ),
+    "correct": Picture("docs/app/correct.png", _TALL, _corrected, "#sc-fix-panel"),
+    "model": Picture("docs/app/model.png", _TALL, _model, "#sc-model"),
+    "phone": Picture("docs/app/phone.png", Look("en", 390, 844, "light"), _at_answer),
+    "chinese": Picture(
+        "docs/app/chinese.png", Look("zh", 390, 844, "dark"), _at_answer
+    ),
+    # Last: the first answer also pays for what is loaded once.
+    "readme": Picture("assets/screenshot.png", _DESKTOP, _answered),
+}
 
 
 if __name__ == "__main__":

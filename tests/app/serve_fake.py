@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
@@ -11,12 +12,32 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 from fake_chat import FakeChat  # noqa: E402
 
 import app  # noqa: E402
+from stablechat.downloads import Watch  # noqa: E402
+from stablechat.errors import ModelError  # noqa: E402
+from ui.models import choice  # noqa: E402
+
+
+def load_fake(choice: choice.ModelChoice, watch: Watch) -> FakeChat:
+    """Loads what is called "slow" slowly, and nothing that is called "missing"."""
+    if choice.model == "missing":
+        raise ModelError("There is no model {model!r}.", model=choice.model)
+    for step in range(100 if choice.model == "slow" else 1):
+        watch.report("fetch", step / 100)
+        time.sleep(0.1)
+    chat = FakeChat(is_demo=not choice.model)
+    chat.name, chat.quantization = choice.model or "demo", choice.quantization or None
+    return chat
 
 
 def main() -> int:
     """Run ``app.main`` with a model that answers at once."""
     chat = FakeChat(stage_seconds=float(os.environ.get("FAKE_STAGE_SECONDS", "0")))
     app.load_chat = lambda arguments: chat  # type: ignore[assignment]
+    choice.load_chat = load_fake
+    if grace := os.environ.get("FAKE_GRACE_SECONDS"):
+        from ui import session
+
+        session.GRACE_SECONDS = float(grace)
     if examples := os.environ.get("FAKE_EXAMPLES"):
         from ui import layout
 

@@ -9,25 +9,34 @@ from pathlib import Path
 
 from fake_chat import FakeChat
 
-from ui.session import Sessions, harden_environment, private_root
+from ui.root import harden_environment, private_root
+from ui.session import Sessions
 
 
 @contextmanager
 def serving(
-    chat: FakeChat, folder: Path, auth: tuple[tuple[str, str], ...] = ()
+    chat: FakeChat,
+    folder: Path,
+    auth: tuple[tuple[str, str], ...] = (),
+    max_file_size: str = "2gb",
+    max_disk_bytes: int = 10**12,
 ) -> Iterator[tuple[str, Sessions]]:
     """A running page: its address and its folders."""
     before = dict(os.environ)
     try:
         with Sessions(private_root(folder)) as sessions:
             harden_environment(os.environ, sessions.root)
+            from ui.disk import Disk
             from ui.layout import build_app
             from ui.server import ServerOptions, launch
 
             app = build_app(chat, sessions)
             try:
-                options = ServerOptions(open_browser=False, auth=auth)
-                yield launch(app, options).rstrip("/"), sessions
+                options = ServerOptions(
+                    open_browser=False, auth=auth, max_file_size=max_file_size
+                )
+                disk = Disk(sessions, max_disk_bytes, usage=lambda: (10**12, 10**12))
+                yield launch(app, options, disk).rstrip("/"), sessions
             finally:
                 app.close(verbose=False)
     finally:

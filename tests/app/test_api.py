@@ -18,7 +18,7 @@ from gradio_client.exceptions import AppError
 from serving import serving
 
 from stablechat.video import probe
-from ui.session import KEPT_RUNS, Sessions
+from ui.session import KEPT_PROGRAM_RUNS, Sessions
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "programs.md"
 
@@ -190,10 +190,10 @@ def test_a_programs_files_are_few_and_go_with_it(
     _, sessions = page
     before = set(runs(sessions))
     client = Client(page[0], verbose=False)
-    for _ in range(KEPT_RUNS + 2):
+    for _ in range(KEPT_PROGRAM_RUNS + 2):
         client.predict(handle_file(str(clip)), "it", api_name="/ground")
     mine = set(runs(sessions)) - before
-    assert len(mine) == KEPT_RUNS
+    assert len(mine) == KEPT_PROGRAM_RUNS
     client.close()
     _wait(lambda: not any(os.path.exists(run) for run in mine))
 

@@ -223,7 +223,7 @@ def test_stop_leaves_the_queue(
     ask(first, "slow one")
     expect(first.locator(".sc-now")).to_contain_text("Read video")
     ask(second, "the red circle")
-    expect(second.locator("#sc-status")).to_contain_text("Waiting for the model")
+    expect(second.locator("#sc-status")).to_contain_text("Before you: 1.")
     second.locator("#sc-stop").click()
     expect(second.locator("#sc-status")).to_contain_text("Stopped")
     expect(first.locator(".sc-now")).to_be_visible()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from browser_support import (
     Server,
     ask,
@@ -17,6 +15,7 @@ from browser_support import (
     wait_for_answer,
 )
 from fake_chat import SPAN_SECONDS
+from looks import LOOKS, Look, check_for_everybody
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -29,7 +28,7 @@ def answered(
     page = open_page(context, server)
     upload(page, clip)
     if candidates > 1:
-        page.get_by_role("button", name="More options").click()
+        page.locator("#sc-more > button").click()
         number = page.locator("#sc-candidates input[type=number]")
         number.fill(str(candidates))
         number.press("Tab")
@@ -103,29 +102,19 @@ def test_the_line_follows_the_player(
     )
 
 
-@pytest.mark.parametrize("colors", ["light", "dark"])
+@pytest.mark.parametrize("look", LOOKS)
 def test_everything_can_be_read_and_used_by_all(
-    fake_server: Server, browser: Browser, clip: Path, colors: Literal["light", "dark"]
+    fake_server: Server, browser: Browser, clip: Path, look: Look
 ) -> None:
-    context = browser.new_context(color_scheme=colors, reduced_motion="reduce")
-    context.set_default_timeout(15_000)
-    page = answered(context, fake_server, clip, candidates=3)
-    for panel in (
-        "All files",
-        "Change the clip",
-        "Correct by hand",
-        "Boxes, picture by picture",
-        "Model's own text, and what was read",
-    ):
-        page.get_by_role("button", name=panel).click()
-    expect(page.locator("#sc-files a")).to_have_count(13)
-    page.locator("#sc-look-button").click()
-    expect(page.locator(".sc-canvas")).to_be_visible()
-    page.wait_for_timeout(500)  # Folding out fades in.
-    found = Axe().run(page).response["violations"]
-    serious = {each["id"]: [node["html"] for node in each["nodes"]] for each in found}
-    assert serious == {}
-    context.close()
+    with look.of(browser) as context:
+        page = answered(context, fake_server, clip, candidates=3)
+        panels = ("files_panel", "style_panel", "fix_panel", "boxes_panel", "raw")
+        for panel in panels:
+            page.get_by_role("button", name=look.says(panel)).click()
+        expect(page.locator("#sc-files a")).to_have_count(13)
+        page.locator("#sc-look-button").click()
+        expect(page.locator(".sc-canvas")).to_be_visible()
+        check_for_everybody(page)
 
 
 def test_candidates_are_ranked_and_can_be_looked_at(
@@ -139,6 +128,9 @@ def test_candidates_are_ranked_and_can_be_looked_at(
     expect(lanes).to_have_count(3)
     page.get_by_role("button", name="Answer 2: 0:00.750").first.click()
     assert position(page, "sc-video") == pytest.approx(0.75, abs=0.01)
+    page.locator("#sc-choice").get_by_role("radio", name="Answer 2").check()
+    expect(page.locator("#sc-status")).to_contain_text("Found from 0:00.750")
+    expect(table.locator("tbody th").first).to_have_text("2")
 
 
 def test_boxes_are_folded_and_scroll_in_place(

@@ -15,9 +15,11 @@ from stablechat.correction import corrected
 from stablechat.errors import CancelledError, InputError
 from stablechat.types import Grounding, TimeSpan
 from stablechat.video import probe
+from ui.asks import Ask, Mode
 from ui.files import ResultFiles, write_files
 from ui.jobs import Job
-from ui.pipeline import Ask, Mode, Outcome, Pipeline
+from ui.outcomes import Outcome
+from ui.pipeline import Pipeline
 
 
 def run(clip: Path, folder: Path, question: str, mode: Mode = "ground") -> Outcome:

@@ -8,59 +8,24 @@ import logging
 import shutil
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 import pytest
 from fake_chat import DESCRIPTION, FakeChat
+from handled_page import Page, ask, request
 
 from stablechat.errors import InputError, StableChatError, VideoError
 from stablechat.video import probe
-from ui.handlers import Handlers, Widgets
+from ui.asking import checking
+from ui.asking.form import AskForm
 from ui.i18n import label
-from ui.pipeline import Ask, Pipeline
-from ui.results.edit_widgets import EditWidgets
-from ui.results.widgets import ResultWidgets
 from ui.session import Sessions
-
-
-class Page:
-    """Handlers with named stand-ins for the controls."""
-
-    def __init__(self, chat: FakeChat, sessions: Sessions) -> None:
-        self.chat = chat
-        self.sessions = sessions
-        self.handlers = Handlers(Pipeline(chat), sessions)
-        names = {name: name for name in Widgets.__dataclass_fields__}
-        edit = EditWidgets(**{n: n for n in EditWidgets.__dataclass_fields__})  # type: ignore[arg-type]
-        shown = {n: n for n in ResultWidgets.__dataclass_fields__}
-        result = ResultWidgets(**{**shown, "edit": edit})  # type: ignore[arg-type]
-        self.handlers.widgets = Widgets(**{**names, "result": result})  # type: ignore[arg-type]
-
-    def upload(self, clip: Path) -> str:
-        folder = self.sessions.root / "0a1b"
-        folder.mkdir(exist_ok=True)
-        return str(shutil.copy(clip, folder))
-
-    def run(self, ask: Ask, request: Any) -> list[dict[str, Any]]:
-        async def collect() -> list[dict[str, Any]]:
-            return [update async for update in self.handlers.run(ask, request)]
-
-        return asyncio.run(collect())
 
 
 @pytest.fixture
 def page(sessions: Sessions) -> Page:
     return Page(FakeChat(), sessions)
-
-
-def request(tab: str = "a", language: str = "en") -> Any:
-    return SimpleNamespace(session_hash=tab, headers={"accept-language": language})
-
-
-def ask(page: Page, video: str, question: str, mode: str = "ground") -> Ask:
-    return page.handlers.check(video, question, mode, "en")  # type: ignore[arg-type]
 
 
 def test_a_found_event_fills_the_page(page: Page, clip: Path) -> None:
@@ -100,7 +65,7 @@ def test_no_answer_is_said_as_such(page: Page, clip: Path) -> None:
     assert "Could not find it" in last["status"]
     assert "no time and no boxes" in last["status"]
     assert last["raw"] == "I can't see that."
-    assert "clip" not in last and "table" not in last
+    assert not last["clip"]["visible"] and not last["table"]["visible"]
     assert Path(last["download_json"]["value"]).is_file()
 
 
@@ -111,7 +76,7 @@ def test_a_description_has_text_and_no_clip(page: Page, clip: Path) -> None:
     path = Path(last["download_text"]["value"])
     assert path.name == "kitchen_description.txt"
     assert path.read_text("utf-8") == DESCRIPTION + "\n"
-    assert "clip" not in last
+    assert not last["clip"]["visible"]
     assert page.chat.asked == [""]
 
 
@@ -127,12 +92,14 @@ def test_stop_ends_the_computation_at_once(page: Page, clip: Path) -> None:
     video = page.upload(clip)
 
     async def start_and_stop() -> tuple[float, dict[str, Any]]:
-        events = page.handlers.run(ask(page, video, "slow one"), request())
+        events = page.handlers.answering().run(
+            (ask(page, video, "slow one"),), request()
+        )
         await anext(events)
         await anext(events)
         assert page.chat.running == 1
         started = time.monotonic()
-        update = await page.handlers.stop(request())
+        update = await page.handlers.answering().stop(request())
         return time.monotonic() - started, update
 
     seconds, update = asyncio.run(start_and_stop())
@@ -147,7 +114,9 @@ def test_a_page_that_goes_away_ends_the_computation(page: Page, clip: Path) -> N
     video = page.upload(clip)
 
     async def start_and_leave() -> None:
-        events = page.handlers.run(ask(page, video, "slow one"), request())
+        events = page.handlers.answering().run(
+            (ask(page, video, "slow one"),), request()
+        )
         await anext(events)
         await events.aclose()  # type: ignore[attr-defined]
 
@@ -160,7 +129,9 @@ def test_two_tabs_do_not_mix_and_take_turns(page: Page, clip: Path) -> None:
 
     async def both() -> list[dict[str, Any]]:
         async def last(tab: str, question: str) -> dict[str, Any]:
-            updates = page.handlers.run(ask(page, video, question), request(tab))
+            updates = page.handlers.answering().run(
+                (ask(page, video, question),), request(tab)
+            )
             return [update async for update in updates][-1]
 
         return await asyncio.gather(
@@ -178,9 +149,11 @@ def test_stopping_one_tab_leaves_the_other_alone(page: Page, clip: Path) -> None
     video = page.upload(clip)
 
     async def story() -> bool:
-        events = page.handlers.run(ask(page, video, "slow one"), request("a"))
+        events = page.handlers.answering().run(
+            (ask(page, video, "slow one"),), request("a")
+        )
         await anext(events)
-        await page.handlers.stop(request("b"))
+        await page.handlers.answering().stop(request("b"))
         still = page.sessions.get("a").busy
         await events.aclose()  # type: ignore[attr-defined]
         return still
@@ -217,7 +190,7 @@ def test_a_failed_clip_leaves_no_file_to_download(
     def fail(*_: Any, **__: Any) -> Any:
         raise StableChatError("The disk is full.")
 
-    monkeypatch.setattr("ui.pipeline.cut_clip", fail)
+    monkeypatch.setattr("ui.outcomes.cut_clip", fail)
     last = page.run(ask(page, page.upload(clip), "x"), request())[-1]
     assert "The disk is full." in last["status"]
     assert "download_json" not in last
@@ -226,11 +199,11 @@ def test_a_failed_clip_leaves_no_file_to_download(
 
 def test_begin_starts_a_run_only_for_a_good_form(page: Page, clip: Path) -> None:
     video = page.upload(clip)
-    good = page.handlers.begin(video, " the red circle ", "ground", 1, request())
-    assert good["ask"].question == "the red circle"
+    good = page.begin(video, " the red circle ")
+    assert good["asks"][0].question == "the red circle"
     assert not good["run"]["interactive"] and good["stop"]["interactive"]
-    again = page.handlers.begin(video, "the red circle", "ground", 1, request())
-    assert again["ask"] != good["ask"]  # the same question may be asked twice
+    again = page.begin(video, "the red circle")
+    assert again["asks"] != good["asks"]  # the same question may be asked twice
 
 
 @pytest.mark.parametrize(
@@ -245,14 +218,14 @@ def test_begin_starts_a_run_only_for_a_good_form(page: Page, clip: Path) -> None
 def test_a_bad_question_is_refused_without_a_run(
     page: Page, clip: Path, question: str, mode: Any, words: str
 ) -> None:
-    update = page.handlers.begin(page.upload(clip), question, mode, 1, request())
+    update = page.begin(page.upload(clip), question, mode)
     assert words.lower() in update["status"].lower()
-    assert "ask" not in update and "run" not in update
+    assert "asks" not in update and "run" not in update
 
 
 def test_a_missing_video_is_refused_in_the_persons_language(page: Page) -> None:
-    english = page.handlers.begin(None, "x", "ground", 1, request())
-    chinese = page.handlers.begin(None, "x", "ground", 1, request(language="zh-CN"))
+    english = page.begin(None, "x")
+    chinese = page.begin(None, "x", asked=request(language="zh-CN"))
     assert "There is no video yet" in english["status"]
     assert "Almost there" in english["status"]
     assert "还没有视频" in chinese["status"]
@@ -264,9 +237,9 @@ def test_a_text_file_is_refused_when_uploaded_and_when_run(
     fake = tmp_path / "notes.mp4"
     fake.write_text("this is not a video")
     upload = page.upload(fake)
-    assert 'role="alert"' in page.handlers.video_changed(upload, request())
-    update = page.handlers.begin(upload, "x", "ground", 1, request())
-    assert "ask" not in update
+    assert 'role="alert"' in page.handlers.asking().video_changed(upload, request())
+    update = page.begin(upload, "x")
+    assert "asks" not in update
     assert "did not work" in update["status"]
     assert "Traceback" not in update["status"]
     with pytest.raises(VideoError):
@@ -291,30 +264,32 @@ def test_a_second_run_waits_for_the_first_of_the_same_tab(
     video = page.upload(clip)
 
     async def story() -> dict[str, Any]:
-        events = page.handlers.run(ask(page, video, "slow one"), request())
+        events = page.handlers.answering().run(
+            (ask(page, video, "slow one"),), request()
+        )
         await anext(events)
-        update = page.handlers.begin(video, "another", "ground", 1, request())
+        update = page.begin(video, "another")
         await events.aclose()  # type: ignore[attr-defined]
         return update
 
-    assert "ask" not in asyncio.run(story())
+    assert "asks" not in asyncio.run(story())
 
 
 def test_a_question_that_the_queue_refused_is_told_from_a_stopped_one(
     page: Page, clip: Path
 ) -> None:
     video = page.upload(clip)
-    page.handlers.begin(video, "x", "ground", 1, request())
-    update = page.handlers.failed(request())
+    page.begin(video, "x")
+    update = page.handlers.answering().failed(request())
     assert "too many are waiting" in update["status"]
     assert update["run"]["interactive"]
-    page.handlers.begin(video, "x", "ground", 1, request())
-    asyncio.run(page.handlers.stop(request()))
-    assert page.handlers.failed(request()) == {"status": gr.skip()}
+    page.begin(video, "x")
+    asyncio.run(page.handlers.answering().stop(request()))
+    assert page.handlers.answering().failed(request()) == {"status": gr.skip()}
 
 
 def test_label_and_placeholder_follow_the_mode(page: Page) -> None:
-    update = page.handlers.mode_changed("describe")
+    update = page.handlers.asking().simple_chosen("describe")["question"]
     assert update["label"].key == label("question_describe").key  # type: ignore[attr-defined]
     assert update["placeholder"].key == label("placeholder_describe").key  # type: ignore[attr-defined]
 
@@ -327,41 +302,71 @@ def test_the_demo_notice_is_only_for_the_demo(sessions: Sessions) -> None:
 
 def test_the_page_is_written_in_the_persons_language(page: Page) -> None:
     update = page.handlers.load(request(language="zh-CN"))
-    assert "准备就绪" in update["status"]
+    arrived = asyncio.run(page.handlers.arrive("", request(language="zh-CN")))
+    assert "准备就绪" in arrived["status"]
     assert "常见格式" in update["video_line"]
 
 
 def test_what_can_be_uploaded_is_said_while_there_is_no_video(page: Page) -> None:
-    assert "MP4, MOV" in page.handlers.video_changed(None, request())
+    assert "MP4, MOV" in page.handlers.asking().video_changed(None, request())
 
 
 def test_what_browsers_do_not_play_is_shown_by_its_first_picture(
     page: Page, clip: Path, tmp_path: Path
 ) -> None:
-    line = page.handlers.video_changed(page.upload(clip), request())
+    line = page.handlers.asking().video_changed(page.upload(clip), request())
     assert "data:image" not in line
     unknown = Path(shutil.copy(clip, tmp_path / "kitchen.ts"))
-    line = page.handlers.video_changed(page.upload(unknown), request())
+    line = page.handlers.asking().video_changed(page.upload(unknown), request())
     assert "data:image/jpeg" in line
 
 
 def test_leaving_removes_the_tabs_files(page: Page, clip: Path) -> None:
+    asyncio.run(page.handlers.arrive("", request()))
     last = page.run(ask(page, page.upload(clip), "x"), request())[-1]
     made = Path(last["clip"]["value"])
     assert made.is_file()
     page.handlers.leave(request("someone else"))
     assert made.is_file()
     page.handlers.leave(request())
+    assert made.is_file()  # It may be loaded again.
+    page.sessions.end("a")
     assert not made.exists()
 
 
 def test_programs_get_an_error_they_can_read(page: Page, clip: Path) -> None:
     async def collect(question: str) -> None:
         video = page.upload(clip)
-        async for _ in page.handlers.answer(video, question, "ground", request()):
+        async for _ in page.handlers.answering().answer(
+            video, question, "ground", request()
+        ):
             pass
 
     with pytest.raises(gr.Error, match="question is empty"):
         asyncio.run(collect(""))
     with pytest.raises(gr.Error, match="on our side"):
         asyncio.run(collect("boom"))
+
+
+def test_a_long_video_is_looked_at_part_by_part(
+    page: Page, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "LONG_VIDEO_SECONDS", 2.0)
+    monkeypatch.setattr(checking, "DEFAULT_WINDOW_SECONDS", 1.0)
+    page.chat.stage_seconds = 0.2
+    video = page.upload(clip)
+    long = ask(page, video, "the star")
+    assert long.num_windows == long.num_answers == 4
+    *told, last = page.run(long, request())
+    assert any("Part 2 of 2 · about 1:30 left" in each["status"] for each in told)
+    assert "looked at in 2 parts" in last["status"]
+    assert [value for _, value in last["choice"]["choices"]] == [1, 2]
+    assert last["clip"]["value"] and page.chat.window_seconds == 20
+    page.chat.is_demo = False
+    [*_, nothing] = page.run(ask(page, video, "missing star"), request("b"))
+    assert "Could not find it" in nothing["status"]
+    assert page.chat.window_seconds == 60
+    # Where that is not wanted, and for what is no search, it is one question.
+    checker = page.handlers.asking().checker(request())
+    for form in (AskForm(video, "x", windows=False), AskForm(video, "x", "describe")):
+        assert checker.asks(form)[0].num_windows == 1

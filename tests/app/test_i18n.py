@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from string import Formatter
+from typing import get_args
 
 import pytest
 
 from render.exports import FORMATS
+from ui.asks import OTHER_MODES, Mode
 from ui.i18n import TABLES, browser_tables, label, language_of
 
 UI = Path(__file__).parents[2] / "ui"
@@ -18,8 +20,9 @@ COMPOSED = (
     {
         f"{part}_{mode}"
         for part in ("question", "placeholder")
-        for mode in ("ground", "describe")
+        for mode in get_args(Mode)
     }
+    | {f"kind_{mode}" for mode in OTHER_MODES}
     | {f"stage_{stage}" for stage in ("read", "encode", "answer", "draw")}
     | {f"idle_step_{number}" for number in (1, 2, 3)}
     | {
@@ -30,10 +33,8 @@ COMPOSED = (
     | {f"box_{kind}" for kind in ("corners", "frame", "none")}
     | {f"fix_{field}" for field in ("start", "end", "moment")}
     | {f"file_{each.name.replace('-', '_')}" for each in FORMATS}
-    | {f"key_{name}" for name in ("run", "stop", "step")}
+    | {f"key_{name}" for name in ("run", "line", "stop", "step")}
     | {f"ended_{reason}" for reason in ("stop", "length", "cancelled")}
-    # The library's own sentences; tests/app/test_remarks.py looks for them.
-    | {key for key in TABLES["en"] if key.startswith("issue_")}
 )
 
 

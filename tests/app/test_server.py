@@ -15,8 +15,9 @@ from gradio_client.exceptions import AppError
 from stablechat.errors import InputError
 from stablechat.video import probe
 from ui.layout import build_app
+from ui.root import harden_environment, private_root
 from ui.server import ServerOptions, is_loopback, launch, launch_arguments, read_auth
-from ui.session import Sessions, harden_environment, private_root
+from ui.session import Sessions
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,9 @@ from stablechat.correction import corrected
 from stablechat.parser import parse_answer
 from stablechat.types import Generation, Grounding, TimeSpan, Tube, VideoInfo
 from ui import view
+from ui.asks import Ask, Mode
 from ui.jobs import Progress
+from ui.results import cards
 
 VIDEO = VideoInfo(
     path=Path("a.MP4"),
@@ -32,38 +34,42 @@ VIDEO = VideoInfo(
 TUBE = Tube(np.array([1.0, 3.0]), np.array([[0.0, 0, 9, 9], [9, 9, 20, 20]]))
 
 
+def asked(mode: Mode, *questions: str) -> list[Ask]:
+    return [Ask(VIDEO.path, words, mode) for words in questions or ("x",)]
+
+
 def answer(span: TimeSpan | None, tube: Tube | None) -> Grounding:
     generation = Generation("", (), "stop")
     return Grounding(VIDEO, "x", "stvg", span, tube, "", None, generation)
 
 
 def test_found_line_says_from_when_to_when() -> None:
-    card = view.found("en", answer(TimeSpan(2.133, 5.4), TUBE), "<p>about</p>")
+    card = cards.found("en", answer(TimeSpan(2.133, 5.4), TUBE), "<p>about</p>")
     assert "Found from 0:02.133 to 0:05.400" in card
     assert "<p>about</p>" in card
-    assert "找到了" in view.found("zh", answer(TimeSpan(2.133, 5.4), TUBE))
+    assert "找到了" in cards.found("zh", answer(TimeSpan(2.133, 5.4), TUBE))
 
 
 def test_what_was_asked_of_which_video_is_said() -> None:
-    line = view.about("en", "the <b> star", "a&b.mp4", 3.21)
+    line = cards.about("en", "the <b> star", "a&b.mp4", 3.21)
     assert '<q class="sc-asked">the &lt;b&gt; star</q>' in line
     assert "a&amp;b.mp4" in line
     assert "3.2 s" in line
-    assert "<q" not in view.about("en", "", "a.mp4", 1)
+    assert "<q" not in cards.about("en", "", "a.mp4", 1)
 
 
 def test_half_an_answer_is_said_as_such() -> None:
-    assert "no box" in view.found("en", answer(TimeSpan(1, 2), None))
-    card = view.found("en", answer(None, TUBE))
+    assert "no box" in cards.found("en", answer(TimeSpan(1, 2), None))
+    card = cards.found("en", answer(None, TUBE))
     assert "Found from 0:01.000 to 0:03.000" in card
     assert "no time" in card
-    assert "Could not find it" in view.found("en", answer(None, None))
+    assert "Could not find it" in cards.found("en", answer(None, None))
 
 
 def test_a_missing_box_is_said_once() -> None:
     [issue] = parse_answer("{<TEMP-020><TEMP-045>}", "stvg").issues
-    assert issue == view.NO_BOX_ISSUE
-    card = view.found("en", replace(answer(TimeSpan(1, 2), None), issues=(issue,)))
+    assert issue == cards.NO_BOX_ISSUE
+    card = cards.found("en", replace(answer(TimeSpan(1, 2), None), issues=(issue,)))
     assert card.count("no box") == 1
 
 
@@ -71,27 +77,27 @@ def test_what_is_odd_about_the_video_is_said_with_the_answer() -> None:
     video, note = replace(VIDEO, warnings=("Two pictures are damaged.",)), "Odd."
     for found in (TimeSpan(1, 2), None):
         odd = replace(answer(found, None), video=video, issues=(note,))
-        card = view.found("en", odd)
+        card = cards.found("en", odd)
         assert card.index("Two pictures are damaged.") < card.index(note)
-    described = view.described("en", asked=False, remarks=video.warnings)
+    described = cards.described("en", asked=False, remarks=video.warnings)
     assert "Two pictures are damaged." in described
 
 
 def test_many_remarks_are_folded_away() -> None:
     few, many = ("One.", "Two."), ("One.", "Two.", "Three.")
-    assert "<details" not in view.not_found("en", few)
-    assert "<details" in view.not_found("en", many)
-    assert "3 remarks" in view.not_found("en", many)
+    assert "<details" not in cards.not_found("en", "stvg", few)
+    assert "<details" in cards.not_found("en", "stvg", many)
+    assert "3 remarks" in cards.not_found("en", "stvg", many)
 
 
 @pytest.mark.parametrize(
     "html",
     [
         view.problem("en", "<img src=x onerror=alert(1)>"),
-        view.video_problem("<img src=x onerror=alert(1)>"),
+        view.video_problem("en", "<img src=x onerror=alert(1)>"),
         view.header("en", "<img src=x onerror=alert(1)>", "CPU", "float32"),
-        view.not_found("en", ["<img src=x onerror=alert(1)>"]),
-        view.about("en", "<img src=x>", "<img src=x onerror=alert(1)>.mp4", 1.0),
+        cards.not_found("en", "stvg", ["<img src=x onerror=alert(1)>"]),
+        cards.about("en", "<img src=x>", "<img src=x onerror=alert(1)>.mp4", 1.0),
     ],
 )
 def test_texts_from_outside_are_escaped(html: str) -> None:
@@ -100,7 +106,7 @@ def test_texts_from_outside_are_escaped(html: str) -> None:
 
 
 def test_stages_before_now_and_after() -> None:
-    card = view.working("en", "ground", Progress("encode", 0.5))
+    card = view.working("en", asked("ground"), Progress("encode", 0.5))
     assert '<li class="sc-done">Read video</li>' in card
     assert 'aria-current="step">Look at frames <span>50%</span>' in card
     assert '<li class="sc-next">Draw clip</li>' in card
@@ -108,11 +114,11 @@ def test_stages_before_now_and_after() -> None:
 
 
 def test_describing_draws_no_clip() -> None:
-    assert "Draw clip" not in view.working("en", "describe", Progress())
+    assert "Draw clip" not in view.working("en", asked("describe"), Progress())
 
 
 def test_an_unknown_stage_is_no_error() -> None:
-    assert "Read video" in view.working("en", "ground", Progress("warm up", 0.1))
+    assert "Read video" in view.working("en", asked("ground"), Progress("warm up", 0.1))
 
 
 def test_video_line_gives_the_facts_and_warnings() -> None:
@@ -148,8 +154,23 @@ def test_keys_are_named_with_what_they_do() -> None:
 
 def test_a_correction_is_told_apart_from_what_the_model_found() -> None:
     better = corrected(answer(TimeSpan(2.0, 3.0), TUBE), TimeSpan(1.0, 2.5))
-    card = view.found("en", better, "<p>about</p>")
+    card = cards.found("en", better, "<p>about</p>")
     assert "Corrected by hand: 0:01.000 to 0:02.500" in card
     assert "The model had found 0:02.000 to 0:03.000." in card
     assert "<p>about</p>" in card
-    assert "手动更正" in view.found("zh", better)
+    assert "手动更正" in cards.found("zh", better)
+
+
+def test_several_questions_are_counted() -> None:
+    asks = asked("ground", "<one>", "two", "three")
+    first = view.working("en", asks, Progress("read", 0.0, 0, 3))
+    assert (
+        "Question 1 of 3" in first and "&lt;one&gt;" in first and "<one>" not in first
+    )
+    assert 'aria-valuenow="0"' in first
+    half = view.working("en", asks, Progress("encode", 0.0, 1, 3))
+    assert "Question 2 of 3" in half and 'aria-valuenow="31"' in half
+    last = view.working("en", asks, Progress("draw", 0.5, 3, 3))
+    assert "Joining the clips" in last and 'aria-valuenow="88"' in last
+    assert "Read video" not in last
+    assert "第 2 个问题" in view.working("zh", asks, Progress("read", 0, 1, 3))

@@ -200,13 +200,16 @@ def test_a_finished_clip_is_not_cut_once_more(video: Path, tmp_path: Path) -> No
     finished = tmp_path / "finished.mp4"
     finished.write_bytes(b"finished")
     done = export_answers(
-        answer(video), tmp_path, formats_named("mp4,zip"), clip=finished
+        answer(video), tmp_path, formats_named("mp4,zip"), clips=[finished]
     )
     assert done.files["clip"].read_bytes() == b"finished"
     with zipfile.ZipFile(done.files["zip"]) as archive:
         [name] = [name for name in archive.namelist() if name.endswith(".mp4")]
         assert archive.read(name) == b"finished"
-    # Of several answers it can be the clip of none.
+    # Of several answers each has its own.
     both = [answer(video), answer(video, "it")]
-    done = export_answers(both, tmp_path, formats_named("mp4"), clip=finished)
-    assert all(path.read_bytes() != b"finished" for path in done.files.values())
+    done = export_answers(both, tmp_path, formats_named("mp4"), clips=[None, finished])
+    assert done.files["clip"].read_bytes() != b"finished"
+    assert done.files["clip_2"].read_bytes() == b"finished"
+    with pytest.raises(InputError, match="2 answers"):
+        export_answers(both, tmp_path, formats_named("mp4"), clips=[finished])

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from render.boxes import DEFAULT_STYLE
+from ui.fields import side_fields, time_field
 from ui.i18n import label
 from ui.results.form import (
     LINE_SCALES,
@@ -19,8 +20,10 @@ from ui.results.form import (
 
 @dataclass(frozen=True)
 class EditWidgets:
-    """The controls of both forms, from top to bottom."""
+    """What chooses a moment, and the controls of both forms, from top to bottom."""
 
+    choice: gr.Radio
+    choice_line: gr.HTML
     style_panel: gr.Accordion
     pad_before: gr.Number
     pad_after: gr.Number
@@ -70,9 +73,26 @@ class EditWidgets:
         return {self.start, self.end, self.moment, *self.sides}
 
 
-def place_editing() -> EditWidgets:
-    """Place both forms; hidden until there is a clip."""
-    return EditWidgets(**_place_style(), **_place_correction())
+def place_choice() -> dict[str, Any]:
+    """Place what says which of several moments the clip shows."""
+    choice = gr.Radio(
+        [],
+        label=label("choice"),
+        info=label("choice_info"),
+        visible=False,
+        elem_id="sc-choice",
+    )
+    line = gr.HTML("", padding=False, elem_id="sc-choice-line")
+    return {"choice": choice, "choice_line": line}
+
+
+def place_editing(choice: dict[str, Any]) -> EditWidgets:
+    """Place both forms; hidden until there is a clip.
+
+    Args:
+        choice: What :func:`place_choice` placed.
+    """
+    return EditWidgets(**choice, **_place_style(), **_place_correction())
 
 
 def _place_style() -> dict[str, Any]:
@@ -145,16 +165,20 @@ def _seconds(key: str) -> gr.Number:
 
 
 def _place_correction() -> dict[str, Any]:
-    with gr.Accordion(label("fix_panel"), open=False, visible=False) as panel:
+    with gr.Accordion(
+        label("fix_panel"), open=False, visible=False, elem_id="sc-fix-panel"
+    ) as panel:
         trim = gr.HTML("", padding=False, elem_id="sc-trim")
         with gr.Row():
-            start, end = _time("start"), _time("end")
+            start, end = (
+                time_field("fix_start", "sc-fix-start"),
+                time_field("fix_end", "sc-fix-end"),
+            )
         with gr.Row(elem_classes="sc-aligned"):
-            moment = _time("moment")
+            moment = time_field("fix_moment", "sc-fix-moment")
             look = gr.Button(label("look"), size="md", elem_id="sc-look-button")
         picture = gr.HTML("", padding=False, elem_id="sc-picture")
-        with gr.Row():
-            sides = {name: _side(name) for name in ("x1", "y1", "x2", "y2")}
+        sides = side_fields("sc-fix")
         with gr.Row(elem_classes="sc-buttons"):
             fix = gr.Button(
                 label("fix"), variant="primary", size="md", elem_id="sc-fix"
@@ -176,20 +200,3 @@ def _place_correction() -> dict[str, Any]:
         "fix_line": line,
         **sides,
     }
-
-
-def _time(key: str) -> gr.Textbox:
-    return gr.Textbox(
-        label=label(f"fix_{key}"),
-        placeholder="0:00:01.500",
-        max_lines=1,
-        max_length=40,
-        min_width=140,
-        elem_id=f"sc-fix-{key}",
-    )
-
-
-def _side(name: str) -> gr.Number:
-    return gr.Number(
-        None, label=name, minimum=0, min_width=60, elem_id=f"sc-fix-{name}"
-    )

@@ -13,25 +13,27 @@ from typing import Any
 
 import gradio as gr
 
-from render.encoding import ClipOptions
 from stablechat.errors import CancelledError, InputError, StableChatError
 from stablechat.times import format_time, parse_time
 from stablechat.types import Grounding
+from ui.drawing import canvas, line
 from ui.i18n import Language, text
 from ui.jobs import Job
+from ui.outcomes import Outcome
 from ui.pictures import write_picture
-from ui.pipeline import Outcome, Pipeline
-from ui.results.correcting import canvas, line
+from ui.pipeline import Pipeline
 from ui.results.edit_widgets import EditWidgets
 from ui.results.form import CorrectionForm, StyleForm
+from ui.results.moments import chosen
 from ui.running import POLL_SECONDS, Update, finish, language_asked
 from ui.session import Session, Sessions
+from ui.translation import in_language
 
 logger = logging.getLogger(__name__)
 
 Values = dict[Any, Any]
 Change = Callable[[Grounding], Grounding]
-Show = Callable[[Outcome, Language], Update]
+Show = Callable[[Session, Language], Update]
 Buttons = Callable[[bool], Update]
 
 
@@ -57,6 +59,22 @@ class Editing:
         """Draw and cut again, the answer as it is."""
         page = self.page
         async for update in self._redraw(values, page.style_line, _same, request):
+            yield update
+
+    async def choose(
+        self, values: Values, request: gr.Request
+    ) -> AsyncIterator[Update]:
+        """Cut another one of several moments."""
+        page, outcome = self.page, _outcome(self._session(request))
+        rank, wanted = 1 if outcome is None else outcome.rank, values[page.choice]
+        if not isinstance(wanted, int):
+            return
+
+        def change(answer: Grounding) -> Grounding:
+            return chosen(answer, rank, wanted)
+
+        said = page.choice_line
+        async for update in self._redraw(values, said, change, request, rank=wanted):
             yield update
 
     async def fix(self, values: Values, request: gr.Request) -> AsyncIterator[Update]:
@@ -85,21 +103,21 @@ class Editing:
         try:
             return self._look(moment, session, language)
         except StableChatError as error:
-            return {page.fix_line: line(str(error), alert=True)}
+            return {page.fix_line: line(in_language(language, error), alert=True)}
 
     def _look(self, moment: str, session: Session, language: Language) -> Update:
-        page, outcome = self.page, session.result
-        if outcome is None or not isinstance(outcome.answer, Grounding):
+        page, run, outcome = self.page, session.run, _outcome(session)
+        if run is None or outcome is None or not isinstance(outcome.answer, Grounding):
             return {page.fix_line: ""}
         answer = outcome.answer
         seconds = _moment(moment, answer)
-        frame = write_picture(answer.video, seconds, session.revision)
-        session.looked_seconds = seconds
+        frame = write_picture(answer.video, seconds, run.revision)
+        run.looked_seconds = seconds
         box = None if answer.tube is None else answer.tube.at(seconds)
         sides = [None] * 4 if box is None else [round(v, 1) for v in box.tolist()]
         return {
             page.moment: format_time(seconds, hours=True),
-            page.picture: canvas(language, frame, answer.video, box),
+            page.picture: canvas(language, frame, answer.video, box, writes="sc-fix"),
             page.fix_line: "",
             **dict(zip(page.sides, sides, strict=True)),
         }
@@ -112,7 +130,8 @@ class Editing:
         Raises:
             InputError: The box is for another picture than the one that is shown.
         """
-        page, looked = self.page, session.looked_seconds
+        page = self.page
+        looked = None if session.run is None else session.run.looked_seconds
         moment = values[page.moment].strip()
         if moment and looked != _moment(moment, answer):
             raise InputError(text(language, "fix_look_first"))
@@ -125,19 +144,36 @@ class Editing:
         )
 
     async def _redraw(
-        self, values: Values, said: gr.HTML, change: Change, request: gr.Request
+        self,
+        values: Values,
+        said: gr.HTML,
+        change: Change,
+        request: gr.Request,
+        *,
+        rank: int | None = None,
     ) -> AsyncIterator[Update]:
         language, session = language_asked(request), self._session(request)
-        outcome = session.result
-        if session.busy or outcome is None:
+        run, outcome = session.run, _outcome(session)
+        if run is None or outcome is None:
+            return
+        if session.busy:
+            yield self._as_before(outcome) | {said: line(text(language, "busy_now"))}
             return
         try:
             answer = _changed(outcome, change)
             options = self._style(values).options()
         except StableChatError as error:
-            yield {said: line(str(error), alert=True)}
+            problem = line(in_language(language, error), alert=True)
+            yield self._as_before(outcome) | {said: problem}
             return
-        job = self._start(outcome, answer, options, session)
+        folder = run.new_revision()
+        job: Job[Outcome] = Job(
+            lambda job: self.pipeline.redraw(
+                outcome, answer, options, folder, job, rank
+            )
+        )
+        session.job, session.phase = job, "cutting"
+        job.start()
         try:
             yield self.buttons(True)
             while not job.done:
@@ -148,38 +184,29 @@ class Editing:
         finally:
             await finish(job)
 
-    def _start(
-        self,
-        outcome: Outcome,
-        answer: Grounding,
-        options: ClipOptions,
-        session: Session,
-    ) -> Job[Outcome]:
-        folder = session.new_revision()
-        job: Job[Outcome] = Job(
-            lambda job: self.pipeline.redraw(outcome, answer, options, folder, job)
-        )
-        session.job, session.phase = job, "cutting"
-        job.start()
-        return job
-
     def _ended(
         self, job: Job[Outcome], said: gr.HTML, session: Session, language: Language
     ) -> Update:
-        session.phase = "idle"
+        run, session.phase = session.run, "idle"
+        before = self._as_before(_outcome(session))
         try:
-            session.result = job.result()
+            outcome = job.result()
         except CancelledError:
-            return {said: line(text(language, "cut_stopped"))}
+            return before | {said: line(text(language, "cut_stopped"))}
         except StableChatError as error:
-            return {said: line(str(error), alert=True)}
+            return before | {said: line(in_language(language, error), alert=True)}
         except Exception as error:
             logger.error("Cutting again failed.", exc_info=error)
-            return {said: line(text(language, "unexpected"), alert=True)}
-        session.looked_seconds, session.files = None, None
-        return self.show(session.result, language) | {
-            said: line(text(language, "cut_done"))
-        }
+            return before | {said: line(text(language, "unexpected"), alert=True)}
+        if run is None:
+            return {}
+        run.replace_result(outcome)
+        session.style = outcome.options
+        return self.show(session, language) | {said: line(text(language, "cut_done"))}
+
+    def _as_before(self, outcome: Outcome | None) -> Update:
+        """The moment that the clip still shows."""
+        return {self.page.choice: gr.skip() if outcome is None else outcome.rank}
 
     def _style(self, values: Values) -> StyleForm:
         page = self.page
@@ -194,7 +221,13 @@ class Editing:
         )
 
     def _session(self, request: gr.Request) -> Session:
-        return self.sessions.get(request.session_hash or "")
+        return self.sessions.of(request)
+
+
+def _outcome(session: Session) -> Outcome | None:
+    """What the page shows, if that is one answer."""
+    result = None if session.run is None else session.run.result
+    return result if isinstance(result, Outcome) else None
 
 
 def _changed(outcome: Outcome, change: Change) -> Grounding:

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 import gradio as gr
 
 from stablechat.errors import CancelledError, StableChatError
+from ui.drawing import line
 from ui.files import ResultFiles, write_files
 from ui.i18n import Language, text
 from ui.jobs import Job
-from ui.pipeline import Outcome
-from ui.results.correcting import line
 from ui.results.filelist import file_list
 from ui.running import POLL_SECONDS, Update, finish, language_asked
+from ui.runs import Run
 from ui.session import Session, Sessions
+from ui.translation import in_language
 
 logger = logging.getLogger(__name__)
 
@@ -39,41 +40,44 @@ class Exporting:
     async def opened(self, request: gr.Request) -> AsyncIterator[Update]:
         """Write the files if that was not done yet, and list them."""
         language = language_asked(request)
-        session = self.sessions.get(request.session_hash or "")
-        outcome = session.result
-        if outcome is None or session.busy:
+        session = self.sessions.of(request)
+        run = session.run
+        if run is None or run.result is None:
             return
-        if session.files is not None:
-            yield {self.files: file_list(language, session.files)}
+        if run.files is not None:
+            yield {self.files: file_list(language, run.files)}
             return
-        job = self._start(outcome, session)
+        if session.busy:
+            yield {self.files: line(text(language, "busy_now"))}
+            return
+        job = self._start(run, session)
         try:
             waiting = line(text(language, "files_waiting"))
             yield self.buttons(True) | {self.files: waiting}
             while not job.done:
                 await asyncio.sleep(POLL_SECONDS)
-            yield self._ended(job, session, language) | self.buttons(False)
+            yield self._ended(job, run, session, language) | self.buttons(False)
         finally:
             await finish(job)
 
-    def _start(self, outcome: Outcome, session: Session) -> Job[ResultFiles]:
-        folder = session.revision / "files"
-        job: Job[ResultFiles] = Job(lambda job: write_files(outcome, folder, job))
+    def _start(self, run: Run, session: Session) -> Job[ResultFiles]:
+        folder, result = run.revision / "files", run.result
+        job: Job[ResultFiles] = Job(lambda job: write_files(result, folder, job))
         session.job, session.phase = job, "exporting"
         job.start()
         return job
 
     def _ended(
-        self, job: Job[ResultFiles], session: Session, language: Language
+        self, job: Job[ResultFiles], run: Run, session: Session, language: Language
     ) -> Update:
         session.phase = "idle"
         try:
-            session.files = job.result()
+            run.files = job.result()
         except CancelledError:
             return {self.files: line(text(language, "files_stopped"))}
         except StableChatError as error:
-            return {self.files: line(str(error), alert=True)}
+            return {self.files: line(in_language(language, error), alert=True)}
         except Exception as error:
             logger.error("Writing the files failed.", exc_info=error)
             return {self.files: line(text(language, "unexpected"), alert=True)}
-        return {self.files: file_list(language, session.files)}
+        return {self.files: file_list(language, run.files)}

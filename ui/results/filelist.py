@@ -6,8 +6,8 @@ from html import escape
 
 from ui.files import ALL, ResultFile, ResultFiles
 from ui.i18n import Language, text
-from ui.remarks import remark
-from ui.results.links import file_url
+from ui.links import file_url
+from ui.translation import in_language
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -15,9 +15,12 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 def file_list(language: Language, result: ResultFiles) -> str:
     """A link for each file, and why some can't be had."""
     items = "".join(_item(language, file) for file in result.files)
+    reasons = {
+        name: in_language(language, reason) for name, reason in result.left_out.items()
+    }
     missing = "".join(
-        f"<li>{escape(_title(language, name))}: {escape(remark(language, reason))}</li>"
-        for name, reason in result.left_out.items()
+        f"<li>{escape(_title(language, name))}: {escape(reason)}</li>"
+        for name, reason in reasons.items()
     )
     if missing:
         title = escape(text(language, "files_left_out"))

@@ -77,8 +77,9 @@ class StyleForm:
         padding = [self.pad_before_seconds or 0.0, self.pad_after_seconds or 0.0]
         if not all(0 <= seconds <= MAX_PAD_SECONDS for seconds in padding):
             raise InputError(
-                f"The clip can be up to {MAX_PAD_SECONDS:g} seconds longer on either "
-                "side."
+                "The clip can be up to {max_pad_seconds:g} seconds longer on "
+                "either side.",
+                max_pad_seconds=MAX_PAD_SECONDS,
             )
         label = self.label.strip()
         return ClipOptions(
@@ -111,7 +112,9 @@ def parse_color(text: str) -> ColorRGB:
         red, green, blue = (round(float(part)) for part in found.groups())
         if max(red, green, blue) <= 255:
             return red, green, blue
-    raise InputError(f"{text.strip()[:40]!r} is not a colour; write it as #2ed5ff.")
+    raise InputError(
+        "{typed!r} is not a colour; write it as #2ed5ff.", typed=text.strip()[:40]
+    )
 
 
 def color_text(color: ColorRGB) -> str:

@@ -7,7 +7,7 @@ from html import escape
 from stablechat.times import format_time
 from stablechat.types import Description, Grounding
 from ui.i18n import Language, text
-from ui.remarks import remark
+from ui.translation import in_language
 
 
 def parsed(language: Language, answer: Grounding | Description) -> str:
@@ -60,5 +60,6 @@ def _boxes(language: Language, answer: Grounding) -> str:
 def _remarks(language: Language, issues: tuple[str, ...]) -> str:
     if not issues:
         return f"<p>{escape(text(language, 'read_nothing_odd'))}</p>"
-    items = "".join(f"<li>{escape(remark(language, issue))}</li>" for issue in issues)
+    said = [in_language(language, issue) for issue in issues]
+    items = "".join(f"<li>{escape(each)}</li>" for each in said)
     return f'<div class="sc-notes"><ul>{items}</ul></div>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +10,52 @@ import gradio as gr
 
 from stablechat.grounding import shown_span
 from stablechat.times import format_time
-from stablechat.types import Description, Grounding
-from ui import view
-from ui.i18n import Language
-from ui.pipeline import Outcome
+from stablechat.types import Clip, Description, Grounding, VideoInfo
+from ui.i18n import Language, text
+from ui.outcomes import Outcome
+from ui.results import cards
 from ui.results.correcting import trimmer
 from ui.results.edit_widgets import EditWidgets
+from ui.results.filelist import file_list
 from ui.results.form import StyleForm
-from ui.results.keyframes import strip
-from ui.results.moments import moments_of
+from ui.results.keyframes import picture, strip
+from ui.results.moments import BY_HAND, Moment, moment_title, moments_of, moments_of_all
 from ui.results.parsed import parsed
 from ui.results.tables import boxes_table, moments_table
 from ui.results.timeline import timeline
 from ui.results.widgets import ResultWidgets
 from ui.running import Update
+from ui.runs import Run
+from ui.together import Piece, Together
+from ui.widgets import Widgets
+
+
+def shown_run(page: Widgets, run: Run, language: Language) -> Update:
+    """Put the answer of a run on the page, and the card over it."""
+    if run.result is None:
+        return {}
+    if isinstance(run.result, Together):
+        update = _together(page.result, run.result, language)
+        update[page.status] = cards.together(language, run.result)
+    else:
+        update = shown(page.result, run.result, language)
+        update[page.status] = card(run.result, language)
+    if run.files is not None:
+        update[page.result.files] = file_list(language, run.files)
+    return update
 
 
 def card(outcome: Outcome, language: Language) -> str:
     """The card over an answer."""
     answer = outcome.answer
     file = answer.video.path.name
-    about = view.about(language, outcome.question, file, outcome.elapsed_seconds)
+    about = cards.about(language, outcome.question, file, outcome.elapsed_seconds)
     if isinstance(answer, Grounding):
-        return view.found(language, answer, about)
+        return cards.found(language, answer, about)
     if not answer.text.strip():
-        return view.wordless(language, about)
+        return cards.wordless(language, about)
     remarks, asked = answer.video.warnings, bool(outcome.question)
-    return view.described(language, about, asked=asked, remarks=remarks)
+    return cards.described(language, about, asked=asked, remarks=remarks)
 
 
 def empty(page: ResultWidgets) -> Update:
@@ -56,6 +76,8 @@ def _closed(page: EditWidgets) -> Update:
         page.fix_panel: gr.update(visible=False, open=False),
         page.style_line: "",
         page.fix_line: "",
+        page.choice: gr.update(value=None, visible=False),
+        page.choice_line: "",
         **_no_picture(page),
     }
 
@@ -82,6 +104,39 @@ def shown(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
     return common | _grounding(page, answer, outcome, language)
 
 
+def _together(page: ResultWidgets, result: Together, language: Language) -> Update:
+    """Several answers as one clip."""
+    moments = moments_of_all(result.answers)
+    update = _clip(page, result.video, result.clip, moments, result.pieces, language)
+    frames = [frame for each in result.outcomes for frame in each.key_frames[:1]]
+    return update | {
+        page.key_frames: _html(strip(language, frames)),
+        page.downloads: gr.update(visible=True),
+        page.download_json: _file(result.json_path),
+        page.files_panel: gr.update(visible=True, open=False),
+        page.files: "",
+    }
+
+
+def _clip(
+    page: ResultWidgets,
+    video: VideoInfo,
+    clip: Clip,
+    moments: Sequence[Moment],
+    pieces: Sequence[Piece],
+    language: Language,
+) -> Update:
+    line = timeline(
+        language, video.duration_seconds, moments, pieces, video.path.parent.name
+    )
+    return {
+        page.clip: gr.update(value=str(clip.path), visible=True),
+        page.timeline: _html(line),
+        page.table: _html(moments_table(language, moments)),
+        page.download_clip: _file(clip.path),
+    }
+
+
 def _description(page: ResultWidgets, answer: Description, outcome: Outcome) -> Update:
     if not answer.text.strip():
         return {}
@@ -94,25 +149,49 @@ def _description(page: ResultWidgets, answer: Description, outcome: Outcome) -> 
 def _grounding(
     page: ResultWidgets, answer: Grounding, outcome: Outcome, language: Language
 ) -> Update:
+    if outcome.picture is not None:
+        return _picture(page, outcome, language)
     if outcome.clip is None:
         return {}
-    moments, clip = moments_of(answer), outcome.clip
-    video = answer.video
-    line = timeline(
-        language, video.duration_seconds, moments, clip.span, video.path.parent.name
-    )
-    update: Update = {
-        page.clip: gr.update(value=str(clip.path), visible=True),
-        page.timeline: _html(line),
-        page.table: _html(moments_table(language, moments)),
-        page.key_frames: _html(strip(language, outcome.key_frames)),
-        page.download_clip: _file(clip.path),
-    }
+    moments, clip = moments_of(answer, outcome.rank), outcome.clip
+    pieces = [Piece(clip.span, 0.0)]
+    update = _clip(page, answer.video, clip, moments, pieces, language)
+    update[page.key_frames] = _html(strip(language, outcome.key_frames))
     update |= _editing(page.edit, answer, outcome, language)
-    if answer.tube is not None:
-        update[page.boxes_panel] = gr.update(visible=True)
-        update[page.boxes] = boxes_table(language, outcome.frames)
-    return update
+    update[page.edit.choice] = _choice(moments, outcome.rank, language)
+    return update | _boxes(page, outcome, language)
+
+
+def _choice(moments: Sequence[Moment], rank: int, language: Language) -> Any:
+    """Which of several moments the clip shows."""
+    said = [moment for moment in moments if moment.rank != BY_HAND]
+    choices = [
+        (moment_title(language, moment), moment.rank)
+        for moment in sorted(said, key=lambda moment: moment.rank)
+    ]
+    return gr.update(choices=choices, value=rank, visible=len(choices) > 1)
+
+
+def _picture(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
+    """An answer about one picture: that picture instead of a clip."""
+    path = outcome.picture
+    if path is None:
+        return {}
+    name = outcome.question or text(language, "picture")
+    update = {
+        page.picture: _html(picture(name, path)),
+        page.download_picture: _file(path),
+    }
+    return update | _boxes(page, outcome, language)
+
+
+def _boxes(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
+    if not any(frame.xyxy is not None for frame in outcome.frames):
+        return {}
+    return {
+        page.boxes_panel: gr.update(visible=True),
+        page.boxes: boxes_table(language, outcome.frames),
+    }
 
 
 def _editing(

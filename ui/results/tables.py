@@ -8,8 +8,8 @@ from html import escape
 from render.exports.frames import AnswerFrame
 from stablechat.times import format_time
 from ui.i18n import Language, text
-from ui.pipeline import MAX_LISTED_FRAMES
-from ui.results.links import seek_button
+from ui.links import seek_button
+from ui.outcomes import MAX_LISTED_FRAMES
 from ui.results.moments import Moment, moment_title, rank_text
 
 
@@ -18,18 +18,23 @@ def moments_table(language: Language, moments: Sequence[Moment]) -> str:
 
     Args:
         language: Of the heads.
-        moments: The answer first; ranks are shown if there are several.
+        moments: The answer first; ranks are shown if there are several, and questions
+            if they answer different ones.
     """
     several = len(moments) > 1
+    asked = any(moment.question for moment in moments)
     scored = any(moment.confidence is not None for moment in moments)
     keys = ["start", "end", "duration", *(["confidence"] if scored else [])]
     heads = [text(language, key) for key in keys]
     rows = [_moment_row(language, moment, several, scored) for moment in moments]
+    css = "sc-many" if several else ""
+    if asked:
+        heads, css = [text(language, "question"), *heads], "sc-many sc-answers"
     return _table(
         text(language, "table_caption"),
-        [text(language, "rank"), *heads] if several else heads,
+        [text(language, "place" if asked else "rank"), *heads] if several else heads,
         rows,
-        css="sc-many" if several else "",
+        css=css,
     )
 
 
@@ -39,8 +44,11 @@ def _moment_row(language: Language, moment: Moment, several: bool, scored: bool)
         span.start_seconds,
         format_time(span.start_seconds, hours=True),
         name=moment_title(language, moment),
+        piece=moment.rank - 1 if moment.question else None,
     )
     cells = [start]
+    if moment.question:
+        cells = [escape(moment.question), start]
     cells += [
         format_time(seconds, hours=True)
         for seconds in (span.end_seconds, span.duration_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from html import escape
 
@@ -9,8 +10,9 @@ from render.timeline import format_time as short_time
 from render.timeline import round_moments
 from stablechat.types import TimeSpan
 from ui.i18n import Language, text
-from ui.results.links import seek_button
+from ui.links import seek_button
 from ui.results.moments import Moment, moment_title, rank_mark
+from ui.together import Piece
 
 #: Candidates that get a lane of their own; the table lists all.
 MAX_LANES = 5
@@ -25,7 +27,7 @@ def timeline(
     language: Language,
     duration_seconds: float,
     moments: Sequence[Moment],
-    clip: TimeSpan | None,
+    pieces: Sequence[Piece],
     folder: str = "",
 ) -> str:
     """The line, its marks, and where there are several a lane for each candidate.
@@ -37,25 +39,39 @@ def timeline(
         language: Of the labels.
         duration_seconds: Length of the video.
         moments: The answer first.
-        clip: What part of the video the clip shows, if there is one.
+        pieces: What parts of the video the clip shows; none where there is no clip.
         folder: Name of the video's own folder, by which it is known when another one
             was uploaded since.
     """
     data = f' data-folder="{escape(folder)}"'
-    if clip is not None:
-        data += (
-            f' data-clip-start="{clip.start_seconds:.6f}"'
-            f' data-clip-end="{clip.end_seconds:.6f}"'
-        )
+    if pieces:
+        data += f' data-pieces="{_pieces(pieces)}"'
     title = escape(text(language, "timeline"))
+    # Of several candidates the line shows the answer; of several answers all.
+    marked = moments if any(moment.question for moment in moments) else moments[:1]
     return (
         f'<section class="sc-timeline" aria-label="{title}"{data}>'
-        f'<div class="sc-line">{_marked(moments[:1], duration_seconds)}'
+        f'<div class="sc-line">{_marked(marked, duration_seconds)}'
         f'<input type="range" class="sc-scrub" min="0" max="{duration_seconds:.6f}" '
-        f'step="any" value="0" aria-label="{escape(text(language, "position"))}"></div>'
+        f'step="any" value="{_start(moments):.6f}" '
+        f'aria-label="{escape(text(language, "position"))}"></div>'
         f"{_marks(duration_seconds)}"
         f"{_lanes(language, moments, duration_seconds)}</section>"
     )
+
+
+def _start(moments: Sequence[Moment]) -> float:
+    """Where the line stands at first: where the clip begins."""
+    return moments[0].span.start_seconds if moments else 0.0
+
+
+def _pieces(pieces: Sequence[Piece]) -> str:
+    """Start, end and place in the clip of each, as JSON."""
+    data = [
+        [piece.span.start_seconds, piece.span.end_seconds, piece.at_seconds]
+        for piece in pieces
+    ]
+    return json.dumps([[round(value, 6) for value in piece] for piece in data])
 
 
 def _lanes(
@@ -88,6 +104,7 @@ def _lane(
         f"<span>{rank_mark(moment)}</span>",
         name=moment_title(language, moment),
         css=css,
+        piece=moment.rank - 1 if moment.question else None,
     )
     place = _place(moment.span, duration_seconds)
     return f'<div class="sc-lane"><span style="{place}">{button}</span></div>'

@@ -8,7 +8,10 @@ from typing import Any
 import gradio as gr
 
 from ui.i18n import label
-from ui.results.edit_widgets import EditWidgets, place_editing
+from ui.results.edit_widgets import EditWidgets, place_choice, place_editing
+
+#: What most people want of an answer; there is one of them at a time.
+_FIRST_FILES = ("download_clip", "download_picture")
 
 
 @dataclass(frozen=True)
@@ -16,11 +19,13 @@ class ResultWidgets:
     """The controls that an answer changes, from top to bottom."""
 
     clip: gr.Video
+    picture: gr.HTML
     timeline: gr.HTML
     table: gr.HTML
     description: gr.Textbox
     downloads: gr.Row
     download_clip: gr.DownloadButton
+    download_picture: gr.DownloadButton
     download_json: gr.DownloadButton
     download_text: gr.DownloadButton
     key_frames: gr.HTML
@@ -44,10 +49,12 @@ class ResultWidgets:
         """Those that show a value of their own and go with it."""
         return [
             self.clip,
+            self.picture,
             self.timeline,
             self.table,
             self.description,
             self.download_clip,
+            self.download_picture,
             self.download_json,
             self.download_text,
             self.key_frames,
@@ -61,11 +68,13 @@ class ResultWidgets:
 
 def place_results() -> ResultWidgets:
     """Place the controls; all hidden until there is an answer."""
-    shown = {**_place_answer(), **_place_downloads()}
+    shown = _place_answer()
+    choice = place_choice()
+    shown |= _place_downloads()
     key_frames = gr.HTML("", visible=False, padding=False, elem_id="sc-frames")
     with gr.Accordion(label("files_panel"), open=False, visible=False) as files_panel:
         files = gr.HTML("", padding=False, elem_id="sc-files")
-    edit = place_editing()
+    edit = place_editing(choice)
     with gr.Accordion(label("boxes_panel"), open=False, visible=False) as boxes_panel:
         boxes = gr.HTML("", padding=False, elem_id="sc-boxes")
     said = _place_text()
@@ -90,6 +99,7 @@ def _place_answer() -> dict[str, Any]:
         height=300,
         elem_id="sc-clip",
     )
+    picture = gr.HTML("", visible=False, padding=False, elem_id="sc-answer-picture")
     timeline = gr.HTML("", visible=False, padding=False, elem_id="sc-timeline")
     table = gr.HTML("", visible=False, padding=False, elem_id="sc-span")
     description = gr.Textbox(
@@ -103,6 +113,7 @@ def _place_answer() -> dict[str, Any]:
     )
     return {
         "clip": clip,
+        "picture": picture,
         "timeline": timeline,
         "table": table,
         "description": description,
@@ -115,12 +126,12 @@ def _place_downloads() -> dict[str, Any]:
             key: gr.DownloadButton(
                 label(key),
                 visible=False,
-                variant="primary" if key == "download_clip" else "secondary",
+                variant="primary" if key in _FIRST_FILES else "secondary",
                 size="md",
                 min_width=120,
                 elem_id=f"sc-{key.replace('_', '-')}",
             )
-            for key in ("download_clip", "download_text", "download_json")
+            for key in (*_FIRST_FILES, "download_text", "download_json")
         }
     return {"downloads": downloads, **files}
 

@@ -113,7 +113,8 @@ def _outcome(task: Task, request: Message, channel: Channel) -> Message:
     try:
         result = task(request, channel)
     except StableChatError as error:
-        return Message({"error": type(error).__name__, "message": str(error)})
+        told = error.sentence.to_data()
+        return Message({"error": type(error).__name__, "message": told})
     except MemoryError:
         text = "There is not enough memory for this video; give a smaller one."
         return Message({"error": LimitError.__name__, "message": text})

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from stablechat import errors
 from stablechat.errors import CancelledError, LimitError, StableChatError, VideoError
+from stablechat.sentences import Sentence
 from stablechat.video.isolation.shared import SharedMemory
 from stablechat.video.isolation.wire import Message, WireError, receive, send
 
@@ -140,7 +141,8 @@ def _start(module: str, inherited: tuple[int, ...]) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise VideoError(
-            f"The video can't be read: no process could be started ({error.strerror})."
+            "The video can't be read: no process could be started ({reason}).",
+            reason=error.strerror,
         ) from error
 
 
@@ -265,13 +267,17 @@ def _check_clock(
 ) -> None:
     if limits.max_seconds is not None and total > limits.max_seconds:
         raise LimitError(
-            f"{subject} took longer than the limit of {limits.max_seconds:g} seconds; "
-            "cut out the part you ask about."
+            "{subject} took longer than the limit of {max_seconds:g} seconds; "
+            "cut out the part you ask about.",
+            subject=subject,
+            max_seconds=limits.max_seconds,
         )
     if silent > limits.stall_seconds:
         raise VideoError(
-            f"{subject} made the decoder hang for {limits.stall_seconds:g} seconds; "
-            "the file may be damaged. Convert it to MP4 or give another file."
+            "{subject} made the decoder hang for {stall_seconds:g} seconds; "
+            "the file may be damaged. Convert it to MP4 or give another file.",
+            subject=subject,
+            stall_seconds=limits.stall_seconds,
         )
 
 
@@ -279,12 +285,17 @@ def _end_of_child(code: int | None, subject: str) -> VideoError | LimitError:
     """What it means that the child ended without a result."""
     if code == -getattr(signal, "SIGKILL", 9):
         return LimitError(
-            f"There was not enough memory to decode {subject}; give a smaller video."
+            "There was not enough memory to decode {subject}; give a smaller video.",
+            subject=subject,
         )
-    how = f"signal {-code}" if code is not None and code < 0 else f"code {code}"
+    how = Sentence("code {code}", code=code)
+    if code is not None and code < 0:
+        how = Sentence("signal {number}", number=-code)
     return VideoError(
-        f"{subject} made the decoder crash ({how}); the file may be damaged. "
-        "Convert it to MP4 or give another file."
+        "{subject} made the decoder crash ({how}); the file may be "
+        "damaged. Convert it to MP4 or give another file.",
+        subject=subject,
+        how=how,
     )
 
 
@@ -293,5 +304,7 @@ def _error_from(message: Message, subject: str) -> StableChatError:
     kind = getattr(errors, str(message.data["error"]), None)
     if not (isinstance(kind, type) and issubclass(kind, StableChatError)):
         kind = VideoError
-    text = "".join(c for c in str(message.data.get("message")) if c.isprintable())
-    return kind(text[:MAX_MESSAGE_LENGTH] or f"{subject} can't be read.")
+    told = Sentence.from_data(message.data.get("message"))
+    if not told:
+        return kind("{subject} can't be read.", subject=subject)
+    return kind(told if len(told) <= MAX_MESSAGE_LENGTH else told[:MAX_MESSAGE_LENGTH])

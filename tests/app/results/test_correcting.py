@@ -9,8 +9,9 @@ import numpy as np
 from shown_answers import VIDEO, answer
 
 from stablechat.types import TimeSpan
+from ui.drawing import canvas, line
 from ui.pictures import FrameFile
-from ui.results.correcting import canvas, line, trimmer
+from ui.results.correcting import trimmer
 
 
 def test_handles_stand_at_the_answers_ends_and_move_by_a_picture() -> None:
@@ -26,12 +27,12 @@ def test_handles_stand_at_the_answers_ends_and_move_by_a_picture() -> None:
 
 def test_a_picture_to_draw_on_shows_the_box_where_it_is() -> None:
     frame = FrameFile(1.5, Path('/tabs/"<b>.jpg'))
-    html = canvas("en", frame, VIDEO, np.array([32.0, 18, 160, 90]))
+    html = canvas("en", frame, VIDEO, np.array([32.0, 18, 160, 90]), writes="sc-fix")
     assert 'data-width="320" data-height="180"' in html
     assert "left:10.0000%;top:10.0000%;width:40.0000%;height:40.0000%" in html
     assert 'alt="The picture at 0:00:01.500"' in html
     assert "<b>" not in html
-    assert "display:none" in canvas("en", frame, VIDEO, None)
+    assert "display:none" in canvas("en", frame, VIDEO, None, writes="sc-fix")
 
 
 def test_what_is_said_is_escaped_and_an_alarm_only_where_something_is_wrong() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,13 +13,17 @@ from typing import Any
 import pytest
 from fake_chat import SPAN_SECONDS, FakeChat
 
+from stablechat.types import Grounding
 from stablechat.video import probe
+from ui.asks import Ask
 from ui.jobs import Job
-from ui.pipeline import Ask, Outcome, Pipeline
+from ui.outcomes import Outcome, usual_options
+from ui.pipeline import Pipeline
 from ui.results.edit_widgets import EditWidgets
 from ui.results.editing import Editing
 from ui.results.form import StyleForm
-from ui.session import Sessions
+from ui.results.moments import moments_of
+from ui.session import Session, Sessions
 
 REQUEST: Any = SimpleNamespace(session_hash="a", headers={"accept-language": "en"})
 PAGE = EditWidgets(**{name: name for name in EditWidgets.__dataclass_fields__})  # type: ignore[arg-type]
@@ -27,7 +32,7 @@ PAGE = EditWidgets(**{name: name for name in EditWidgets.__dataclass_fields__}) 
 class Tab:
     """A tab whose question was answered."""
 
-    def __init__(self, sessions: Sessions, clip: Path) -> None:
+    def __init__(self, sessions: Sessions, clip: Path, candidates: int = 1) -> None:
         self.session = sessions.get("a")
         self.chat = FakeChat()
         pipeline = Pipeline(self.chat)
@@ -35,23 +40,24 @@ class Tab:
         self.shown: list[Outcome] = []
         video = Path(shutil.copy(clip, sessions.root))
         job: Job[Outcome] = Job(
-            lambda job: pipeline.run(Ask(video, "star", "ground"), folder, job)
+            lambda job: pipeline.run(
+                Ask(video, "star", "ground", candidates=candidates), run.folder, job
+            )
         )
-        folder = self.session.new_run()
+        run = self.session.run = self.session.new_run()
         job.start()
         job.join(30)
-        self.session.result = job.result()
+        run.result = job.result()
 
-    def _show(self, outcome: Outcome, language: str) -> dict[Any, Any]:
-        self.shown.append(outcome)
+    def _show(self, session: Session, language: str) -> dict[Any, Any]:
+        self.shown.append(self.result)
         return {}
 
     def _buttons(self, running: bool) -> dict[Any, Any]:
         return {"run": not running}
 
     def press(self, what: str, **changed: Any) -> list[dict[str, Any]]:
-        assert self.session.result is not None
-        form = StyleForm.of(self.session.result.options, "star")
+        form = StyleForm.of(self.result.options, "star")
         values: dict[str, Any] = {
             **{"pad_before": form.pad_before_seconds, "pad_after": 0},
             **{"label": form.label, "box": form.box, "color": form.color},
@@ -69,8 +75,9 @@ class Tab:
 
     @property
     def result(self) -> Outcome:
-        assert self.session.result is not None
-        return self.session.result
+        assert self.session.run is not None
+        assert isinstance(self.session.run.result, Outcome)
+        return self.session.run.result
 
 
 @pytest.fixture
@@ -98,6 +105,43 @@ def test_a_clip_is_cut_again_as_it_was_chosen_and_the_model_is_not_asked(
     assert not options.style.corners
     assert tab.chat.asked == ["star"]
     assert tab.shown == [tab.result]
+
+
+def test_another_moment_is_cut_and_keeps_its_rank(
+    sessions: Sessions, clip: Path
+) -> None:
+    tab = Tab(sessions, clip, candidates=3)
+    first = tab.result
+    tab.press("fix", end="2.5")
+    for wanted, start in ((3, 0.5), (2, 0.75)):
+        tab.press("choose", choice=wanted)
+        assert tab.result.rank == wanted
+        assert span_of(tab.result) == (start, SPAN_SECONDS[1])
+        assert tab.result.data["span"]["start_seconds"] == start
+        moments = moments_of(tab.result.answer, wanted)  # type: ignore[arg-type]
+        assert moments[0].rank == wanted
+        assert sorted(moment.rank for moment in moments) == [1, 2, 3]
+        # A correction belongs to the moment that is shown.
+        tab.press("fix", end="2.5")
+        assert tab.result.rank == wanted
+    updates = tab.press("choose", choice=7)
+    assert "no such moment" in updates[-1]["choice_line"]
+    assert updates[-1]["choice"] == 2 and tab.result.rank == 2
+    tab.press("choose", choice=1)
+    assert tab.result.answer == first.answer and tab.chat.asked == ["star"]
+
+
+def test_the_next_question_is_drawn_the_same_way(tab: Tab) -> None:
+    tab.press("cut", pad_before=0.5, label="mine", box="frame")
+    style = tab.session.style
+    assert isinstance(tab.result.answer, Grounding)
+    next_one = usual_options(tab.result.answer, style)
+    assert not next_one.style.corners and next_one.pad_before_seconds == 0.5
+    assert next_one.label and next_one.label_text is None
+    unasked = usual_options(replace(tab.result.answer, query="", prose="it"), style)
+    assert unasked.label_text == "it"
+    tab.press("cut", label="")
+    assert not usual_options(tab.result.answer, tab.session.style).label
 
 
 def test_corrections_add_up_and_are_taken_back(tab: Tab) -> None:
@@ -160,6 +204,7 @@ def test_what_can_not_be_used_is_said_and_nothing_changes(
 ) -> None:
     before = tab.result
     [update] = tab.press(what, **changed)
+    assert update.pop("choice") == 1
     [shown] = update.values()
     assert 'role="alert"' in shown and said in shown
     assert tab.result is before
@@ -176,7 +221,7 @@ def test_a_video_that_is_gone_is_said_and_the_answer_stays(tab: Tab) -> None:
 
 def test_without_an_answer_nothing_happens(tab: Tab) -> None:
     editing = tab.editing
-    tab.session.new_run()
+    tab.session.run = None
     assert editing.look("1", REQUEST) == {"fix_line": ""}
 
     async def press() -> list[Any]:

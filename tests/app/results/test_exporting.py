@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from fake_chat import FakeChat
 
+from ui.asks import Ask
 from ui.jobs import Job
-from ui.pipeline import Ask, Outcome, Pipeline
+from ui.outcomes import Outcome
+from ui.pipeline import Pipeline
 from ui.results.exporting import Exporting
+from ui.runs import Run
 from ui.session import Session, Sessions
 
 REQUEST: Any = SimpleNamespace(session_hash="a", headers={"accept-language": "en"})
@@ -30,12 +33,18 @@ def session(sessions: Sessions, clip: Path) -> Session:
     """A tab whose question was answered."""
     tab = sessions.get("a")
     video = Path(shutil.copy(clip, sessions.root))
-    folder, ask = tab.new_run(), Ask(video, "star", "ground")
-    job: Job[Outcome] = Job(lambda job: Pipeline(FakeChat()).run(ask, folder, job))
+    run, ask = tab.new_run(), Ask(video, "star", "ground")
+    job: Job[Outcome] = Job(lambda job: Pipeline(FakeChat()).run(ask, run.folder, job))
     job.start()
     job.join(60)
-    tab.result = job.result()
+    run.result = job.result()
+    tab.run = run
     return tab
+
+
+def run_of(session: Session) -> Run:
+    assert session.run is not None
+    return session.run
 
 
 def opened(exporting: Exporting) -> list[Any]:
@@ -49,7 +58,7 @@ def test_files_are_written_once(exporting: Exporting, session: Session) -> None:
     first, *_, last = opened(exporting)
     assert not first["run"] and "Writing" in first["files"]
     assert last["run"] and "kitchen_results.zip" in last["files"]
-    archive = session.revision / "files" / "kitchen_results.zip"
+    archive = run_of(session).revision / "files" / "kitchen_results.zip"
     written = archive.stat().st_mtime_ns
     assert opened(exporting) == [{"files": last["files"]}]
     assert archive.stat().st_mtime_ns == written
@@ -58,12 +67,13 @@ def test_files_are_written_once(exporting: Exporting, session: Session) -> None:
 def test_an_error_is_said_and_it_can_be_tried_again(
     exporting: Exporting, session: Session
 ) -> None:
-    assert session.result is not None
-    path = session.result.answer.video.path
+    outcome = run_of(session).result
+    assert isinstance(outcome, Outcome)
+    path = outcome.answer.video.path
     away = path.rename(path.with_suffix(".away"))
     last = opened(exporting)[-1]
     assert 'role="alert"' in last["files"] and last["run"]
-    assert session.files is None
+    assert run_of(session).files is None
     away.rename(path)
     assert "kitchen_results.zip" in opened(exporting)[-1]["files"]
 
@@ -71,7 +81,7 @@ def test_an_error_is_said_and_it_can_be_tried_again(
 def test_without_an_answer_there_is_nothing_to_list(
     exporting: Exporting, sessions: Sessions
 ) -> None:
-    sessions.get("a").new_run()
+    sessions.get("a").run = sessions.get("a").new_run()
     assert opened(exporting) == []
 
 
@@ -85,4 +95,4 @@ def test_a_page_that_goes_away_ends_the_writing(
 
     asyncio.run(leave())
     assert session.job is not None and session.job.done
-    assert session.files is None
+    assert run_of(session).files is None

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+from ui.links import file_url
 from ui.pictures import FrameFile
 from ui.results.keyframes import strip
-from ui.results.links import file_url
 
 
 def test_each_picture_is_a_button_that_names_its_moment() -> None:

@@ -9,7 +9,7 @@ from shown_answers import ranked
 
 from render.exports.frames import AnswerFrame
 from stablechat.types import TimeSpan
-from ui.pipeline import MAX_LISTED_FRAMES
+from ui.outcomes import MAX_LISTED_FRAMES
 from ui.results.moments import Moment, moments_of
 from ui.results.tables import boxes_table, moments_table
 

@@ -18,7 +18,14 @@ def file_url(path: Path) -> str:
     return f"gradio_api/file={quote(path.as_posix())}"
 
 
-def seek_button(seconds: float, content: str, *, name: str = "", css: str = "") -> str:
+def seek_button(
+    seconds: float,
+    content: str,
+    *,
+    name: str = "",
+    css: str = "",
+    piece: int | None = None,
+) -> str:
     """A button that takes the players to a moment; ``page.js`` does it.
 
     Args:
@@ -26,9 +33,12 @@ def seek_button(seconds: float, content: str, *, name: str = "", css: str = "") 
         content: HTML inside it, already escaped.
         name: What a screen reader says, if not the content.
         css: Its classes.
+        piece: Which of the clip's pieces is meant, where several show that moment.
     """
     label = f' aria-label="{escape(name)}" title="{escape(name)}"' if name else ""
+    which = "" if piece is None else f' data-piece="{piece}"'
     return (
-        f'<button type="button" class="sc-seek {css}" data-seek="{seconds:.6f}"{label}>'
+        f'<button type="button" class="sc-seek {css}" data-seek="{seconds:.6f}"'
+        f"{which}{label}>"
         f"{content}</button>"
     )

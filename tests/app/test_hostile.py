@@ -1,0 +1,116 @@
+"""Clients that mean harm, or are just too many: a real server, a fake model."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from fake_chat import FakeChat
+from serving import serving
+
+from ui.lane import MAX_WAITING
+from ui.session import Sessions
+
+_MAX_DISK = 5_000_000
+_CLIENTS = 50
+
+
+@pytest.fixture(scope="module")
+def chat() -> FakeChat:
+    return FakeChat()
+
+
+@pytest.fixture(scope="module")
+def page(
+    chat: FakeChat, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[httpx.Client, Sessions]]:
+    root = tmp_path_factory.mktemp("root")
+    with (
+        serving(chat, root, max_file_size="1mb", max_disk_bytes=_MAX_DISK) as (url, s),
+        httpx.Client(base_url=url, trust_env=False, timeout=60) as web,
+    ):
+        yield web, s
+
+
+def upload(web: httpx.Client, content: bytes, name: str = "a.mp4") -> httpx.Response:
+    return web.post("/gradio_api/upload", files={"files": (name, content)})
+
+
+def describe(web: httpx.Client, path: str, question: str) -> str:
+    """The last event of an answer."""
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    asked = web.post("/gradio_api/call/describe", json={"data": [file, question]})
+    event = asked.json()["event_id"]
+    return web.get(f"/gradio_api/call/describe/{event}").text.rstrip().split("\n\n")[-1]
+
+
+@pytest.mark.parametrize(
+    ("site", "refused"),
+    [("cross-site", True), ("same-site", True), ("same-origin", False)],
+)
+def test_other_sites_can_not_make_the_browser_ask(
+    page: tuple[httpx.Client, Sessions], site: str, refused: bool
+) -> None:
+    web, headers = page[0], {"Sec-Fetch-Site": site}
+    body = json.dumps({"data": [None, "x"]})
+    sent = web.post("/gradio_api/call/describe", content=body, headers=headers)
+    assert (sent.status_code == 403) is refused
+    # A link on another site still opens the page.
+    assert web.get("/", headers=headers).status_code == 200
+
+
+def test_a_huge_upload_is_refused_and_leaves_nothing(
+    page: tuple[httpx.Client, Sessions],
+) -> None:
+    web, sessions = page
+    before = {path for path in sessions.root.rglob("*") if path.is_file()}
+    assert upload(web, b"x" * 1_200_000).status_code == 413
+    full = upload(web, b"x" * (_MAX_DISK + 1))
+    assert (full.status_code, "no room" in full.text) == (507, True)
+    endless = web.post(
+        "/gradio_api/upload",
+        content=iter([b"x"]),
+        headers={"content-type": "multipart/form-data; boundary=b"},
+    )
+    assert endless.status_code == 411
+    assert {path for path in sessions.root.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x.mp4", "/etc/x.mp4", "..\\..\\x.mp4", "a\0b.mp4", "é" * 300]
+)
+def test_a_name_leads_nowhere(page: tuple[httpx.Client, Sessions], name: str) -> None:
+    web, sessions = page
+    answer = upload(web, b"x", name)
+    if answer.status_code == 200:
+        [path] = answer.json()
+        assert Path(path).resolve().is_relative_to(sessions.root)
+        assert Path(path).is_file()
+    else:
+        assert answer.status_code in (400, 500)
+        assert "Traceback" not in answer.text
+
+
+def test_fifty_clients_take_turns_or_are_told(
+    page: tuple[httpx.Client, Sessions], chat: FakeChat, clip: Path
+) -> None:
+    web = page[0]
+    [path] = upload(web, clip.read_bytes(), "kitchen.mp4").json()
+    chat.stage_seconds, chat.most_running, chat.asked[:] = 0.1, 0, []
+    with ThreadPoolExecutor(_CLIENTS) as pool:
+        ends = [*pool.map(lambda n: describe(web, path, f"no {n}"), range(_CLIENTS))]
+    chat.stage_seconds = 0.0
+    kinds = Counter(end.split("\n")[0] for end in ends)
+    assert set(kinds) <= {"event: complete", "event: error"}
+    assert kinds["event: complete"] >= MAX_WAITING + 1
+    assert chat.most_running == 1 and len(chat.asked) == kinds["event: complete"]
+    for number, end in enumerate(ends):
+        if end.startswith("event: complete"):
+            assert f"no {number}" in chat.asked
+    # And the page is well.
+    assert "event: complete" in describe(web, path, "after")

@@ -1,0 +1,151 @@
+"""The controls of the form, and the folded ones for other kinds of questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ui.asks import OTHER_MODES
+from ui.fields import side_fields, time_field
+from ui.i18n import label
+
+#: What of an image can be read; the server finds out by itself.
+_STILL_ENDINGS = [".png", ".jpg", ".jpeg", ".webp", ".bmp"]
+
+
+@dataclass(frozen=True)
+class OtherWidgets:
+    """The folded controls: which other question, and what each needs."""
+
+    kind: gr.Radio
+    svg_fields: gr.Column
+    svg_start: gr.Textbox
+    svg_end: gr.Textbox
+    svg_take_start: gr.Button
+    svg_take_end: gr.Button
+    elc_fields: gr.Column
+    elc_start: gr.Textbox
+    elc_look: gr.Button
+    elc_picture: gr.HTML
+    elc_x1: gr.Number
+    elc_y1: gr.Number
+    elc_x2: gr.Number
+    elc_y2: gr.Number
+    elc_line: gr.HTML
+    rec_fields: gr.Column
+    rec_still: gr.File
+    rec_still_line: gr.HTML
+    rec_moment: gr.Textbox
+    rec_take: gr.Button
+
+    @property
+    def groups(self) -> dict[str, Any]:
+        """What is shown for each kind that needs more than a question."""
+        return {
+            "svg": self.svg_fields,
+            "elc": self.elc_fields,
+            "rec": self.rec_fields,
+        }
+
+    @property
+    def sides(self) -> list[Any]:
+        """Of the region that was drawn."""
+        return [self.elc_x1, self.elc_y1, self.elc_x2, self.elc_y2]
+
+    @property
+    def region(self) -> list[Any]:
+        """What is about a picture of the video, and goes with the video."""
+        return [self.elc_start, self.elc_picture, *self.sides, self.elc_line]
+
+    @property
+    def takes(self) -> dict[Any, Any]:
+        """Buttons that take the player's time, with the field that it goes to."""
+        return {
+            self.svg_take_start: self.svg_start,
+            self.svg_take_end: self.svg_end,
+            self.rec_take: self.rec_moment,
+        }
+
+    @property
+    def inputs(self) -> set[Any]:
+        """What a question is made of."""
+        return {
+            *(self.kind, self.svg_start, self.svg_end, self.elc_start),
+            *(*self.sides, self.rec_still, self.rec_moment),
+        }
+
+
+def place_others() -> OtherWidgets:
+    """Place the folded controls."""
+    with gr.Accordion(label("others"), open=False, elem_id="sc-others"):
+        kind = gr.Radio(
+            [(label(f"kind_{mode}"), mode) for mode in OTHER_MODES],
+            value=None,
+            label=label("others"),
+            elem_id="sc-kind",
+        )
+        return OtherWidgets(kind=kind, **_place_svg(), **_place_elc(), **_place_rec())
+
+
+def _place_svg() -> dict[str, Any]:
+    with gr.Column(visible=False, elem_classes="sc-kind-fields") as group:
+        with gr.Row(elem_classes="sc-aligned"):
+            start = time_field("svg_start", "sc-svg-start", "empty_start")
+            take_start = _take_button("sc-svg-take-start")
+        with gr.Row(elem_classes="sc-aligned"):
+            end = time_field("svg_end", "sc-svg-end", "empty_end")
+            take_end = _take_button("sc-svg-take-end")
+    return {
+        "svg_fields": group,
+        "svg_start": start,
+        "svg_end": end,
+        "svg_take_start": take_start,
+        "svg_take_end": take_end,
+    }
+
+
+def _take_button(elem_id: str) -> gr.Button:
+    return gr.Button(label("take"), size="md", min_width=140, elem_id=elem_id)
+
+
+def _place_elc() -> dict[str, Any]:
+    with gr.Column(visible=False, elem_classes="sc-kind-fields") as group:
+        with gr.Row(elem_classes="sc-aligned"):
+            start = time_field("elc_start", "sc-elc-start")
+            look = gr.Button(
+                label("elc_look"), size="md", min_width=140, elem_id="sc-elc-look"
+            )
+        picture = gr.HTML("", padding=False, elem_id="sc-elc-picture")
+        sides = side_fields("sc-elc")
+        line = gr.HTML("", padding=False, elem_id="sc-elc-line")
+    return {
+        "elc_fields": group,
+        "elc_start": start,
+        "elc_look": look,
+        "elc_picture": picture,
+        "elc_line": line,
+        **{f"elc_{name}": field for name, field in sides.items()},
+    }
+
+
+def _place_rec() -> dict[str, Any]:
+    with gr.Column(visible=False, elem_classes="sc-kind-fields") as group:
+        still = gr.File(
+            label=label("rec_still"),
+            file_types=_STILL_ENDINGS,
+            height=120,
+            elem_id="sc-still",
+        )
+        still_line = gr.HTML("", padding=False, elem_id="sc-still-line")
+        with gr.Row(elem_classes="sc-aligned"):
+            moment = time_field("rec_moment", "sc-rec-moment", "empty_start")
+            take = _take_button("sc-rec-take")
+    return {
+        "rec_fields": group,
+        "rec_still": still,
+        "rec_still_line": still_line,
+        "rec_moment": moment,
+        "rec_take": take,
+    }
