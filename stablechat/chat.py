@@ -35,6 +35,7 @@ from stablechat.types import (
     Description,
     FloatArray,
     FrameArray,
+    FrameSample,
     Generation,
     GenerationConfig,
     Grounding,
@@ -105,7 +106,7 @@ class StableChat:
 
     def ground(
         self,
-        video: str | Path,
+        video: str | Path | FrameSample,
         query: str,
         task: Task = "stvg",
         *,
@@ -123,7 +124,8 @@ class StableChat:
         """Find when something happens, and where.
 
         Args:
-            video: A video file; for ``rec`` an image file will do.
+            video: A video file; for ``rec`` an image file will do. Or frames of one
+                that were read already (``stablechat/reading.py``).
             query: What to look for, "the red circle moving left"; ``elc`` needs none.
             task: ``"stvg"`` when and where, ``"tvg"`` when, ``"svg"`` where during
                 ``span``, ``"elc"`` until when and what for the thing in ``region`` at
@@ -131,8 +133,9 @@ class StableChat:
             span: The stretch of time an ``svg`` question is about.
             region: xyxy in pixels of the displayed frame, for ``elc``.
             start_seconds: When the event starts, for ``elc``.
-            segment: Look at this part of the video only.
-            at_seconds: Which picture of a video, for ``rec``; None is the first.
+            segment: Look at this part of the video only; not with frames.
+            at_seconds: Which picture of a video, for ``rec``; None is the first; not
+                with frames.
             candidates: How many answers to choose from: the first is decoded as
                 ``config`` says, the others are sampled. The best is returned, the
                 others are its ``alternatives``.
@@ -156,12 +159,15 @@ class StableChat:
         check_candidates(candidates, choose)
         if at_seconds is not None and (task != "rec" or at_seconds < 0):
             raise InputError("at_seconds is for task rec, and must be 0 or later.")
+        if isinstance(video, FrameSample) and (segment, at_seconds) != (None, None):
+            raise InputError("segment and at_seconds choose frames; these are read.")
         with self._turn(on_progress, cancelled) as turn:
-            path = Path(video)
-            if task == "rec":
-                encoded = turn.encode_picture(path, at_seconds or 0.0)
+            if isinstance(video, FrameSample):
+                encoded = turn.encode_sample(video)
+            elif task == "rec":
+                encoded = turn.encode_picture(Path(video), at_seconds or 0.0)
             else:
-                encoded = turn.encode_video(path, segment)
+                encoded = turn.encode_video(Path(video), segment)
             prompt = question.prompt(encoded.video, encoded.pts_seconds)
             end = question.last_row(turn.first_time_token, encoded.pts_seconds)
             generations = [

@@ -40,6 +40,10 @@ class OutOfMemoryError(ModelError):
     """The model does not fit; the message says how much is needed and what to try."""
 
 
+class StorageError(StableChatError):
+    """Remote storage did not answer, several times over; later it may."""
+
+
 class RenderError(StableChatError):
     """The clip or picture could not be drawn or written."""
 

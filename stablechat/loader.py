@@ -174,6 +174,16 @@ def load_model(
     )
 
 
+def read_config(model: str | Path | None, revision: str | None = None) -> LlavaSTConfig:
+    """A model's geometry, without its weights; arguments as :func:`load_model`.
+
+    Raises:
+        CheckpointError, HubError: As for :func:`load_model`.
+    """
+    source = hub.locate(model, revision)
+    return _describe(source, _checkpoint_tensors(source.folder), None)[0]
+
+
 def _checkpoint_tensors(folder: Path) -> dict[str, StoredTensor]:
     # Unlike Path's own methods, those of os.path raise for no name.
     if any(
