@@ -44,6 +44,10 @@ class StorageError(StableChatError):
     """Remote storage did not answer, several times over; later it may."""
 
 
+class EngineError(StableChatError):
+    """What runs a batch can't be started, or is gone."""
+
+
 class RenderError(StableChatError):
     """The clip or picture could not be drawn or written."""
 
