@@ -11,6 +11,7 @@ from typing import Any
 import golden_files
 
 from stablechat.cli.batch.jobs import BatchInput, Plan, digest_of
+from stablechat.errors import ModelError
 from stablechat.types import FrameSample, Generation, Grounding, TimeSpan
 
 
@@ -45,6 +46,11 @@ class FakeChat:
         if query == "kill always" or not marker.exists():
             marker.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def no_model() -> FakeChat:
+    """Can't be loaded."""
+    raise ModelError("There is no such model.")
 
 
 def questions_in(log: Path) -> list[tuple[str, str]]:

@@ -29,8 +29,12 @@ _FOLDER_PREFIX = "scray-"
 #: Names of sockets may have 107 characters, of which Ray's own take about 70.
 _MAX_FOLDER_CHARACTERS = 32
 _PRIVATE = {"RAY_USAGE_STATS_ENABLED": "0"}
+#: A thread of Ray that outlives its cluster for a moment would start another one.
+_NO_CLUSTER_BY_ITSELF = {"RAY_ENABLE_AUTO_CONNECT": "0"}
 #: What Ray says on stderr would stand in the middle of our own lines.
 _QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DATA_LOG_LEVEL": "CRITICAL"}
+#: Times that a cluster which does not answer is asked, for 40 seconds each.
+_IMPATIENT = {"RAY_NUM_REDIS_GET_RETRIES": "2"}
 #: Where there is no real cluster to join, Ray takes loopback for its own address.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
@@ -82,11 +86,14 @@ def connected(options: RayOptions, object_store_bytes: int) -> Iterator[None]:
     Raises:
         EngineError: It can't be started or reached.
     """
+    os.environ.update(_NO_CLUSTER_BY_ITSELF)
     with ExitStack() as closing:
         quiet = {} if is_verbose() else _QUIET
         closing.enter_context(_environment({**_PRIVATE, **quiet}))
         where: Mapping[str, Any] = {"address": options.address}
-        if options.address is None:
+        if options.address is not None:
+            closing.enter_context(_environment(_IMPATIENT))
+        else:
             where = closing.enter_context(_own_cluster(options, object_store_bytes))
         with _signals_kept():
             _start(where)

@@ -75,8 +75,8 @@ class RayEngine:
         frames = self._plan.num_frames * 3 * self._plan.image_size**2
         waiting = 2 * (_TASKS_PER_MODEL + 2) * frames
         with connected(self._options, max(_MIN_STORE_BYTES, waiting)):
-            rows = stream(self._plan, self._load, jobs, self._options)
-            for row in polled(rows, cancelled):
+            rows = Pump(stream(self._plan, self._load, jobs, self._options))
+            for row in rows.polled(cancelled):
                 yield _result_of(row)
 
 
@@ -223,34 +223,45 @@ def finish_row(row: Row, plan: Plan) -> Row:
     return {"result": finish(plan, row["answered"]), "is_input": False}
 
 
-def polled(rows: Iterator[Row], cancelled: Cancelled) -> Generator[Row, None, None]:
-    """The same rows, awaited by another thread, so that Ctrl-C is seen at once.
+class Pump:
+    """Awaits rows in another thread, so that Ctrl-C is seen at once.
 
-    Raises:
-        EngineError: The cluster is gone.
-        CancelledError: ``cancelled`` said so.
+    The thread ends with the rows, or with the cluster.
+
+    Args:
+        rows: Advanced by that thread only.
     """
-    queue: SimpleQueue[Row | BaseException | None] = SimpleQueue()
 
-    def pump() -> None:
-        try:
-            for row in rows:
-                queue.put(row)
-            queue.put(None)
-        except BaseException as error:
-            queue.put(error)
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self._queue: SimpleQueue[Row | BaseException | None] = SimpleQueue()
+        threading.Thread(target=self._pump, name="ray rows", daemon=True).start()
 
-    threading.Thread(target=pump, name="ray rows", daemon=True).start()
-    while True:
-        if cancelled():
-            raise CancelledError("Stopped.")
+    def _pump(self) -> None:
         try:
-            got = queue.get(timeout=_POLL_SECONDS)
-        except Empty:
-            continue
-        if got is None:
-            return
-        if isinstance(got, BaseException):
-            told = one_line(str(got))[:300]
-            raise EngineError(f"The Ray cluster could not go on: {told}") from got
-        yield got
+            for row in self._rows:
+                self._queue.put(row)
+            self._queue.put(None)
+        except BaseException as error:  # it is raised where the rows are wanted
+            self._queue.put(error)
+
+    def polled(self, cancelled: Cancelled) -> Generator[Row, None, None]:
+        """The rows, as they come.
+
+        Raises:
+            EngineError: The cluster is gone.
+            CancelledError: ``cancelled`` said so.
+        """
+        while True:
+            if cancelled():
+                raise CancelledError("Stopped.")
+            try:
+                got = self._queue.get(timeout=_POLL_SECONDS)
+            except Empty:
+                continue
+            if got is None:
+                return
+            if isinstance(got, BaseException):
+                told = one_line(str(got))[:300]
+                raise EngineError(f"The cluster could not go on: {told}") from got
+            yield got
