@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import golden_files
-
 from stablechat.cli.batch.jobs import BatchInput, Plan, digest_of
 from stablechat.errors import ModelError
 from stablechat.types import FrameSample, Generation, Grounding, TimeSpan
@@ -75,6 +73,8 @@ def inputs_about(videos: list[Path], *queries: str) -> list[BatchInput]:
 
 def write_videos(folder: Path, count: int) -> list[Path]:
     """The same three seconds, several times: v0.mp4, v1.mp4, ..."""
+    import golden_files  # here, so that a cluster's processes need not load torch
+
     folder.mkdir(parents=True, exist_ok=True)
     first = golden_files.write_clip(folder / "v0.mp4")
     paths = [first]

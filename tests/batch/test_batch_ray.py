@@ -31,18 +31,17 @@ from batch_fakes import (
     small_plan,
     write_videos,
 )
-from cli_runs import run
 
 from stablechat.cli.batch.jobs import BatchInput, Result
 from stablechat.cli.batch.local_engine import LocalEngine
-from stablechat.cli.batch.ray_engine import RayEngine, RayOptions
+from stablechat.cli.batch.ray_engine import RayEngine, RayOptions, pipeline
 from stablechat.cli.batch.ray_engine.pipeline import Shares
 from stablechat.cli.batch.running import Report, run_batch
-from stablechat.errors import CancelledError, EngineError, ModelError
+from stablechat.errors import CancelledError, EngineError, InputError, ModelError
 from stablechat.folders import owned_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 100.0
 NODE = {
     "num_cpus": 2,
     "object_store_memory": 100 << 20,
@@ -51,7 +50,7 @@ NODE = {
 }
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
     # Not imported here: it reads its settings only then.
     pytest.mark.skipif(find_spec("ray") is None, reason="needs requirements-ray.txt"),
     pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
@@ -163,9 +162,13 @@ def test_the_same_results_as_here(
 
 
 def test_processes_that_are_killed(
-    cluster: Any, videos: list[Path], tmp_path: Path
+    cluster: Any,
+    videos: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that reads, one with the model, and every one that a query comes to."""
+    monkeypatch.setattr(pipeline, "MAX_RETRIES", 1)
     out, log = tmp_path / "out", tmp_path / "log"
     inputs = inputs_about(videos[:6], "a")
     inputs += inputs_about(videos[6:7], "kill once")
@@ -179,7 +182,7 @@ def test_processes_that_are_killed(
     assert failed.query == "kill always" and failed.kind == "infrastructure"
     # Tried again as often as it may be, and in another process each time.
     deaths = [query for _, query in questions_in(log) if query == "kill always"]
-    assert 2 <= len(deaths) <= 5
+    assert 2 <= len(deaths) <= 3
     before = len(questions_in(log))
     assert answered(cluster, out, inputs, partial(FakeChat, log)).failed
     assert len(questions_in(log)) == before
@@ -261,12 +264,11 @@ def test_a_driver_that_is_killed(
     assert report.num_before >= len(finished)
 
 
-def test_what_ends_a_run(cluster: Any, videos: list[Path], tmp_path: Path) -> None:
+def test_a_run_that_is_stopped(
+    cluster: Any, videos: list[Path], tmp_path: Path
+) -> None:
     out, log = tmp_path / "out", tmp_path / "log"
     inputs = inputs_about(videos[:4], "a")
-    with pytest.raises(ModelError, match="no such model"):
-        answered(cluster, out, inputs, no_model)
-    assert lines_of(out) == []
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(CancelledError):
         answered(
@@ -275,8 +277,19 @@ def test_what_ends_a_run(cluster: Any, videos: list[Path], tmp_path: Path) -> No
         )  # fmt: skip
 
     assert signal.getsignal(signal.SIGTERM) is handler
-    assert not answered(cluster, out, inputs, partial(FakeChat, log)).failed
-    check_whole(out, inputs)
+    assert 1 <= len(lines_of(out)) < len(inputs)
+
+
+def test_a_model_that_cannot_be_loaded_is_no_endless_round(tmp_path: Path) -> None:
+    (row,) = pipeline.Model(small_plan(tmp_path), no_model, 1)({})
+    with pytest.raises(ModelError, match="no such model"):
+        pipeline._result_of(pipeline.finish_row(row, small_plan(tmp_path)))
+
+
+def test_a_folder_that_a_machine_does_not_share(tmp_path: Path) -> None:
+    row = {"answered": "anything", "why_not": ""}
+    with pytest.raises(InputError, match="must be a folder that they share"):
+        pipeline._result_of(pipeline.finish_row(row, small_plan(tmp_path / "no")))
 
 
 def test_a_cluster_that_is_not_there(videos: list[Path], tmp_path: Path) -> None:
@@ -305,12 +318,11 @@ def test_how_a_cluster_is_shared_out(
     assert Shares.of_nodes(listed, models) == shares
 
 
-def test_a_cluster_of_its_own(tmp_path: Path, capsys: Any) -> None:
+def test_a_cluster_of_its_own(tmp_path: Path) -> None:
     """With the demo model: loopback only, nothing left, killed and gone on with."""
     video = ROOT / "assets" / "examples" / "red_circle.mp4"
-    arguments = ["batch", str(video), "--query", "the red circle", "--out"]
-    assert run(*arguments, tmp_path / "here", "--json") == 0
-    command = [sys.executable, "-m", "stablechat", *arguments, str(tmp_path / "there")]
+    command = [sys.executable, "-m", "stablechat", "batch", str(video)]
+    command += ["--query", "the red circle", "--out", str(tmp_path / "out")]
     command += ["--engine", "ray", "--json"]
     usual = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     environment = {**usual, "HOME": str(tmp_path)}
@@ -330,14 +342,13 @@ def test_a_cluster_of_its_own(tmp_path: Path, capsys: Any) -> None:
         heard = {address for p in tree(driver.pid) for address in listened(p)}
         told, logged = driver.communicate(timeout=120)
     assert driver.returncode == 0, logged
-    assert heard and heard <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    assert heard and heard <= {"127.0.0.1", "::ffff:7f00:1"}
     assert json.loads(told)["num_done"] == 1
     assert all("Set ray log level" in line for line in logged.splitlines())
     assert folders_of(driver.pid) == [] and not orphan[0].exists()
     assert not (tmp_path / ".ray").exists()
-    here, there = (lines_of(tmp_path / name)[0] for name in ("here", "there"))
-    here["timings"] = there["timings"] = {}
-    assert here == there and here["found"]
+    (line,) = lines_of(tmp_path / "out")
+    assert line["found"] and line["start_seconds"] < line["end_seconds"]
 
 
 def folders_of(pid: int) -> list[Path]:

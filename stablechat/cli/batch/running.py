@@ -101,7 +101,8 @@ class Progress:
             self.show(self.line, self.done / self.total)
         elif time.monotonic() - self._told_at >= _SECONDS_PER_LINE:
             self._told_at = time.monotonic()
-            self.tell(self.line)
+            if self.done < self.total:
+                self.tell(f"{self.line.removesuffix(',')}.")
 
     @property
     def line(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -193,9 +194,8 @@ class Model:
     """
 
     def __init__(self, plan: Plan, load: Callable[[], Chat], threads: int) -> None:
-        import torch
-
-        torch.set_num_threads(threads)
+        # PyTorch, which is not imported yet, takes as many; Ray would give it one.
+        os.environ["OMP_NUM_THREADS"] = str(threads)
         self._plan = plan
         self._chat: Chat | None = None
         self._why_not = ""
