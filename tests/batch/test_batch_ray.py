@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import signal
 import subprocess
@@ -31,6 +30,7 @@ from batch_fakes import (
     small_plan,
     write_videos,
 )
+from linux_processes import children_titled, listened, title_of, tree
 
 from stablechat.cli.batch.jobs import BatchInput, Result
 from stablechat.cli.batch.local_engine import LocalEngine
@@ -173,7 +173,12 @@ def test_processes_that_are_killed(
     inputs = inputs_about(videos[:6], "a")
     inputs += inputs_about(videos[6:7], "kill once")
     inputs += inputs_about(videos[7:8], "kill always")
-    killed = threading.Thread(target=kill_one, args=(r"ray::Map\(.*read",))
+
+    def kill_a_reader() -> None:
+        (pid, *_) = wait_for(lambda: children_titled(r"ray::Map\(.*read"))
+        os.kill(pid, signal.SIGKILL)
+
+    killed = threading.Thread(target=kill_a_reader)
     killed.start()
     report = answered(cluster, out, inputs, partial(FakeChat, log, 0.1))
     killed.join()
@@ -186,19 +191,6 @@ def test_processes_that_are_killed(
     before = len(questions_in(log))
     assert answered(cluster, out, inputs, partial(FakeChat, log)).failed
     assert len(questions_in(log)) == before
-
-
-def kill_one(pattern: str) -> int:
-    """Kill the first process of such a name."""
-
-    def found() -> int | None:
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            if re.match(pattern, title_of(int(pid))):
-                os.kill(int(pid), signal.SIGKILL)
-                return int(pid)
-        return None
-
-    return int(wait_for(found))
 
 
 def test_a_machine_that_is_lost(
@@ -355,13 +347,6 @@ def folders_of(pid: int) -> list[Path]:
     return list(Path(tempfile.gettempdir()).glob(f"scray-{pid}-*"))
 
 
-def title_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
-
-
 def holds_model(pid: int) -> bool:
     return title_of(pid).startswith("ray::MapWorker")
 
@@ -369,38 +354,3 @@ def holds_model(pid: int) -> bool:
 def is_helper(pid: int) -> bool:
     """Ray's own, which end a minute after the rest was killed."""
     return title_of(pid).startswith(("ray::DashboardAgent", "ray::RuntimeEnvAgent"))
-
-
-def tree(root: int) -> set[int]:
-    """A process and all that it started."""
-    parents = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(pid)] = int(fields[1])
-    found, new = {root}, {root}
-    while new:
-        new = {pid for pid, parent in parents.items() if parent in new} - found
-        found |= new
-    return found
-
-
-def listened(pid: int) -> set[str]:
-    """Addresses that a process listens at."""
-    import ipaddress
-
-    try:
-        links = {os.readlink(f) for f in Path(f"/proc/{pid}/fd").iterdir()}
-    except OSError:
-        return set()
-    heard = set()
-    for name in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in links:
-                raw = bytes.fromhex(fields[1].partition(":")[0])
-                words = [raw[i : i + 4][::-1] for i in range(0, len(raw), 4)]
-                heard.add(str(ipaddress.ip_address(b"".join(words))))
-    return heard
