@@ -6,11 +6,14 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stablechat.errors import InputError
+
+_REMOVAL_SECONDS = 5.0
 
 
 def checked_folder(name: str) -> Path:
@@ -72,7 +75,16 @@ def owned_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     try:
         yield made
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        _remove(made)
+
+
+def _remove(folder: Path) -> None:
+    """Take a folder away, from processes too that are ending and write to it still."""
+    until = time.monotonic() + _REMOVAL_SECONDS
+    shutil.rmtree(folder, ignore_errors=True)
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_orphans(prefix: str, parent: Path | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,6 +184,23 @@ def test_folders_of_the_dead_are_removed(tmp_path: Path) -> None:
         remove_orphans("ours-", tmp_path)
         assert sorted(os.listdir(tmp_path)) == sorted([living.name, other.name])
     assert os.listdir(tmp_path) == [other.name]
+
+
+def test_a_folder_goes_though_somebody_still_writes_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine, calls = shutil.rmtree, []
+
+    def rmtree(folder: Path, **options: bool) -> None:
+        genuine(folder, **options)
+        calls.append(folder)
+        if len(calls) == 1:
+            (folder / "log").mkdir(parents=True)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with owned_folder("ours-", tmp_path) as made:
+        pass
+    assert not made.exists() and len(calls) == 2
 
 
 def test_file_addresses() -> None:
