@@ -62,6 +62,6 @@ $(APP_READY): $(INSTALL)
 	@tools/install.sh $(VENV) requirements.txt
 	@touch $@
 
-$(DEV_READY): $(INSTALL) requirements-eval.txt requirements-mcp.txt requirements-dev.txt
+$(DEV_READY): $(INSTALL) requirements-eval.txt requirements-mcp.txt requirements-ray.txt requirements-dev.txt
 	@tools/install.sh $(VENV) requirements-dev.txt
 	@touch $(APP_READY) $@

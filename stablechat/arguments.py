@@ -33,6 +33,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_ground(commands)
+    _add_batch(commands)
     _add_describe(commands)
     _add_probe(commands)
     _add_clip(commands)
@@ -41,10 +42,15 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _add(
-    commands: argparse._SubParsersAction[_Parser], name: str, text: str
+    commands: argparse._SubParsersAction[_Parser],
+    name: str,
+    text: str,
+    *,
+    takes_one: bool = True,
 ) -> _Parser:
     command = commands.add_parser(name, help=text, description=text)
-    command.add_argument("video", metavar="VIDEO", help="the video file")
+    if takes_one:
+        command.add_argument("video", metavar="VIDEO", help="the video file")
     _add_verbose(command)
     add_limit_option(command)
     return command
@@ -77,6 +83,24 @@ def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
         help='what to look for, "the red circle moving left" (elc needs none); more '
         "videos, folders and patterns may stand before it",
     )
+    _add_asking_options(command)
+    _add_window_options(command)
+    command.add_argument(
+        "--out",
+        metavar="DIR",
+        help="write the clip and grounding.json there, named after the video; of "
+        "several videos, into a folder for each",
+    )
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="of several videos, answer those anew that an earlier run has finished",
+    )
+    _add_export(command)
+    _add_model_options(command)
+
+
+def _add_asking_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--queries",
         metavar="FILE",
@@ -89,7 +113,7 @@ def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=[],
         dest="queries",
         metavar="QUERY",
-        help="what to look for, again for each further query; then none stands last",
+        help="what to look for, again for each further query",
     )
     command.add_argument(
         "--task",
@@ -124,20 +148,57 @@ def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="what the best answer is best in (default: %(default)s)",
     )
     _add_segment(command)
-    _add_window_options(command)
-    command.add_argument(
+
+
+def _add_batch(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "Answer queries about many videos, here or on a Ray cluster."
+    command = _add(commands, "batch", text, takes_one=False)
+    add = command.add_argument
+    add(
+        "inputs",
+        nargs="+",
+        metavar="INPUTS",
+        help="videos, folders, patterns, lists (.jsonl or .parquet with video, and "
+        "perhaps query and id), s3:// and gs:// addresses of these; docs/batch.md",
+    )
+    _add_asking_options(command)
+    add(
         "--out",
         metavar="DIR",
-        help="write the clip and grounding.json there, named after the video; of "
-        "several videos, into a folder for each",
-    )
-    command.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="of several videos, answer those anew that an earlier run has finished",
+        required=True,
+        help="write results.jsonl there, a line for each input, and a folder each",
     )
     _add_export(command)
+    add(
+        "--retry-failed",
+        action="store_true",
+        help="try those again that failed in an earlier run",
+    )
+    add("--overwrite", action="store_true", help="answer all anew")
+    _add_engine_options(command)
     _add_model_options(command)
+
+
+def _add_engine_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="local is this process (default); ray needs requirements-ray.txt",
+    )
+    add(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help="a Ray cluster that is there, or auto; default: one on this machine",
+    )
+    add(
+        "--models",
+        type=int,
+        metavar="N",
+        help="copies of the model on the cluster; default: one for each GPU, or for "
+        "each machine where there is none",
+    )
 
 
 def _add_window_options(command: argparse.ArgumentParser) -> None:

@@ -34,6 +34,7 @@ from stablechat.types import (
     Description,
     FloatArray,
     FrameArray,
+    FrameSample,
     Generation,
     GenerationConfig,
     Grounding,
@@ -121,7 +122,7 @@ class StableChat:
 
     def ground(
         self,
-        video: str | Path,
+        video: str | Path | FrameSample,
         query: str,
         task: Task = "stvg",
         *,
@@ -139,7 +140,8 @@ class StableChat:
         """Find when something happens, and where.
 
         Args:
-            video: A video file; for ``rec`` an image file will do.
+            video: A video file; for ``rec`` an image file will do. Or frames of one
+                that were read already (``stablechat/reading.py``).
             query: What to look for, "the red circle moving left"; ``elc`` needs none.
             task: ``"stvg"`` when and where, ``"tvg"`` when, ``"svg"`` where during
                 ``span``, ``"elc"`` until when and what for the thing in ``region`` at
@@ -147,8 +149,9 @@ class StableChat:
             span: The stretch of time an ``svg`` question is about.
             region: xyxy in pixels of the displayed frame, for ``elc``.
             start_seconds: When the event starts, for ``elc``.
-            segment: Look at this part of the video only.
-            at_seconds: Which picture of a video, for ``rec``; None is the first.
+            segment: Look at this part of the video only; not with frames.
+            at_seconds: Which picture of a video, for ``rec``; None is the first; not
+                with frames.
             candidates: How many answers to choose from: the first is decoded as
                 ``config`` says, the others are sampled. The best is returned, the
                 others are its ``alternatives``.
@@ -172,12 +175,10 @@ class StableChat:
         check_candidates(candidates, choose)
         if at_seconds is not None and (task != "rec" or at_seconds < 0):
             raise InputError("at_seconds is for task rec, and must be 0 or later.")
+        if isinstance(video, FrameSample) and (segment, at_seconds) != (None, None):
+            raise InputError("segment and at_seconds choose frames; these are read.")
         with self.turn(on_progress, cancelled) as turn:
-            path = Path(video)
-            if task == "rec":
-                encoded = turn.encode_picture(path, at_seconds or 0.0)
-            else:
-                encoded = turn.encode_video(path, segment)
+            encoded = turn.encode_asked(video, task, segment, at_seconds or 0.0)
             prompt = question.prompt(encoded.video, encoded.pts_seconds)
             end = question.last_row(turn.first_time_token, encoded.pts_seconds)
             generations = [
@@ -379,8 +380,7 @@ class StableChat:
     ) -> Iterator[Turn]:
         """Wait for the model, and have it for one request.
 
-        For requests that are not among the methods here; those of several threads
-        come one after the other.
+        For what no method here asks; several threads come one after the other.
 
         Args:
             on_progress: Called with stage and fraction.

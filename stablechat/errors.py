@@ -61,6 +61,14 @@ class OutOfMemoryError(ModelError):
     """The model does not fit; the message says how much is needed and what to try."""
 
 
+class StorageError(StableChatError):
+    """Remote storage did not answer, several times over; later it may."""
+
+
+class EngineError(StableChatError):
+    """What runs a batch can't be started, or is gone."""
+
+
 class RenderError(StableChatError):
     """The clip or picture could not be drawn or written."""
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stablechat.errors import InputError
+
+_REMOVAL_SECONDS = 5.0
 
 
 def checked_folder(name: str) -> Path:
@@ -48,6 +54,65 @@ def made_folder(folder: Path) -> Iterator[None]:
         if isinstance(error, OSError):
             raise _not_writable(folder, error) from error
         raise
+
+
+@contextmanager
+def owned_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """A temporary folder that is gone afterwards, and known by its owner's number.
+
+    Args:
+        prefix: What its name begins with; :func:`remove_orphans` takes the same.
+        parent: Where; by default the system's temporary folder.
+
+    Raises:
+        InputError: There is no room for it.
+    """
+    parent = parent or Path(tempfile.gettempdir())
+    try:
+        made = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent))
+    except OSError as error:
+        raise InputError(f"{parent} can't be written to ({error.strerror}).") from error
+    try:
+        yield made
+    finally:
+        _remove(made)
+
+
+def _remove(folder: Path) -> None:
+    """Take a folder away, from processes too that are ending and write to it still."""
+    until = time.monotonic() + _REMOVAL_SECONDS
+    shutil.rmtree(folder, ignore_errors=True)
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_orphans(prefix: str, parent: Path | None = None) -> None:
+    """Remove the folders of owners that were killed and could not do it themselves."""
+    parent = parent or Path(tempfile.gettempdir())
+    for folder in parent.glob(f"{prefix}*-*"):
+        owner = re.fullmatch(rf"{re.escape(prefix)}(\d+)-\w+", folder.name)
+        if owner and _is_ours(folder) and not _is_alive(int(owner[1])):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    # Windows has no owner ids; its temporary folder is the user's own.
+    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # os.kill(pid, 0) would end the process there
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _not_writable(folder: Path, error: Exception) -> InputError:

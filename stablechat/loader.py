@@ -179,6 +179,17 @@ def load_model(
     )
 
 
+def read_config(model: str | Path | None, revision: str | None = None) -> LlavaSTConfig:
+    """A model's geometry, without its weights; arguments as :func:`load_model`.
+
+    Raises:
+        CheckpointError, HubError: As for :func:`load_model`.
+    """
+    source = hub.locate(model, revision)
+    stored = _checkpoint_tensors(source.folder)
+    return _describe(source, stored, None, UNWATCHED)[0]
+
+
 def _checkpoint_tensors(folder: Path) -> dict[str, StoredTensor]:
     # Unlike Path's own methods, those of os.path raise for no name.
     if any(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,6 @@ import torch
 from stablechat.encoding import (
     EncodedVideo,
     FeatureCache,
-    bounded_size,
     encode_frames,
     span_key,
     video_key,
@@ -24,8 +24,8 @@ from stablechat.generation.likelihood import score_answers
 from stablechat.generation.loop import Asked
 from stablechat.last_row import LastRow
 from stablechat.loader import LoadedModel
-from stablechat.pictures import is_image, read_image
 from stablechat.questions import Question
+from stablechat.reading import read_picture, read_video
 from stablechat.recognition import recognise
 from stablechat.types import (
     FrameArray,
@@ -36,7 +36,6 @@ from stablechat.types import (
     Task,
     TimeSpan,
 )
-from stablechat.video import probe, sample_frames
 
 #: Called with a stage ("read", "encode", "answer") and the share of it that is done.
 Progress = Callable[[str, float], None]
@@ -93,6 +92,27 @@ class Turn:
             key, lambda: self._read_picture(path, at_seconds)
         )
 
+    def encode_asked(
+        self,
+        video: str | Path | FrameSample,
+        task: Task,
+        segment: TimeSpan | None,
+        at_seconds: float,
+    ) -> EncodedVideo:
+        """What a question of a task is about."""
+        if isinstance(video, FrameSample):
+            return self.encode_sample(video)
+        if task == "rec":
+            return self.encode_picture(Path(video), at_seconds)
+        return self.encode_video(Path(video), segment)
+
+    def encode_sample(self, sample: FrameSample) -> EncodedVideo:
+        """The visual tokens of frames that were read already."""
+        # By identity, and without keeping the frames.
+        key = ("sample", weakref.ref(sample))
+        kept = self._kept(key, sample.video.path)
+        return kept or self._compute(key, lambda: sample)
+
     def _kept(self, key: object, path: Path) -> EncodedVideo | None:
         found = self._cache.get(key)
         if found is None:
@@ -121,22 +141,16 @@ class Turn:
         return encoded
 
     def _read_video(self, path: Path, segment: TimeSpan | None) -> FrameSample:
-        info = probe(path, cancelled=self._cancelled)
-        count = self._model.config.num_frames
-        return sample_frames(
-            info,
-            count,
-            span=segment,
-            size=bounded_size(info, count),
+        return read_video(
+            path,
+            self._model.config.num_frames,
+            segment,
             on_progress=lambda fraction: self._report("read", fraction),
             cancelled=self._cancelled,
         )
 
     def _read_picture(self, path: Path, at_seconds: float) -> FrameSample:
-        if is_image(path):
-            return read_image(path, cancelled=self._cancelled)
-        moment = TimeSpan(at_seconds, at_seconds)
-        return sample_frames(path, 1, span=moment, cancelled=self._cancelled)
+        return read_picture(path, at_seconds, cancelled=self._cancelled)
 
     def encode(self, frames: FrameArray) -> torch.Tensor:
         """Visual tokens of frames, with progress."""

@@ -1,4 +1,4 @@
-"""``ground`` for folders, patterns and several queries."""
+"""The command ``batch`` on the local engine."""
 
 from __future__ import annotations
 
@@ -14,21 +14,10 @@ from typing import Any
 
 import golden_files
 import pytest
-import torch
-from cli_runs import BOX, MODEL, run
-
-from stablechat import turn as turn_module
-from stablechat.cli.answer_folders import RECORD_FILE
-from stablechat.cli.videos import expand_names, means_several
-from stablechat.errors import InputError
-from stablechat.types import Generation
-from stablechat.video import probe
+from batch_fakes import FakeChat, questions_in, write_videos
+from cli_runs import MODEL, run
 
 ROOT = Path(__file__).resolve().parents[1]
-ANSWER = (
-    "During the span of {<TEMP-030><TEMP-060>}. Object bounding box: "
-    f"<TEMP-030>:{BOX}, <TEMP-045>:{BOX}, <TEMP-060>:{BOX}"
-)
 
 
 @pytest.fixture(scope="module")
@@ -39,301 +28,201 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, clip: Path) -> Path:
-    """Two videos, a broken one, and what is no video."""
+    """Two videos and a broken one."""
     made = tmp_path / "videos"
     made.mkdir()
-    for name in ("a.mp4", "b.MP4"):
+    for name in ("a.mp4", "b.mp4"):
         shutil.copy(clip, made / name)
     (made / "broken.mp4").write_text("This is no video.\n" * 50)
-    (made / "notes.txt").write_text("a, b")
-    (made / ".hidden.mp4").write_text("")
     return made
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the model does: "encode" for each video, "answer" for each question."""
-    events: list[str] = []
-
-    def encode(*_: Any, **__: Any) -> torch.Tensor:
-        events.append("encode")
-        return torch.zeros(1620, 64)
-
-    def generate(*_: Any, **__: Any) -> Generation:
-        events.append("answer")
-        return Generation(ANSWER, (1,), "stop")
-
-    monkeypatch.setattr(turn_module, "encode_frames", encode)
-    monkeypatch.setattr(turn_module, "generate", generate)
-    return events
-
-
-def ground(*arguments: str | Path) -> int:
-    return run("ground", *arguments, "--model", MODEL)
-
-
-def test_a_folder_of_videos(
-    folder: Path, tmp_path: Path, asked: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out"
-    assert ground(folder, "the square", "--out", out) == 1
-    assert sorted(os.listdir(out)) == ["a", "b"]
-    assert sorted(os.listdir(out / "a")) == [
-        "a_clip.mp4",
-        "a_grounding.json",
-        RECORD_FILE,
-    ]
-    assert probe(out / "b" / "b_clip.mp4").codec == "h264"
-    printed = capsys.readouterr()
-    *answers, told, failed = printed.out.splitlines()
-    assert told == "1 of 3 videos failed:"
-    assert failed.startswith(f"  {folder / 'broken.mp4'}: broken.mp4 is not a video")
-    assert f"  clip: {out / 'a' / 'a_clip.mp4'}" in answers
-    assert "[1/3] a.mp4: done" in printed.err.splitlines()
-    assert asked == ["encode", "answer"] * 2
-
-
-def test_a_pattern_that_no_shell_expanded(
-    folder: Path, tmp_path: Path, asked: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out"
-    assert ground(f"{folder}/[ab].*", "it", "--out", out) == 0
-    assert sorted(os.listdir(out)) == ["a", "b"]
-
-
-def test_finished_videos_are_skipped_and_failed_ones_tried_again(
-    folder: Path,
-    clip: Path,
-    tmp_path: Path,
-    asked: list[str],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    arguments = (folder, "it", "--out", tmp_path / "out", "--json")
-    assert ground(*arguments) == 1
-    asked.clear()
-    shutil.copy(clip, folder / "broken.mp4")
-    capsys.readouterr()
-    assert ground(*arguments) == 0
-    data = json.loads(capsys.readouterr().out)
-    states = [(Path(r["video"]).name, r["status"]) for r in data["results"]]
-    assert states == [
-        ("a.mp4", "skipped"),
-        ("b.MP4", "skipped"),
-        ("broken.mp4", "done"),
-    ]
-    assert data["num_failed"] == 0
-    assert all(Path(p).is_file() for r in data["results"] for p in r["files"].values())
-    assert asked == ["encode", "answer"]
-    asked.clear()
-    assert ground(*arguments, "--overwrite") == 0
-    assert asked.count("answer") == 3
-
-
-def test_no_model_is_loaded_where_nothing_is_to_be_asked(
-    folder: Path, tmp_path: Path, asked: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (folder / "broken.mp4").unlink()
-    arguments = (folder, "it", "--out", tmp_path / "out")
-    assert ground(*arguments) == 0
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the model is asked; it is a stand-in."""
+    path = tmp_path / "log"
     monkeypatch.setattr(
-        "stablechat.cli.batch.load_chat", lambda _: pytest.fail("loaded a model")
+        "stablechat.cli.batch.command.load_chat", lambda _: FakeChat(path)
     )
-    assert ground(*arguments) == 0
+    return path
 
 
-@pytest.mark.parametrize("change", ["query", "option", "video", "file"])
-def test_what_changed_is_answered_anew(
-    folder: Path, tmp_path: Path, asked: list[str], change: str
+def batch(*arguments: str | Path) -> int:
+    return run("batch", *arguments, "--model", MODEL)
+
+
+def test_a_folder_and_what_is_said_of_it(
+    folder: Path, tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    arguments: list[str | Path] = [folder / "a.mp4", folder / "b.MP4", "it"]
-    arguments += ["--out", out, "--export", "srt"]
-    assert ground(*arguments) == 0
-    asked.clear()
-    again = 2
-    if change == "query":
-        arguments[2] = "that"
-    elif change == "option":
-        arguments[-1] = "csv"
-    elif change == "video":
-        status, again = (folder / "a.mp4").stat(), 1
-        os.utime(folder / "a.mp4", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
-    else:
-        (out / "a" / "a_clip.mp4").unlink()
-        again = 1
-    assert ground(*arguments) == 0
-    assert asked.count("answer") == again
-    ending = "csv" if change == "option" else "srt"
-    assert sorted(os.listdir(out / "a")) == [
+    asking = (folder, "--query", "find it", "--query", "other", "--out", out)
+    assert batch(*asking) == 1
+    printed = capsys.readouterr()
+    told = printed.out.splitlines()
+    assert told[:3] == [
+        "4 of 6 answered, found in 2; 0 were finished before.",
+        f"results: {out / 'results.jsonl'}",
+        "2 failed:",
+    ]
+    assert told[3].startswith(f"  {folder / 'broken.mp4'}: broken.mp4 is not a video")
+    assert f"{folder / 'broken.mp4'}: broken.mp4 is not a video" in printed.err
+    assert len(questions_in(log)) == 4
+    # Failed ones are tried again only when asked to.
+    shutil.copy(folder / "a.mp4", folder / "broken.mp4")
+    assert batch(*asking, "--json") == 1
+    data = json.loads(capsys.readouterr().out)
+    assert (data["num_finished_before"], data["num_failed"]) == (6, 2)
+    assert {each["kind"] for each in data["failed"]} == {"input"}
+    assert batch(*asking, "--json", "--retry-failed") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["num_finished_before"], data["num_failed"]) == (4, 0)
+    assert (data["num_done"], data["num_found"], data["num_inputs"]) == (6, 3, 6)
+    assert len(questions_in(log)) == 6
+    assert batch(*asking, "--overwrite") == 0
+    assert len(questions_in(log)) == 12
+
+
+def test_a_list_with_ids_and_exports(
+    folder: Path, tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = tmp_path / "list.jsonl"
+    listed.write_text('{"video": "videos/a.mp4", "query": "find it", "id": "mine"}\n')
+    out = tmp_path / "out"
+    assert batch(listed, "--out", out, "--export", "srt,json") == 0
+    (line,) = (out / "results.jsonl").read_text().splitlines()
+    result = json.loads(line)
+    assert result["id"] == "mine"
+    assert sorted(os.listdir(out / result["folder"])) == [
         "a_clip.mp4",
-        "a_grounding.json",
-        f"a_moments.{ending}",
-        RECORD_FILE,
+        "a_moments.srt",
+        "result.json",
     ]
 
 
-def test_videos_of_one_name_have_folders_of_their_own(
-    clip: Path, tmp_path: Path, asked: list[str]
+def test_options_are_part_of_what_is_finished(
+    folder: Path, tmp_path: Path, log: Path
 ) -> None:
-    videos = [tmp_path / name for name in ("x/v.mp4", "y/v.mp4", "y/V.mov")]
-    for video in videos:
-        video.parent.mkdir(exist_ok=True)
-        shutil.copy(clip, video)
     out = tmp_path / "out"
-    assert ground(*videos, "it", "--out", out) == 0
-    folders = sorted(os.listdir(out))
-    assert len(folders) == 3
-    assert len({name.casefold() for name in folders}) == 3
-    assert "v" in folders
-    asked.clear()
-    # In another order, and fewer of them: each finds its own again.
-    assert ground(videos[2], videos[1], "it", "--out", out) == 0
-    assert asked == []
-    assert sorted(os.listdir(out)) == folders
-
-
-def test_one_video_named_twice_is_asked_once(
-    folder: Path, tmp_path: Path, asked: list[str]
-) -> None:
-    link = tmp_path / "link.mp4"
-    link.symlink_to(folder / "a.mp4")
-    out = tmp_path / "out"
-    names = (folder / "a.mp4", f"{folder}/a.*", link)
-    assert ground(*names, "it", "--out", out) == 0
-    assert os.listdir(out) == ["a"]
-    assert asked.count("answer") == 1
-
-
-def test_several_queries_reuse_a_videos_features(
-    clip: Path, tmp_path: Path, asked: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, file = tmp_path / "out", tmp_path / "queries.txt"
-    file.write_text("the circle\n\n  the dog  \nthe square\n", encoding="utf-8-sig")
-    asking = ("--query", "the square", "--queries", file, "--merge")
-    assert ground(clip, *asking, "--out", out) == 0
-    assert asked == ["encode", "answer", "answer", "answer"]
-    assert {"square_merged.mp4", "square_3_clip.mp4"} <= set(os.listdir(out / "square"))
-    kept = [
-        json.loads((out / "square" / f"square_{n}_grounding.json").read_text())["query"]
-        for n in (1, 2, 3)
-    ]
-    assert kept == ["the square", "the circle", "the dog"]
-    assert "  the dog: Found from 0:00:00.900" in capsys.readouterr().out
-
-
-def test_several_queries_share_windows(
-    clip: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turn_module.Turn, "recognise", lambda *_: -1.0)
-    asking = ("--query", "a", "--query", "b", "--window", "2", "--overlap", "0")
-    assert ground(clip, *asking, "--out", tmp_path) == 0
-    assert asked == ["encode", "answer", "answer"] * 2
-    data = json.loads((tmp_path / "square" / "square_moments.json").read_text())
-    assert [search["query"] for search in data["searches"]] == ["a", "b"]
-    assert data["searches"][1]["moments"][0]["files"]["clip"].endswith("_3_clip.mp4")
+    asking = (folder / "a.mp4", "--query", "it", "--out", out)
+    assert batch(*asking) == 0
+    assert batch(*asking, "--task", "tvg") == 0
+    assert len(questions_in(log)) == 2
+    assert len((out / "results.jsonl").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("{tmp}/videos it", "need a folder; give it with --out"),
-        ("{clip} {clip} it", "need a folder; give it with --out"),
-        ("{clip} --query a --query b", "need a folder; give it with --out"),
-        ("{tmp}/*.avi it --out {tmp}/out", "No file fits"),
-        ("{tmp}/empty it --out {tmp}/out", "no video in the folder"),
-        ("{clip} {clip} --out {tmp}/out", "stands last and is a file"),
-        ("{clip} --queries {tmp}/none.txt", "none.txt can't be read: No such file"),
-        ("{clip} --queries {tmp}/blank.txt", "must hold 1 to 1000 queries"),
-        ("{clip} --queries {clip}", "it is not UTF-8 text"),
-        ("{clip} --query a --queries {tmp}/long.txt", "must hold 1 to 1000"),
-        ("{tmp}/videos it --out {clip}", "not a folder"),
-        ("{tmp}/videos it --out {tmp}/out --export paper", "no export 'paper'"),
-        ("{tmp}/videos it --out {tmp}/out --task svg", "needs the span"),
-        ("{tmp}/videos it --out {tmp}/out --model {tmp}/nowhere", "There is no model"),
+        ("{tmp}/videos --out {tmp}/out", "nothing to look for"),
+        ("{tmp}/none --query a --out s3://bucket/x", "can't be --out"),
+        ("{tmp}/*.avi --query a --out {tmp}/out", "No file fits"),
+        ("ftp://h/a.mp4 --query a --out {tmp}/out", "an address begins with"),
+        ("{tmp}/empty.jsonl --query a --out {tmp}/out", "no list holds a row"),
+        ("{tmp}/none.jsonl --out {tmp}/out", "can't be read"),
+        ("{tmp}/videos --query a --out {tmp}/notes.txt", "not a folder"),
+        ("{tmp}/videos --query a --out {tmp}/out --export paper", "no export"),
+        ("{tmp}/videos --query a --out {tmp}/out --models 2", "is for --engine ray"),
+        ("{tmp}/videos --query a --out {tmp}/out --candidates 0", "candidates"),
+        ("{tmp}/videos --query a --out {tmp}/out --model {tmp}/no", "no model"),
+        ("{tmp}/videos --query a", "--out"),
     ],
 )
 def test_what_makes_no_sense_is_one_plain_line(
     folder: Path,
-    clip: Path,
     tmp_path: Path,
     line: str,
     words: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "blank.txt").write_text("\n \n")
-    (tmp_path / "long.txt").write_text("\n".join(map(str, range(1001))))
-    arguments = [word.format(tmp=tmp_path, clip=clip) for word in line.split()]
-    model = () if "--model" in line else ("--model", MODEL)
-    assert run("ground", *arguments, *model) == 2
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "notes.txt").touch()
+    arguments = [word.format(tmp=tmp_path) for word in line.split()]
+    model = () if "--model " in line else ("--model", MODEL)
+    assert run("batch", *arguments, *model) == 2
     printed = capsys.readouterr()
     (told,) = printed.err.splitlines()
     assert told.startswith("error: ") and words in told
-    assert printed.out == ""
-    assert not (tmp_path / "out").exists()
+    assert printed.out == "" and not (tmp_path / "out").exists()
 
 
-def test_names_folders_and_patterns(folder: Path) -> None:
-    odd = folder / "take [2].mp4"
-    shutil.copy(folder / "a.mp4", odd)
-    assert not means_several([str(odd)])
-    assert means_several([f"{folder}/*"]) and means_several([str(folder)])
-    assert expand_names([str(odd)]) == [odd]
-    names = [path.name for path in expand_names([str(folder)])]
-    assert names == ["a.mp4", "b.MP4", "broken.mp4", "take [2].mp4"]
-    assert Path("missing.mp4") in expand_names(["missing.mp4", str(odd)])
-    with pytest.raises(InputError, match="No file fits"):
-        expand_names([f"{folder}/*.txt.gz"])
-
-
-def test_what_an_earlier_run_wrote_is_no_video_of_the_next(
-    folder: Path, asked: Any
+def test_ray_that_is_not_installed_is_named(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    pattern = f"{folder}/**/*.mp4"
-    before = expand_names([pattern])
-    assert ground(folder, "it", "--out", folder) == 1
-    assert len(list(folder.rglob("*.mp4"))) > len(before)
-    assert expand_names([pattern]) == before
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_whole_folders_only(
-    folder: Path, tmp_path: Path, number: signal.Signals
-) -> None:
-    """As a program of its own; every video but the first takes long."""
-    out = tmp_path / "out"
-    script = (
-        "import sys, time, torch\n"
-        "from stablechat import turn\n"
-        "from stablechat.__main__ import main\n"
-        "from stablechat.errors import CancelledError\n"
-        "from stablechat.types import Generation\n"
-        "turn.encode_frames = lambda *_, **__: torch.zeros(1620, 64)\n"
-        "asked = []\n"
-        "def generate(*_, cancelled, **__):\n"
-        "    asked.append(1)\n"
-        "    while len(asked) > 1 and not cancelled(): time.sleep(0.05)\n"
-        f"    return Generation({ANSWER!r}, (1,), "
-        "'cancelled' if cancelled() else 'stop')\n"
-        "turn.generate = generate\n"
-        "sys.exit(main(sys.argv[1:]))\n"
+    monkeypatch.setattr(
+        "stablechat.cli.batch.ray_engine.cluster.find_spec", lambda _: None
     )
-    arguments = ["ground", str(folder), "it", "--out", str(out), "--model", MODEL]
+    asking = (folder, "--query", "a", "--out", tmp_path / "out", "--engine", "ray")
+    assert batch(*asking) == 2
+    assert "pip install -r requirements-ray.txt" in capsys.readouterr().err
+
+
+def program(tmp_path: Path, *arguments: Any, more: str = "") -> list[str]:
+    """``batch`` as a program of its own, with the stand-in for a model."""
+    script = (
+        "import sys\n"
+        f"sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
+        "from pathlib import Path\n"
+        "from batch_fakes import FakeChat\n"
+        "from stablechat.cli.batch import command\n"
+        "from stablechat.__main__ import main\n"
+        f"log = Path({str(tmp_path / 'log')!r})\n"
+        "command.load_chat = lambda _: FakeChat(log, seconds=0.2)\n"
+        "code = main(sys.argv[1:])\n"
+        f"{more}\n"
+        "sys.exit(code)\n"
+    )
+    return [
+        sys.executable,
+        "-c",
+        script,
+        *map(str, ("batch", *arguments, "--model", MODEL)),
+    ]
+
+
+def test_the_local_engine_is_free_of_ray(folder: Path, tmp_path: Path) -> None:
+    more = "print(sorted({m.split('.')[0] for m in sys.modules} & {'ray', 'pyarrow'}))"
+    done = subprocess.run(
+        program(
+            tmp_path, folder / "a.mp4", "--query", "a", "--out", tmp_path / "out",
+            more=more,
+        ),
+        capture_output=True, text=True, timeout=120, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_ends_early_goes_on(
+    tmp_path: Path, log: Path, number: signal.Signals
+) -> None:
+    videos, out = tmp_path / "v", tmp_path / "out"
+    write_videos(videos, 8)
+    arguments = (videos, "--query", "a", "--out", out)
     with subprocess.Popen(
-        [sys.executable, "-c", script, *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        program(tmp_path, *arguments), stderr=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
         deadline = time.monotonic() + 120
-        while not (out / "a" / RECORD_FILE).exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.3)
+        while len(questions_in(log)) < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
         process.send_signal(number)
         _, told = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Stopped: 1 of 3 videos are through" in told
     assert "Traceback" not in told
-    assert os.listdir(out) == ["a"]
-    assert len(os.listdir(out / "a")) == 3
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert "of 8 are through; the same command goes on from there." in told
+    else:
+        assert process.returncode == -signal.SIGKILL
+    asked = len(questions_in(log))
+    assert 3 <= asked < 8
+    assert batch(*arguments) == 0
+    # What was under way is done again, and nothing else.
+    assert len(questions_in(log)) <= 8 + 2
+    assert {video for video, _ in questions_in(log)} == set(os.listdir(videos))
+    lines = [json.loads(line) for line in (out / "results.jsonl").open()]
+    assert len({line["id"] for line in lines}) == len(lines) == 8
+    assert all(line["status"] == "done" for line in lines)
+    assert len(os.listdir(out / "answers")) == 8

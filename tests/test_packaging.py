@@ -33,6 +33,7 @@ EXTRAS = {
     "evaluation": ("requirements-eval.txt", {"matplotlib", "pycocoevalcap"}),
     "training": ("requirements-train.txt", {"peft", "pyyaml"}),
     "ui": ("requirements-mcp.txt", {"anyio", "mcp", "pydantic"}),
+    "stablechat": ("requirements-ray.txt", {"ray", "pyarrow", "fsspec"}),
 }
 #: Used only where it can be imported; see requirements.txt. PyTorch brings Triton.
 OPTIONAL = {"flash_attn", "bitsandbytes", "triton"}
@@ -41,7 +42,7 @@ OPTIONAL = {"flash_attn", "bitsandbytes", "triton"}
 def required(name: str) -> dict[str, str]:
     """Distribution names and version ranges of a requirements file."""
     lines = (ROOT / name).read_text().splitlines()
-    parsed = (re.match(r"([\w.-]+)(\S*)\s+#\s\S", line) for line in lines)
+    parsed = (re.match(r"([\w.-]+)(?:\[\w+\])?(\S*)\s+#\s\S", line) for line in lines)
     return {found[1]: found[2] for found in parsed if found}
 
 

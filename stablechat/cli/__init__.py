@@ -1,4 +1,4 @@
-"""The command line: ``python -m stablechat ground|describe|probe|clip|export``.
+"""The command line: ``python -m stablechat ground|batch|describe|probe|clip|export``.
 
 It composes the library with ``render``, which nothing else in ``stablechat`` may
 import. Heavy imports stand where they are used, so that ``--help`` and ``probe`` load
@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _set_up_output(args.verbose)
     run: dict[str, Callable[[argparse.Namespace], Printed]] = {
         "ground": commands.ground,
+        "batch": commands.batch,
         "describe": commands.describe,
         "probe": commands.probe,
         "clip": commands.clip,

@@ -98,7 +98,7 @@ class AnswerFolders:
         return None if record is None else record.video.get("path")
 
 
-def video_facts(path: Path) -> dict[str, Any]:
+def video_facts(path: str | Path) -> dict[str, Any]:
     """What tells whether a file is still the same.
 
     Raises:

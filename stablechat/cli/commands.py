@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from stablechat.cli.asking import Answers, Questions
-from stablechat.cli.batch import ground_several
 from stablechat.cli.inputs import (
     check_video,
     clip_options,
@@ -20,6 +19,7 @@ from stablechat.cli.inputs import (
 from stablechat.cli.printed import Printed
 from stablechat.cli.running import interruptible, shown_progress
 from stablechat.cli.saving import NOTHING, answers_to_dict, print_notes, save
+from stablechat.cli.several import ground_several
 from stablechat.cli.texts import summary, to_json, video_fields
 from stablechat.cli.videos import means_several
 from stablechat.errors import InputError
@@ -55,6 +55,13 @@ def ground(args: argparse.Namespace) -> Printed:
         print_notes(saved)
         return Printed(to_json(answers_to_dict(answers, saved)))
     return Printed(summary(answers, saved))
+
+
+def batch(args: argparse.Namespace) -> Printed:
+    """Answer queries about many videos, here or on a Ray cluster."""
+    from stablechat.cli.batch.command import batch
+
+    return batch(args)
 
 
 def describe(args: argparse.Namespace) -> Printed:

@@ -42,11 +42,9 @@ def named_inputs(args: argparse.Namespace) -> Named:
         InputError: What stands last is a file, or there is no such file of queries.
     """
     inputs: list[str] = [args.video, *args.more]
-    queries = list(args.queries)
-    if args.queries_file is not None:
-        queries += _read_queries(Path(args.queries_file))
+    queries = queries_of(args)
     if queries:
-        return Named(tuple(inputs), tuple(dict.fromkeys(queries)))
+        return Named(tuple(inputs), queries)
     *videos, query = inputs
     if not videos:
         return Named((query,), ("",))
@@ -56,6 +54,18 @@ def named_inputs(args: argparse.Namespace) -> Named:
             "after --query."
         )
     return Named(tuple(videos), (query,))
+
+
+def queries_of(args: argparse.Namespace) -> tuple[str, ...]:
+    """What ``--query`` and ``--queries`` say to look for, each once.
+
+    Raises:
+        InputError: There is no such file of queries.
+    """
+    queries = list(args.queries)
+    if args.queries_file is not None:
+        queries += _read_queries(Path(args.queries_file))
+    return tuple(dict.fromkeys(queries))
 
 
 def _read_queries(path: Path) -> list[str]:

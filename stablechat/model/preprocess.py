@@ -71,6 +71,24 @@ def preprocess_on_device(frames: Tensor, image_size: int) -> Tensor:
     return _normalise(_resize_floats(frames, image_size))
 
 
+def to_squares(frames: FrameArray, image_size: int) -> FrameArray:
+    """Only the resizing, as :func:`preprocess_on_device` does it on the CPU.
+
+    Args:
+        frames: uint8 ``(N, H, W, 3)``, RGB.
+        image_size: Side of the square, in pixels.
+
+    Returns:
+        uint8 ``(N, S, S, 3)``; resized once more, they stay what they are.
+    """
+    # One by one: a video's frames may be a gigabyte already.
+    squares = np.empty((len(frames), image_size, image_size, 3), np.uint8)
+    for square, frame in zip(squares, frames, strict=True):
+        resized = _resize_bytes(torch.from_numpy(frame[None]), image_size)
+        square[...] = resized[0].permute(1, 2, 0).numpy()
+    return squares
+
+
 def _resize_bytes(frames: Tensor, image_size: int) -> Tensor:
     """PIL's own method, integers all through; PyTorch has it on the CPU only."""
     return _bicubic(frames.permute(0, 3, 1, 2), image_size, image_size)

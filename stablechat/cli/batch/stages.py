@@ -1,0 +1,340 @@
+"""Read, answer, finish: what every engine does with an input, wherever it runs.
+
+::
+
+    read     a file -> frames            processors; the file is opened once a video
+    answer   frames, queries -> answers  the model
+    finish   an answer -> clip, JSON     processors; the file is opened once more
+
+What crosses from the first to the second are frames as small as the model sees them,
+and from the second to the third an answer. Neither is told to try again when a video
+or a query is bad: that is a result, with its reason.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from stablechat.cli.asking import Answers
+from stablechat.cli.batch.jobs import (
+    RESULT_FILE,
+    Answered,
+    BatchInput,
+    Failure,
+    Plan,
+    Result,
+    VideoJob,
+    failed_result,
+)
+from stablechat.cli.batch.results import finished_result, remove_answers
+from stablechat.cli.batch.storage import fetched, is_remote
+from stablechat.cli.inputs import set_limits
+from stablechat.cli.saving import NOTHING, Saved, save
+from stablechat.cli.texts import one_line
+from stablechat.errors import (
+    CancelledError,
+    OutOfMemoryError,
+    StableChatError,
+    StorageError,
+)
+from stablechat.questions import Question
+from stablechat.types import FrameSample, Grounding
+
+if TYPE_CHECKING:
+    from render.exports import ExportFormat
+
+logger = logging.getLogger(__name__)
+
+Cancelled = Callable[[], bool]
+Value = TypeVar("Value")
+
+# Of a disk or a network, and not of a video.
+_SURROUNDINGS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE),
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.ENOMEM),
+}
+
+
+class Chat(Protocol):
+    """What is asked of a model; ``StableChat`` does it."""
+
+    def ground(self, *args: Any, **options: Any) -> Grounding:
+        """See ``StableChat.ground``."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ReadVideo:
+    """A video's frames, and what can't be asked about it.
+
+    Attributes:
+        job: The video and its inputs.
+        sample: None where nothing is to be asked.
+        failures: Why, by the input's id.
+        read_seconds: How long it took.
+    """
+
+    job: VideoJob
+    sample: FrameSample | None
+    failures: Mapping[str, Failure]
+    read_seconds: float = 0.0
+
+
+def never() -> bool:
+    """Nobody stops what another process does; it is ended."""
+    return False
+
+
+def read(
+    plan: Plan, job: VideoJob, cancelled: Cancelled = never, *, small: bool = False
+) -> ReadVideo:
+    """Read a video, once for all its queries.
+
+    Args:
+        plan: Of the run.
+        job: The video.
+        cancelled: Asked often.
+        small: Whether to make the frames as small as the model sees them, to be sent.
+
+    Raises:
+        CancelledError: ``cancelled`` said so.
+    """
+    started = time.perf_counter()
+    failures = {
+        each.id: failure
+        for each in job.inputs
+        if (failure := _why_not_asked(plan, each)) is not None
+    }
+    sample: FrameSample | None = None
+    if len(failures) < len(job.inputs):
+        frames = partial(_read_frames, plan, job.video, cancelled, small)
+        got = attempt(frames, cancelled)
+        if isinstance(got, Failure):
+            failures = {each.id: failures.get(each.id, got) for each in job.inputs}
+        else:
+            sample = got
+    return ReadVideo(job, sample, failures, time.perf_counter() - started)
+
+
+def answer(
+    plan: Plan, chat: Chat | None, video: ReadVideo, cancelled: Cancelled = never
+) -> Iterator[Answered]:
+    """Put all queries about a video to the model, which one without frames needs not.
+
+    Yields:
+        An answer, or the reason why there is none, for each input.
+
+    Raises:
+        CancelledError: ``cancelled`` said so.
+    """
+    job = video.job
+    for each in job.inputs:
+        outcome: Grounding | Failure | None = video.failures.get(each.id)
+        if outcome is None:
+            ask = partial(_ask, plan, chat, video, each, cancelled)
+            outcome = attempt(ask, cancelled)
+        yield Answered(each, job.facts, outcome)
+
+
+def finish(plan: Plan, answered: Answered, cancelled: Cancelled = never) -> Result:
+    """Write an answer's files, unless that was done before.
+
+    Raises:
+        CancelledError: ``cancelled`` said so; nothing is written then.
+    """
+    asked, outcome = answered.input, answered.outcome
+    if not isinstance(outcome, Failure):
+        known = finished_result(plan, asked, answered.facts)
+        if known is not None:
+            return known
+        done = attempt(partial(_write, plan, answered, outcome, cancelled), cancelled)
+        if not isinstance(done, Failure):
+            return done
+        remove_answers(plan, asked)
+        outcome = done
+    return failed_result(plan, asked, answered.facts, outcome)
+
+
+def attempt(work: Callable[[], Value], cancelled: Cancelled = never) -> Value | Failure:
+    """Do something, and tell what kept it from being done.
+
+    Raises:
+        CancelledError: The run is being stopped, whatever came of that.
+    """
+    try:
+        return work()
+    except CancelledError:
+        raise
+    except Exception as error:
+        if cancelled():
+            raise CancelledError("Stopped.") from error
+        return _failure_of(error)
+
+
+def _failure_of(error: Exception) -> Failure:
+    if not isinstance(error, StableChatError):
+        logger.error("An input met a bug.", exc_info=error)
+        told = one_line(str(error))[:300]
+        detail = "".join(traceback.format_exception(error))
+        return Failure("bug", f"{type(error).__name__}: {told}", detail)
+    kind = "infrastructure" if _is_surroundings(error) else "input"
+    return Failure(kind, one_line(str(error)))  # type: ignore[arg-type]
+
+
+def _is_surroundings(error: StableChatError) -> bool:
+    if isinstance(error, StorageError | OutOfMemoryError):
+        return True
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _SURROUNDINGS:
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _why_not_asked(plan: Plan, asked: BatchInput) -> Failure | None:
+    made = attempt(
+        lambda: Question(
+            asked.query, plan.task, plan.span, plan.region, plan.start_seconds
+        )
+    )
+    return made if isinstance(made, Failure) else None
+
+
+def _read_frames(
+    plan: Plan, address: str, cancelled: Cancelled, small: bool
+) -> FrameSample:
+    from stablechat.reading import as_seen, read_picture, read_video
+
+    set_limits(plan.limits)
+    with fetched(address, cancelled) as path:
+        if plan.task == "rec":
+            sample = read_picture(path, plan.at_seconds or 0.0, cancelled=cancelled)
+        else:
+            sample = read_video(
+                path, plan.num_frames, plan.segment, cancelled=cancelled
+            )
+    return as_seen(sample, plan.image_size) if small else sample
+
+
+def _ask(
+    plan: Plan,
+    chat: Chat | None,
+    video: ReadVideo,
+    asked: BatchInput,
+    cancelled: Cancelled,
+) -> Grounding:
+    assert chat is not None and video.sample is not None
+    answer = chat.ground(
+        video.sample,
+        asked.query,
+        task=plan.task,
+        span=plan.span,
+        region=plan.region,
+        start_seconds=plan.start_seconds,
+        candidates=plan.candidates,
+        choose=plan.choose,
+        config=plan.config,
+        cancelled=cancelled,
+    )
+    timings = {**answer.generation.timings, "read_seconds": video.read_seconds}
+    return replace(answer, generation=replace(answer.generation, timings=timings))
+
+
+def _write(
+    plan: Plan, answered: Answered, grounding: Grounding, cancelled: Cancelled
+) -> Result:
+    started = time.perf_counter()
+    set_limits(plan.limits)
+    asked = answered.input
+    remove_answers(plan, asked)
+    folder = plan.out / plan.folder_name(asked)
+    saved = _save(plan, asked, grounding, folder, cancelled)
+    timings = {
+        **grounding.generation.timings,
+        "finish_seconds": time.perf_counter() - started,
+    }
+    result = _result(plan, answered, grounding, saved, timings)
+    _write_result(folder, grounding, result)
+    return result
+
+
+def _save(
+    plan: Plan,
+    asked: BatchInput,
+    grounding: Grounding,
+    folder: Path,
+    cancelled: Cancelled,
+) -> Saved:
+    formats = _formats(plan)
+    if not (grounding.found or formats):
+        return NOTHING  # no need to open the video again
+    with fetched(asked.video, cancelled) as path:
+        here = _at(grounding, path)
+        return save(
+            Answers((here,)),
+            folder,
+            formats,
+            lambda stage, fraction: None,
+            cancelled,
+            usual="mp4",
+        )
+
+
+def _formats(plan: Plan) -> tuple[ExportFormat, ...]:
+    from render.exports import formats_named
+
+    return formats_named(",".join(plan.exports)) if plan.exports else ()
+
+
+def _at(grounding: Grounding, path: Path) -> Grounding:
+    """The same answer, its video where it lies now."""
+    video = replace(grounding.video, path=path)
+    others = tuple(replace(each, video=video) for each in grounding.alternatives)
+    return replace(grounding, video=video, alternatives=others)
+
+
+def _result(
+    plan: Plan,
+    answered: Answered,
+    grounding: Grounding,
+    saved: Saved,
+    timings: Mapping[str, float],
+) -> Result:
+    asked, span = answered.input, grounding.span
+    names = {kind: path.name for kind, path in saved.files.items()}
+    return Result(
+        asked.id,
+        asked.video,
+        asked.query,
+        plan.asked,
+        "done",
+        found=grounding.found,
+        start_seconds=None if span is None else span.start_seconds,
+        end_seconds=None if span is None else span.end_seconds,
+        confidence=grounding.confidence,
+        folder=plan.folder_name(asked),
+        files={**names, "result": RESULT_FILE},
+        timings={name: round(seconds, 4) for name, seconds in timings.items()},
+        facts=answered.facts,
+    )
+
+
+def _write_result(folder: Path, grounding: Grounding, result: Result) -> None:
+    """Last, so that a folder that has it is whole."""
+    from render.exports import grounding_to_dict, write_json
+
+    folder.mkdir(parents=True, exist_ok=True)
+    data = grounding_to_dict(grounding, result.files)
+    if is_remote(result.video):
+        data["video"]["path"] = result.video
+    data["result"] = result.to_dict()
+    write_json(folder / RESULT_FILE, data)

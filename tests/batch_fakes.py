@@ -1,0 +1,84 @@
+"""A model for tests of ``batch`` that answers at once, and tells what it was asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from stablechat.cli.batch.jobs import BatchInput, Plan, digest_of
+from stablechat.errors import ModelError
+from stablechat.types import FrameSample, Generation, Grounding, TimeSpan
+
+
+class FakeChat:
+    """Finds "find..." and nothing else.
+
+    Args:
+        log: Gets a line for each question: video, query and process.
+        seconds: How long a question takes.
+    """
+
+    def __init__(self, log: Path, seconds: float = 0.0) -> None:
+        self._log = log
+        self._seconds = seconds
+
+    def ground(self, sample: FrameSample, query: str, **options: Any) -> Grounding:
+        with self._log.open("a") as file:
+            file.write(f"{sample.video.path.name}\t{query}\t{os.getpid()}\n")
+        if query.startswith("kill"):
+            self._die(query)
+        if query == "bug":
+            raise RuntimeError("no error of ours")
+        time.sleep(self._seconds)
+        span = TimeSpan(0.5, 1.0) if query.startswith("find") else None
+        said = Generation("said", (1,), "stop", {"decode_seconds": 0.1})
+        task = options.get("task", "stvg")
+        return Grounding(sample.video, query, task, span, None, "", None, said)
+
+    def _die(self, query: str) -> None:
+        """As a process does that is out of memory; "kill once" only the first time."""
+        marker = self._log.with_name(f"{query}.died")
+        if query == "kill always" or not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def no_model() -> FakeChat:
+    """Can't be loaded."""
+    raise ModelError("There is no such model.")
+
+
+def questions_in(log: Path) -> list[tuple[str, str]]:
+    """What was asked: videos' names and queries."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [(line.split("\t")[0], line.split("\t")[1]) for line in lines]
+
+
+def small_plan(out: Path, **options: Any) -> Plan:
+    """Four frames of 28 pixels."""
+    return Plan(out=out, asked="test", num_frames=4, image_size=28, **options)
+
+
+def inputs_about(videos: list[Path], *queries: str) -> list[BatchInput]:
+    """Every query about every video."""
+    return [
+        BatchInput(digest_of(str(video), query), str(video), query)
+        for video in videos
+        for query in queries
+    ]
+
+
+def write_videos(folder: Path, count: int) -> list[Path]:
+    """The same three seconds, several times: v0.mp4, v1.mp4, ..."""
+    import golden_files  # here, so that a cluster's processes need not load torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    first = golden_files.write_clip(folder / "v0.mp4")
+    paths = [first]
+    for number in range(1, count):
+        paths.append(folder / f"v{number}.mp4")
+        os.link(first, paths[-1])
+    return paths

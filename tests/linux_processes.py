@@ -1,0 +1,54 @@
+"""Processes as Linux tells of them: titles, descent, and what they listen at."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+
+
+def title_of(pid: int) -> str:
+    """How a process calls itself; nothing once it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def children_titled(pattern: str) -> list[int]:
+    """Processes of such a name that this one started."""
+    return [pid for pid in tree(os.getpid()) if re.match(pattern, title_of(pid))]
+
+
+def tree(root: int) -> set[int]:
+    """A process and all that it started."""
+    parents = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(pid)] = int(fields[1])
+    found, new = {root}, {root}
+    while new:
+        new = {pid for pid, parent in parents.items() if parent in new} - found
+        found |= new
+    return found
+
+
+def listened(pid: int) -> set[str]:
+    """Addresses that a process listens at."""
+    try:
+        links = {os.readlink(f) for f in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:
+        return set()
+    heard = set()
+    for name in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in links:
+                raw = bytes.fromhex(fields[1].partition(":")[0])
+                words = [raw[i : i + 4][::-1] for i in range(0, len(raw), 4)]
+                heard.add(str(ipaddress.ip_address(b"".join(words))))
+    return heard
