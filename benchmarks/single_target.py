@@ -1,7 +1,8 @@
 """One target from many, in miniature: what training on chosen targets brings.
 
     python -m benchmarks.single_target --model V1 --work runs/crowded \\
-        --out benchmarks/results/single_target.json [--only random]
+        --out benchmarks/results/single_target.json [--only random] \\
+        [--config training/configs/crowded_demo_cpu.yaml --task stvg]
 
 In the crowded world several things are of one kind. The questions name what is meant;
 the annotations used here name its kind only, so one of its things must be taken for
@@ -10,7 +11,8 @@ the target: any (``random``), or the one that the model finds likeliest (``selec
 asked about videos of another seed, beside the model as it was (``before``).
 
 The work folder keeps what is finished; started again, it goes on. ``--only`` makes one
-of them, so that several machines or cards can share the work.
+of them, so that several machines or cards can share the work. Differences are of the
+same videos, with 95% intervals that are drawn by video.
 """
 
 from __future__ import annotations
@@ -19,14 +21,17 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.demo_worlds import draw_world
-from evaluation.asking import load_chat
+from evaluation.asking import BenchmarkChat, load_chat
+from evaluation.bootstrap import mean_intervals
 from evaluation.datasets import load_samples
-from evaluation.protocols import score
+from evaluation.protocols import ScoreTable, score_table
 from evaluation.row_file import RowFile
 from evaluation.rows import read_result_rows
 from evaluation.run_info import hardware
@@ -35,6 +40,7 @@ from render.exports import write_json
 from stablechat.errors import InputError, StableChatError
 from stablechat.placement import choose_device
 from stablechat.types import GenerationConfig
+from training.vidor.conversations import TASKS
 
 WORLD = "crowded"
 #: Arm -> how ``training.vidor`` finds its targets.
@@ -45,6 +51,10 @@ ARMS = {
 }
 BEFORE = "before"
 CONFIG = Path("training/configs/crowded_demo.yaml")
+_COMPARED = (
+    *(("selected", "random"), ("named", "random"), ("named", "selected")),
+    *(("random", BEFORE), ("selected", BEFORE), ("named", BEFORE)),
+)
 _METRICS = tuple(
     f"{part}{at}"
     for part in ("tiou", "siou", "stiou")
@@ -66,7 +76,7 @@ def draw(args: argparse.Namespace) -> None:
 def make_rows(args: argparse.Namespace, arm: str) -> None:
     """The conversations of an arm."""
     out = args.work / "rows" / f"{arm}.jsonl"
-    if out.exists():
+    if out.with_suffix(".report.json").exists():  # written last
         return
     out.parent.mkdir(exist_ok=True)
     train = args.work / "train"
@@ -74,6 +84,7 @@ def make_rows(args: argparse.Namespace, arm: str) -> None:
         *("training.vidor", train / "vidor", "--videos", train / "videos"),
         *("--vidstg", train / "vidstg.json", "--model", args.model, "--out", out),
         *ARMS[arm],
+        *(word for task in args.task for word in ("--task", task)),
         *_device(args),
     )
 
@@ -92,7 +103,7 @@ def train(args: argparse.Namespace, arm: str) -> None:
         **dict(change.split("=", 1) for change in args.set),
     }
     settings = [f"--set={name}={value}" for name, value in changes.items()]
-    _run("training.finetune", CONFIG, *settings, *_device(args))
+    _run("training.finetune", args.config, *settings, *_device(args))
 
 
 def _device(args: argparse.Namespace) -> tuple[str, ...]:
@@ -110,17 +121,59 @@ def _run(module: str, *arguments: object) -> None:
         raise InputError(f"python -m {module} failed.")
 
 
-def measure(args: argparse.Namespace, name: str) -> Json:
-    """Ask the model before training, or an arm's, about videos of another seed."""
-    folder = args.model if name == BEFORE else args.work / "runs" / name / "model"
-    rows = args.work / "answers" / f"{name}.jsonl"
-    rows.parent.mkdir(exist_ok=True)
-    samples = load_samples(args.work / "test" / "stvg.json", "stvg")
-    file = RowFile(rows)
-    if len(file.rows) < len(samples):
-        chat = load_chat(str(folder), args.device, None)
-        run(samples, args.work / "test" / "videos", chat, file, GenerationConfig())
-    return score(read_result_rows(rows, "stvg"), "stvg", "strict")
+class Questions:
+    """About videos of another seed, for the model before training and those after.
+
+    Args:
+        args: Say where everything is.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._test = args.work / "test"
+        self._samples = load_samples(self._test / "stvg.json", "stvg")
+        self._first: BenchmarkChat | None = None
+
+    def ask(self, name: str) -> ScoreTable:
+        """Ask one of the models what it was not asked yet."""
+        rows = self._args.work / "answers" / f"{name}.jsonl"
+        rows.parent.mkdir(exist_ok=True)
+        file = RowFile(rows)
+        if len(file.rows) < len(self._samples):
+            chat = self._load(name)
+            run(self._samples, self._test / "videos", chat, file, GenerationConfig())
+        return score_table(read_result_rows(rows, "stvg"), "stvg", "strict")
+
+    def _load(self, name: str) -> BenchmarkChat:
+        runs = self._args.work / "runs"
+        folder = self._args.model if name == BEFORE else runs / name / "model"
+        chat = load_chat(str(folder), self._args.device, None)
+        if self._first is None:
+            chat.keep_videos(len(self._samples))
+            self._first = chat
+        else:
+            chat.share_videos(self._first)
+        return chat
+
+
+def differences(tables: Mapping[str, ScoreTable]) -> Json:
+    """Mean overlaps of one less those of another, video by video."""
+    return {
+        f"{better} - {worse}": _difference(tables[better], tables[worse])
+        for better, worse in _COMPARED
+    }
+
+
+def _difference(better: ScoreTable, worse: ScoreTable) -> Json:
+    columns = {
+        name: np.subtract(better.columns[name], worse.columns[name])
+        for name in ("mtiou", "msiou", "mstiou")
+    }
+    intervals = mean_intervals(columns, [row.video for row in better.counted])
+    return {
+        name: {"mean": float(column.mean()), "interval": intervals[name]}
+        for name, column in columns.items()
+    }
 
 
 def choices(args: argparse.Namespace, arm: str) -> Json:
@@ -138,17 +191,21 @@ def report(args: argparse.Namespace) -> Json | None:
             continue
         make_rows(args, arm)
         train(args, arm)
+    questions = Questions(args)
     if args.only:
-        measure(args, args.only)
+        questions.ask(args.only)
         return None
+    tables = {name: questions.ask(name) for name in (BEFORE, *ARMS)}
     return {
         "what": "python -m benchmarks.single_target: the demo model before and after "
         "training on the crowded world, STVG on held-out videos, strict protocol",
         "train": {"seed": args.seed, "videos": args.train_videos},
         "test": {"seed": args.test_seed, "videos": args.test_videos},
         "hardware": hardware(str(choose_device(args.device))),
+        "config": {"file": args.config.name, "set": args.set, "tasks": args.task},
         "choices": {arm: choices(args, arm) for arm in ARMS},
-        "results": {name: measure(args, name) for name in (BEFORE, *ARMS)},
+        "results": {name: table.metrics() for name, table in tables.items()},
+        "differences": differences(tables),
     }
 
 
@@ -186,6 +243,8 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--test-videos", type=int, default=100)
     add("--workers", type=int, default=1, help="processes that draw")
     add("--device", help="default: the best")
+    add("--config", type=Path, default=CONFIG, metavar="FILE.yaml")
+    add("--task", action="append", choices=TASKS, default=[], help="default: all")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="of the runs")
     return parser.parse_args(argv)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from evaluation.datasets import Sample
 from evaluation.frames import Split
@@ -18,6 +19,12 @@ from stablechat.video import read_timeline
 
 #: Of the full model 18 MB each.
 _MOST_KEPT_VIDEOS = 128
+
+#: What comes after a video is encoded.
+_DECODER = (
+    *("language_model.model.layers.", "language_model.model.norm."),
+    "language_model.lm_head.",
+)
 
 
 class BenchmarkChat(StableChat):
@@ -35,6 +42,30 @@ class BenchmarkChat(StableChat):
         """
         kept = min(max(count, MAX_KEPT_VIDEOS), _MOST_KEPT_VIDEOS)
         self._cache = FeatureCache(kept)
+
+    def share_videos(self, other: BenchmarkChat) -> bool:
+        """Keep encoded videos together with another chat, if their models see alike.
+
+        Args:
+            other: Whose videos they are from now on.
+
+        Returns:
+            Whether all that encodes a video is the same in both; if not, nothing is
+            shared.
+        """
+        ours, theirs = self._eyes(), other._eyes()
+        alike = ours.keys() == theirs.keys() and all(
+            value.dtype == theirs[name].dtype and value.equal(theirs[name])
+            for name, value in ours.items()
+        )
+        if alike:
+            self._cache = other._cache
+        return alike
+
+    def _eyes(self) -> dict[str, Any]:
+        """Weights that a video's tokens depend on."""
+        named = self._loaded.model.named_parameters()
+        return {name: each for name, each in named if not name.startswith(_DECODER)}
 
     def ask(self, video: Path, sample: Sample, config: GenerationConfig) -> Generation:
         """Put a question about a clip to the model.

@@ -5,18 +5,31 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks import single_target
+from evaluation.protocols import ScoreTable
 from training.finetune.settings import read_settings
 
+ROWS = (
+    *(SimpleNamespace(video=f"{number}.mp4") for number in range(2)),
+    SimpleNamespace(video="1.mp4"),
+)
 SCORES = {
     **{"mtiou": 0.5, "msiou": 0.25, "mstiou": 0.125},
     **{f"{part}@{at}": 50.0 for part in ("tiou", "siou") for at in (0.3, 0.5, 0.7)},
     **{"viou@0.3": 12.5, "viou@0.5": 6.0, "viou@0.7": 0.0},
 }
+
+
+def table_of(scores: dict[str, float], more: float = 0.0) -> ScoreTable:
+    """Of three rows of two videos, whose values are alike."""
+    columns = {name: np.full(3, value + more) for name, value in scores.items()}
+    return ScoreTable(columns, ROWS, 3, 0, 0)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -43,13 +56,16 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             (Path(changes["out"]) / "model").mkdir(parents=True)
             events.append(f"train on {Path(changes['rows']).name}")
 
-    def measure(args: Any, name: str) -> dict[str, float]:
-        events.append(f"ask {name}")
-        return SCORES
+    class Asked:
+        def __init__(self, args: Any) -> None: ...
+
+        def ask(self, name: str) -> ScoreTable:
+            events.append(f"ask {name}")
+            return table_of(SCORES)
 
     monkeypatch.setattr(single_target, "draw_world", draw)
     monkeypatch.setattr(single_target, "_run", run)
-    monkeypatch.setattr(single_target, "measure", measure)
+    monkeypatch.setattr(single_target, "Questions", Asked)
     return events
 
 
@@ -81,6 +97,9 @@ def test_all_is_made_once(
     found = json.loads(out.read_text())
     assert list(found["results"]) == ["before", "random", "selected", "named"]
     assert found["choices"]["random"]["num_right"] == 3
+    assert found["config"] == {"file": "crowded_demo.yaml", "set": [], "tasks": []}
+    nothing = {"mean": 0.0, "interval": [0.0, 0.0]}
+    assert found["differences"]["selected - random"]["msiou"] == nothing
     row = capsys.readouterr().out.splitlines()[2]
     assert row == (
         "| before | 0.500 | 50.0 | 50.0 | 50.0 | 0.250 | 50.0 | 50.0 | 50.0 | "
@@ -97,6 +116,29 @@ def test_a_failed_stage_is_told(
     assert "python -m training.vidor failed" in capsys.readouterr().err
 
 
-def test_the_configuration_can_be_read() -> None:
-    settings = read_settings(single_target.CONFIG)
+def test_tasks_reach_their_command(tmp_path: Path, done: list[str]) -> None:
+    asked = ("--only", "named", "--task", "stvg", "--task", "svg")
+    single_target.main(arguments(tmp_path, *asked))
+    assert done[2:4] == [
+        "rows named: --candidates named --task stvg --task svg --device cpu",
+        "train on named.jsonl",
+    ]
+
+
+def test_differences_are_of_the_same_videos() -> None:
+    tables = {name: table_of(SCORES) for name in ("before", "random")}
+    tables |= {name: table_of(SCORES, more=0.25) for name in ("selected", "named")}
+    # Better on one of the two videos only: the interval must show it.
+    tables["named"].columns["msiou"][1:] -= 0.25  # type: ignore[index]
+    found = single_target.differences(tables)
+    better = found["selected - random"]["msiou"]
+    assert better["mean"] == 0.25 and better["interval"] == (0.25, 0.25)
+    unsure = found["named - random"]["msiou"]
+    assert unsure["mean"] == pytest.approx(0.25 / 3)
+    assert unsure["interval"] == (0.0, 0.25)
+
+
+@pytest.mark.parametrize("name", ["crowded_demo.yaml", "crowded_demo_cpu.yaml"])
+def test_the_configurations_can_be_read(name: str) -> None:
+    settings = read_settings(single_target.CONFIG.with_name(name))
     assert "language" in settings.learning_rates and settings.lora is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,25 @@ def test_many_clips_are_kept_for_asking_again(clip: Path, encoded: list[int]) ->
     for split in (*clips, *clips):
         chat.ask(clip, sample(split), SHORT)
     assert len(encoded) == len(clips)
+
+
+def test_models_that_see_alike_share_what_is_encoded(
+    clip: Path, encoded: list[int]
+) -> None:
+    first = BenchmarkChat(golden_files.loaded())
+    first.ask(clip, sample((0, 29)), SHORT)
+    taught, other = (deepcopy(golden_files.loaded()) for _ in range(2))
+    with torch.no_grad():
+        taught.model.language_model.model.layers[0].mlp.up_proj.weight.zero_()
+        next(other.model.projector.parameters()).zero_()
+    later = BenchmarkChat(taught)
+    assert later.share_videos(first)
+    later.ask(clip, sample((0, 29)), SHORT)
+    assert encoded == [100]
+    stranger = BenchmarkChat(other)
+    assert not stranger.share_videos(first)
+    stranger.ask(clip, sample((0, 29)), SHORT)
+    assert encoded == [100, 100]
 
 
 def test_the_task_is_told_so_that_the_answer_can_be_guessed(
