@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest $(PYTEST_ARGS)
 SIDE_BY_SIDE := --numprocesses $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help app install install-dev lint format test test-fast test-gpu browser clean
+.PHONY: help app install install-dev lint format test test-fast test-long test-gpu browser clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,11 +32,14 @@ install: $(APP_READY) ## Install what the app needs
 
 install-dev: $(DEV_READY) ## Install what the tests need, too
 
-test: browser $(DEV_READY) lint ## Lint, type check and run every test that needs no GPU
-	OMP_NUM_THREADS=1 $(PYTEST) $(SIDE_BY_SIDE) --durations=15 -m "not gpu"
+test: browser $(DEV_READY) lint ## Lint, type check and run what CI runs
+	OMP_NUM_THREADS=1 $(PYTEST) $(SIDE_BY_SIDE) --durations=15 -m "not gpu and not long"
+
+test-long: $(DEV_READY) ## The tests that would make CI too slow: killed clusters, spread models
+	OMP_NUM_THREADS=1 $(PYTEST) --durations=15 -m "long and not gpu"
 
 test-fast: $(DEV_READY) ## The tests that need neither a GPU, a browser nor patience
-	$(PYTEST) -m "not gpu and not browser and not slow"
+	$(PYTEST) -m "not gpu and not browser and not slow and not long"
 
 test-gpu: $(DEV_READY) ## The tests that need a CUDA device
 	$(PYTEST) -m gpu

@@ -221,6 +221,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_only_one_layer_is_there_in_full(tmp_path: Path, scheme: str) -> None:

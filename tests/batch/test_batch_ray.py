@@ -161,6 +161,7 @@ def test_the_same_results_as_here(
     assert len(questions_in(tmp_path / "log")) == asked
 
 
+@pytest.mark.long
 def test_processes_that_are_killed(
     cluster: Any,
     videos: list[Path],
@@ -193,6 +194,7 @@ def test_processes_that_are_killed(
     assert len(questions_in(log)) == before
 
 
+@pytest.mark.long
 def test_a_machine_that_is_lost(
     cluster: Any, videos: list[Path], tmp_path: Path
 ) -> None:
@@ -214,6 +216,7 @@ def test_a_machine_that_is_lost(
     check_whole(out, inputs)
 
 
+@pytest.mark.long
 def test_a_driver_that_is_killed(
     cluster: Any, videos: list[Path], tmp_path: Path
 ) -> None:
@@ -256,6 +259,7 @@ def test_a_driver_that_is_killed(
     assert report.num_before >= len(finished)
 
 
+@pytest.mark.long
 def test_a_run_that_is_stopped(
     cluster: Any, videos: list[Path], tmp_path: Path
 ) -> None:
@@ -310,6 +314,7 @@ def test_how_a_cluster_is_shared_out(
     assert Shares.of_nodes(listed, models) == shares
 
 
+@pytest.mark.long
 def test_a_cluster_of_its_own(tmp_path: Path) -> None:
     """With the demo model: loopback only, nothing left, killed and gone on with."""
     video = ROOT / "assets" / "examples" / "red_circle.mp4"

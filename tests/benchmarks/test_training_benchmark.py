@@ -23,6 +23,7 @@ def test_steps_are_whole(name: str) -> None:
     assert found["trained_parameters"] > 0
 
 
+@pytest.mark.long
 def test_a_model_is_spread_saved_loaded_and_asked(tmp_path: Path) -> None:
     out = tmp_path / "report.json"
     options = ("--setup", "full", "--steps", "1", "--out", str(out))

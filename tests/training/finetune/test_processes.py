@@ -119,6 +119,7 @@ def test_two_processes_are_one_with_the_doubled_batch(
     assert (tmp_path / "run" / "model" / "config.json").exists()
 
 
+@pytest.mark.long
 def test_a_model_spread_over_processes_learns_the_same(
     told: dict[str, Any], one: Path, tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_model_spread_over_processes_learns_the_same(
     assert_same_model(run / "model", kept / "model", atol=0, rtol=0)
 
 
+@pytest.mark.long
 def test_a_process_with_a_bad_row_keeps_step(
     told: dict[str, Any], tmp_path: Path
 ) -> None:
