@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,9 @@ def test_no_file_is_too_long() -> None:
         for file in present
     }
     assert not {name: n for name, n in lengths.items() if n > MOST_LINES}
+
+
+def test_names_of_test_files_are_unique() -> None:
+    """Pytest collects one of two files of a name, and says so only to who looks."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
