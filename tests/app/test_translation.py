@@ -31,7 +31,7 @@ RENDERERS = [
     "exports/saving",
 ]
 #: Said to whoever starts the program or calls it, in a terminal.
-IN_A_TERMINAL = ("server.py", "mcp_server.py", "mcp_page.py")
+IN_A_TERMINAL = ("server.py", "disk.py", "mcp_server.py", "mcp_page.py")
 SOURCES = [
     *(ROOT / "stablechat" / f"{name}.py" for name in SPEAKERS),
     *(ROOT / "render" / f"{name}.py" for name in RENDERERS),

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import imageio_ffmpeg
+from filelock import FileLock
 
 from tests.corpus.workers import ROOT, Job, run_jobs
 
@@ -79,11 +80,14 @@ def build(
     version = hashlib.sha256(GENERATOR.read_bytes()).hexdigest()[:12]
     folder = Path(os.path.abspath(cache)) / f"nasty-{version}-seed{seed}"
     notes = folder / _TRUTH
-    if not notes.exists():
-        # Playlists hold absolute paths, so it can't be built elsewhere and moved.
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        notes.write_text(json.dumps(_generate(folder, seed)), encoding="ascii")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Test files that run side by side find what the first of them makes.
+    with FileLock(folder.with_suffix(".lock")):
+        if not notes.exists():
+            # Playlists hold absolute paths, so it can't be built elsewhere and moved.
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            notes.write_text(json.dumps(_generate(folder, seed)), encoding="ascii")
     return folder, json.loads(notes.read_text("ascii"))
 
 
