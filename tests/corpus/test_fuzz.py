@@ -33,6 +33,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the corpus is made first, or waited for
 def test_damaged_files_do_no_harm(clips: list[Path], tmp_path: Path) -> None:
     bases = clips + (corpus_bases() if nasty.GENERATOR.exists() else [])
     findings, counts = fuzz(bases, SEED, SECONDS, tmp_path)
