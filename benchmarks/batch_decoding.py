@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,33 +22,30 @@ from typing import Any
 
 import torch
 
-from benchmarks._devices import machine, synchronize
+from benchmarks._devices import synchronize
 from benchmarks.stages import (
     PROMPT_TOKENS,
     TOKENS,
     Floors,
-    Recorded,
     Setting,
     build,
+    circumstances,
     measure_floors,
+    peak_gibibytes,
+    publish,
+    recorded_writer,
+    stopwatch,
     weight_bytes,
 )
 from stablechat.generation.batch_decoder import BatchDecoder
-from stablechat.generation.decoder import Decoder
-from stablechat.generation.drafter import Drafter
-from stablechat.generation.forms import AnswerForm, Tables
-from stablechat.generation.stopping import StopRule
 from stablechat.generation.threads import decoding_threads
 from stablechat.generation.tree import single
-from stablechat.generation.writer import Pass, Writer
-from stablechat.last_row import LastRow
+from stablechat.generation.writer import Pass
 from stablechat.placement import choose_device
 
 SEATS = (1, 2, 4, 8, 16, 32)
 _BURN_IN = 3
 _RUNS = 3
-#: Token of the demo model's vocabulary at which its coordinates begin.
-_DEMO_FIRST = 657
 
 
 def floor_seconds(setting: Setting, floors: Floors, answers: int, tokens: int) -> float:
@@ -97,21 +93,6 @@ def seconds_per_pass(setting: Setting, count: int) -> float:
     return (time.perf_counter() - started) / TOKENS
 
 
-def recorded_writer(
-    setting: Setting, decoder: Decoder, answer: dict[str, Any]
-) -> Writer:
-    """Writes a kept answer again, its prompt read."""
-    first = setting.model.config.base_vocab_size
-    move = first - _DEMO_FIRST
-    ids = [t + move if t >= _DEMO_FIRST else t for t in answer["token_ids"]]
-    last_row = LastRow(first, 2) if answer["task"] == "stvg" else None
-    drafter = Drafter(Tables(first), AnswerForm(), last_row)
-    rule = StopRule(frozenset(), len(ids))
-    writer = Writer(decoder, Recorded(ids, setting), drafter, rule)
-    writer.read_prompt(setting.prompt, setting.sampler)
-    return writer
-
-
 def replay(
     setting: Setting, answers: Sequence[dict[str, Any]], count: int
 ) -> tuple[float, int, int]:
@@ -123,7 +104,7 @@ def replay(
     decoder = BatchDecoder(setting.model, count)
     chosen = [answers[seat % len(answers)] for seat in range(count)]
     writers = [
-        recorded_writer(setting, decoder.seat(seat), answer)
+        recorded_writer(setting, answer, decoder.seat(seat))
         for seat, answer in enumerate(chosen)
     ]
     synchronize(setting.device)
@@ -182,7 +163,7 @@ def alone(setting: Setting, answers: Sequence[dict[str, Any]]) -> dict[str, Any]
     if answers:
         seconds = []
         for answer in [answers[0], *answers]:
-            writer = recorded_writer(setting, setting.decoder, answer)
+            writer = recorded_writer(setting, answer, setting.decoder)
             synchronize(setting.device)
             started = time.perf_counter()
             writer.write()
@@ -214,23 +195,12 @@ def run(
         for count in seats:
             say(f"{count} seats")
             curve.append(measure_seats(setting, floors, count, answers))
-    on_cuda = device.type == "cuda"
     return {
         "what": "python -m benchmarks.batch_decoding",
-        **machine(device),
-        "model": name,
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "prompt_tokens": PROMPT_TOKENS,
-        "floors": {
-            "read_terabytes_per_second": floors.read_bytes_per_second / 1e12,
-            "matrix_teraflops": floors.flops / 1e12,
-            "weight_gigabytes": weight_bytes(model) / 1e9,
-        },
+        **circumstances(model, name, floors),
         "alone": baseline,
         "seats": curve,
-        "peak_gibibytes": torch.cuda.max_memory_allocated() / 2**30
-        if on_cuda
-        else None,
+        "peak_gibibytes": peak_gibibytes(device),
     }
 
 
@@ -242,20 +212,12 @@ def main() -> None:
     parser.add_argument("--seats", type=int, nargs="+", default=SEATS)
     parser.add_argument("--out", type=Path, help="JSON file")
     args = parser.parse_args()
-    started = time.perf_counter()
-
-    def say(text: str) -> None:
-        print(f"[{time.perf_counter() - started:6.1f} s] {text}", file=sys.stderr)
-
     answers = []
     if args.replay:
         kept = json.loads(args.replay.read_text(encoding="utf-8"))["answers"]
         answers = [answer for answer in kept if answer["task"] == "stvg"]
-    report = run(choose_device(args.device), answers, args.seats, say)
-    text = json.dumps(report, indent=1)
-    print(text)
-    if args.out:
-        args.out.write_text(text + "\n", encoding="utf-8")
+    device = choose_device(args.device)
+    publish(run(device, answers, args.seats, stopwatch()), args.out)
 
 
 if __name__ == "__main__":

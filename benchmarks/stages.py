@@ -228,29 +228,36 @@ class Recorded(Chooser):
         return following, reading.scores[node]
 
 
-def replay(setting: Setting, answer: dict[str, Any]) -> dict[str, Any]:
-    """Write an answer of the demo model again."""
+def recorded_writer(
+    setting: Setting, answer: dict[str, Any], decoder: Decoder
+) -> Writer:
+    """Writes an answer of the demo model again; its prompt is read."""
     first = setting.model.config.base_vocab_size
     move = first - _DEMO_FIRST
     ids = [t + move if t >= _DEMO_FIRST else t for t in answer["token_ids"]]
-    tables = Tables(first)
     last_row = LastRow(first, 2) if answer["task"] == "stvg" else None
     # The demo model's words are not known here: the form is learnt from its first rows.
-    drafter = Drafter(tables, AnswerForm(), last_row)
+    drafter = Drafter(Tables(first), AnswerForm(), last_row)
     rule = StopRule(frozenset(), len(ids))
-    writer = Writer(setting.decoder, Recorded(ids, setting), drafter, rule)
+    writer = Writer(decoder, Recorded(ids, setting), drafter, rule)
     writer.read_prompt(setting.prompt, setting.sampler)
+    return writer
+
+
+def replay(setting: Setting, answer: dict[str, Any]) -> dict[str, Any]:
+    """Write an answer of the demo model again."""
+    writer = recorded_writer(setting, answer, setting.decoder)
     synchronize(setting.device)
     started = time.perf_counter()
     writer.write()
-    seconds = time.perf_counter() - started
+    seconds, count = time.perf_counter() - started, len(answer["token_ids"])
     return {
         "task": answer["task"],
-        "tokens": len(ids),
+        "tokens": count,
         "passes": writer.num_passes,
-        "tokens_per_pass": len(ids) / writer.num_passes,
+        "tokens_per_pass": count / writer.num_passes,
         "decode_seconds": seconds,
-        "seconds_for_800_tokens": seconds / len(ids) * ANSWER_TOKENS,
+        "seconds_for_800_tokens": seconds / count * ANSWER_TOKENS,
     }
 
 
@@ -291,11 +298,20 @@ def run(
     decoding = measure_decoding(setting, floors, runs, say)
     say("replays")
     replays = measure_replays(setting, recorded) if recorded else []
-    on_cuda = device.type == "cuda"
-    peak = torch.cuda.max_memory_allocated() / _GIB if on_cuda else None
     return {
         "what": "python -m benchmarks.stages",
-        **machine(device),
+        **circumstances(model, name, floors),
+        **before,
+        **decoding,
+        "replays": replays,
+        "peak_gibibytes": peak_gibibytes(device),
+    }
+
+
+def circumstances(model: LlavaST, name: str, floors: Floors) -> dict[str, Any]:
+    """Which model was measured, on what."""
+    return {
+        **machine(model.device),
         "model": name,
         "dtype": str(model.dtype).removeprefix("torch."),
         "prompt_tokens": PROMPT_TOKENS,
@@ -304,11 +320,30 @@ def run(
             "matrix_teraflops": floors.flops / 1e12,
             "weight_gigabytes": weight_bytes(model) / 1e9,
         },
-        **before,
-        **decoding,
-        "replays": replays,
-        "peak_gibibytes": peak,
     }
+
+
+def peak_gibibytes(device: torch.device) -> float | None:
+    """The most that PyTorch held on a card; None for other devices."""
+    return torch.cuda.max_memory_allocated() / _GIB if device.type == "cuda" else None
+
+
+def stopwatch() -> Callable[[str], None]:
+    """Says things with the seconds since it was made."""
+    started = time.perf_counter()
+
+    def say(text: str) -> None:
+        print(f"[{time.perf_counter() - started:6.1f} s] {text}", file=sys.stderr)
+
+    return say
+
+
+def publish(report: dict[str, Any], out: Path | None) -> None:
+    """Print a report, and write it where that is asked for."""
+    text = json.dumps(report, indent=1)
+    print(text)
+    if out:
+        out.write_text(text + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -319,16 +354,8 @@ def main() -> None:
     parser.add_argument("--replay", type=Path, help="JSON of benchmarks.speculation")
     parser.add_argument("--out", type=Path, help="JSON file")
     args = parser.parse_args()
-    started = time.perf_counter()
-
-    def say(text: str) -> None:
-        print(f"[{time.perf_counter() - started:6.1f} s] {text}", file=sys.stderr)
-
-    report = run(choose_device(args.device), args.runs, args.replay, say)
-    text = json.dumps(report, indent=1)
-    print(text)
-    if args.out:
-        args.out.write_text(text + "\n", encoding="utf-8")
+    device = choose_device(args.device)
+    publish(run(device, args.runs, args.replay, stopwatch()), args.out)
 
 
 if __name__ == "__main__":

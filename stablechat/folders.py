@@ -67,15 +67,19 @@ def owned_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     Raises:
         InputError: There is no room for it.
     """
-    parent = parent or Path(tempfile.gettempdir())
-    try:
-        made = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent))
-    except OSError as error:
-        raise InputError(f"{parent} can't be written to ({error.strerror}).") from error
+    made = make_owned(prefix, parent or Path(tempfile.gettempdir()))
     try:
         yield made
     finally:
         _remove(made)
+
+
+def make_owned(prefix: str, parent: Path) -> Path:
+    """The same for whoever removes it by itself."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=parent))
+    except OSError as error:
+        raise InputError(f"{parent} can't be written to ({error.strerror}).") from error
 
 
 def _remove(folder: Path) -> None:

@@ -14,6 +14,10 @@ from stablechat.types import Generation
 
 MODEL = str(golden_files.CHECKPOINT)
 BOX = "[<WIDTH-010><HEIGHT-010><WIDTH-050><HEIGHT-060>]"
+ANSWER = (
+    "During the span of {<TEMP-030><TEMP-060>}. Object bounding box: "
+    f"<TEMP-030>:{BOX}, <TEMP-045>:{BOX}, <TEMP-060>:{BOX}"
+)
 
 
 def let_model_say(monkeypatch: pytest.MonkeyPatch, text: str) -> None:

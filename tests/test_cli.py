@@ -19,7 +19,7 @@ import golden_files
 import numpy as np
 import pytest
 import torch
-from cli_runs import BOX, MODEL, let_model_say, run
+from cli_runs import ANSWER, BOX, MODEL, let_model_say, run
 from PIL import Image
 
 from stablechat import turn as turn_module
@@ -28,10 +28,6 @@ from stablechat.types import Generation
 from stablechat.video import probe
 
 ROOT = Path(__file__).resolve().parents[1]
-ANSWER = (
-    "During the span of {<TEMP-030><TEMP-060>}. Object bounding box: "
-    f"<TEMP-030>:{BOX}, <TEMP-045>:{BOX}, <TEMP-060>:{BOX}"
-)
 
 
 @pytest.fixture(scope="module")

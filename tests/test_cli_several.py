@@ -15,7 +15,7 @@ from typing import Any
 import golden_files
 import pytest
 import torch
-from cli_runs import BOX, MODEL, run
+from cli_runs import ANSWER, MODEL, run
 
 from stablechat import turn as turn_module
 from stablechat.cli.answer_folders import RECORD_FILE
@@ -25,10 +25,6 @@ from stablechat.types import Generation
 from stablechat.video import probe
 
 ROOT = Path(__file__).resolve().parents[1]
-ANSWER = (
-    "During the span of {<TEMP-030><TEMP-060>}. Object bounding box: "
-    f"<TEMP-030>:{BOX}, <TEMP-045>:{BOX}, <TEMP-060>:{BOX}"
-)
 
 
 @pytest.fixture(scope="module")

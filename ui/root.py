@@ -5,13 +5,12 @@ Imported before Gradio is.
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import tempfile
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
+
+from stablechat.folders import make_owned, remove_orphans
 
 _OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -40,12 +39,13 @@ def private_root(parent: Path | None = None) -> Path:
 
     Args:
         parent: Where; by default the system's temporary folder.
+
+    Raises:
+        InputError: There is no room for it.
     """
     parent = Path(parent or tempfile.gettempdir())
-    _remove_orphans(parent)
-    return Path(
-        tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent)
-    ).resolve()
+    remove_orphans(_PREFIX, parent)
+    return make_owned(_PREFIX, parent).resolve()
 
 
 def harden_environment(environ: MutableMapping[str, str], root: Path) -> None:
@@ -71,34 +71,6 @@ def _reach_self_without_proxy(environ: MutableMapping[str, str]) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         given = [host for host in environ.get(name, "").split(",") if host.strip()]
         environ[name] = ",".join([*given, *_OWN_HOSTS])
-
-
-def _remove_orphans(parent: Path) -> None:
-    # A process that was killed could not clean up after itself.
-    for folder in parent.glob(f"{_PREFIX}*-*"):
-        match = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", folder.name)
-        if match and _is_ours(folder) and not _is_alive(int(match[1])):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_ours(folder: Path) -> bool:
-    if folder.is_symlink() or not folder.is_dir():
-        return False
-    # Windows has no owner ids; its temporary folder is the user's own.
-    return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
-
-
-def _is_alive(pid: int) -> bool:
-    if os.name == "nt":
-        # There os.kill(pid, 0) would end the process, so nothing is removed.
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def remove_empty_folders(root: Path, *, keep: Path) -> None:

@@ -7,7 +7,7 @@ Each answer has a seat: a row of the cache, whose prompt may begin as another's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,6 +45,7 @@ class Forest:
         rows: int64 ``(N,)``, the token's seat.
         columns: int64 ``(N,)``, its place in its tree.
         slots: int64 ``(N,)``, its place in the cache.
+        places: int64 ``(N,)``, how many tokens of its answer stand before the next.
         mask: bool ``(seats, 1, M, S)``: what the ``M`` queries of a seat may see, those
             of one token side by side.
     """
@@ -55,6 +56,7 @@ class Forest:
     rows: Tensor
     columns: Tensor
     slots: Tensor
+    places: Tensor
     mask: Tensor
 
 
@@ -154,7 +156,7 @@ class BatchDecoder(StaticDecoder):
         logits = self._logits(hidden)
         sizes = [len(tree) for tree in forest.trees]
         parts = torch.split(logits, sizes)
-        picked = torch.split(self._pick(logits, parts, passes).cpu(), sizes)
+        picked = torch.split(self._pick(logits, forest, passes).cpu(), sizes)
         return [reading(few, part) for few, part in zip(picked, parts, strict=True)]
 
     def keep_at(self, seat: int, path: Sequence[int]) -> None:
@@ -219,6 +221,8 @@ class BatchDecoder(StaticDecoder):
 
     def _plant(self, passes: Mapping[int, Pass]) -> Forest:
         trees = [wanted.tree for wanted in passes.values()]
+        depths = np.concatenate([tree.depths() for tree in trees])
+        before = np.array([wanted.place for wanted in passes.values()])
         starts = np.array([self._lengths[seat] for seat in passes])
         sizes = np.array([len(tree) for tree in trees])
         within = np.concatenate([np.arange(size) for size in sizes])
@@ -226,17 +230,17 @@ class BatchDecoder(StaticDecoder):
         numbers = np.array(
             [
                 np.concatenate([tree.tokens for tree in trees]),
-                first + np.concatenate([tree.depths() for tree in trees]),
+                first + depths,
                 np.repeat(np.array(list(passes)), sizes),
                 within,
                 first + within,
+                np.repeat(before, sizes) + depths,
             ]
         )
-        tokens, positions, rows, columns, slots = torch.from_numpy(numbers).to(
-            self._device
-        )
+        on_device = torch.from_numpy(numbers).to(self._device)
+        tokens, positions, rows, columns, slots, places = on_device
         mask = self._mask(list(passes), trees, int(sizes.max()))
-        return Forest(trees, tokens, positions, rows, columns, slots, mask)
+        return Forest(trees, tokens, positions, rows, columns, slots, places, mask)
 
     def _mask(
         self, seats: Sequence[int], trees: Sequence[DraftTree], largest: int
@@ -274,28 +278,20 @@ class BatchDecoder(StaticDecoder):
 
         return attend
 
-    def _pick(
-        self,
-        logits: Tensor,
-        parts: Sequence[Tensor],
-        passes: Mapping[int, Pass],
-    ) -> Tensor:
+    def _pick(self, logits: Tensor, forest: Forest, seats: Iterable[int]) -> Tensor:
         """What comes after each token, all at once where nothing is sampled."""
-        places = [
-            torch.tensor([wanted.place + depth for depth in wanted.tree.depths()])
-            for wanted in passes.values()
-        ]
-        samplers = [self._samplers[seat] or self._greedy for seat in passes]
-        first = self._first_coordinate
+        samplers = [self._samplers[seat] or self._greedy for seat in seats]
+        first, places = self._first_coordinate, forest.places
         if all(sampler.is_greedy for sampler in samplers):
-            at = torch.cat(places).to(self._device)
-            return pick_with_scores(logits, at, self._greedy, first)
-        return torch.cat(
-            [
-                pick_with_scores(part, at.to(self._device), sampler, first)
-                for part, at, sampler in zip(parts, places, samplers, strict=True)
-            ]
+            return pick_with_scores(logits, places, self._greedy, first)
+        sizes = [len(tree) for tree in forest.trees]
+        parts = zip(
+            torch.split(logits, sizes),
+            torch.split(places, sizes),
+            samplers,
+            strict=True,
         )
+        return torch.cat([pick_with_scores(*part, first) for part in parts])
 
 
 def spread_costs(costs: Mapping[int, float], count: int) -> dict[int, float]:
