@@ -1,8 +1,8 @@
 """One target from many, in miniature: what training on chosen targets brings.
 
     python -m benchmarks.single_target --model V1 --work runs/crowded \\
-        --out benchmarks/results/single_target.json [--only random] \\
-        [--config training/configs/crowded_demo_cpu.yaml --task stvg]
+        --out benchmarks/results/single_target.json [--run-seed 1 --run-seed 2] \\
+        [--config training/configs/crowded_demo_cpu.yaml --task stvg] [--only random]
 
 In the crowded world several things are of one kind. The questions name what is meant;
 the annotations used here name its kind only, so one of its things must be taken for
@@ -10,8 +10,9 @@ the target: any (``random``), or the one that the model finds likeliest (``selec
 ``named`` is told which, as the upper bound. The model is trained on each, and all are
 asked about videos of another seed, beside the model as it was (``before``).
 
-The work folder keeps what is finished; started again, it goes on. ``--only`` makes one
-of them, so that several machines or cards can share the work. Differences are of the
+The work folder keeps what is finished; started again, it goes on. ``--only`` makes some
+of them, so that several machines or cards can share the work. With several run seeds
+each is trained as often, and overlaps are the means of its runs. Differences are of the
 same videos, with 95% intervals that are drawn by video.
 """
 
@@ -23,6 +24,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,7 @@ from evaluation.runner import run
 from render.exports import write_json
 from stablechat.errors import InputError, StableChatError
 from stablechat.placement import choose_device
-from stablechat.types import GenerationConfig
+from stablechat.types import FloatArray, GenerationConfig
 from training.vidor.conversations import TASKS
 
 WORLD = "crowded"
@@ -89,9 +91,14 @@ def make_rows(args: argparse.Namespace, arm: str) -> None:
     )
 
 
-def train(args: argparse.Namespace, arm: str) -> None:
+def run_name(arm: str, seed: int) -> str:
+    """What a training is called; the model before all of them is ``before``."""
+    return arm if arm == BEFORE else f"{arm}-{seed}"
+
+
+def train(args: argparse.Namespace, arm: str, seed: int) -> None:
     """Train the model on an arm's conversations."""
-    out = args.work / "runs" / arm
+    out = args.work / "runs" / run_name(arm, seed)
     if (out / "model").exists():
         return
     changes = {
@@ -100,6 +107,7 @@ def train(args: argparse.Namespace, arm: str) -> None:
         "videos": args.work / "train" / "videos",
         "feature_cache": args.work / "features",
         "out": out,
+        "seed": seed,
         **dict(change.split("=", 1) for change in args.set),
     }
     settings = [f"--set={name}={value}" for name, value in changes.items()]
@@ -156,24 +164,42 @@ class Questions:
         return chat
 
 
-def differences(tables: Mapping[str, ScoreTable]) -> Json:
+#: Of each arm, one for each run.
+Tables = Mapping[str, Sequence[ScoreTable]]
+
+
+def mean_metrics(tables: Sequence[ScoreTable]) -> Json:
+    """What the runs of an arm score, on average."""
+    each = [table.metrics() for table in tables]
+    return {
+        name: None if value is None else fmean(metrics[name] for metrics in each)
+        for name, value in each[0].items()
+    }
+
+
+def differences(tables: Tables) -> Json:
     """Mean overlaps of one less those of another, video by video."""
     return {
         f"{better} - {worse}": _difference(tables[better], tables[worse])
         for better, worse in _COMPARED
+        if better in tables and worse in tables
     }
 
 
-def _difference(better: ScoreTable, worse: ScoreTable) -> Json:
+def _difference(better: Sequence[ScoreTable], worse: Sequence[ScoreTable]) -> Json:
     columns = {
-        name: np.subtract(better.columns[name], worse.columns[name])
+        name: _column(better, name) - _column(worse, name)
         for name in ("mtiou", "msiou", "mstiou")
     }
-    intervals = mean_intervals(columns, [row.video for row in better.counted])
+    intervals = mean_intervals(columns, [row.video for row in better[0].counted])
     return {
         name: {"mean": float(column.mean()), "interval": intervals[name]}
         for name, column in columns.items()
     }
+
+
+def _column(tables: Sequence[ScoreTable], name: str) -> FloatArray:
+    return np.mean([table.columns[name] for table in tables], axis=0)
 
 
 def choices(args: argparse.Namespace, arm: str) -> Json:
@@ -182,20 +208,20 @@ def choices(args: argparse.Namespace, arm: str) -> Json:
     return {**json.loads(path.read_text("utf-8")), "bad": None}
 
 
-def report(args: argparse.Namespace) -> Json | None:
-    """Do what is not done yet; None unless all was asked for."""
+def report(args: argparse.Namespace) -> Json:
+    """Do what is not done yet."""
     draw(args)
-    arms = [args.only] if args.only else list(ARMS)
-    for arm in arms:
-        if arm == BEFORE:
-            continue
+    arms = args.only or [BEFORE, *ARMS]
+    trained = [arm for arm in arms if arm != BEFORE]
+    for arm in trained:
         make_rows(args, arm)
-        train(args, arm)
+        for seed in args.run_seed:
+            train(args, arm, seed)
     questions = Questions(args)
-    if args.only:
-        questions.ask(args.only)
-        return None
-    tables = {name: questions.ask(name) for name in (BEFORE, *ARMS)}
+    names = {arm: [run_name(arm, seed) for seed in args.run_seed] for arm in trained}
+    if BEFORE in arms:
+        names = {BEFORE: [BEFORE], **names}
+    tables = {arm: [questions.ask(name) for name in names[arm]] for arm in names}
     return {
         "what": "python -m benchmarks.single_target: the demo model before and after "
         "training on the crowded world, STVG on held-out videos, strict protocol",
@@ -203,8 +229,14 @@ def report(args: argparse.Namespace) -> Json | None:
         "test": {"seed": args.test_seed, "videos": args.test_videos},
         "hardware": hardware(str(choose_device(args.device))),
         "config": {"file": args.config.name, "set": args.set, "tasks": args.task},
-        "choices": {arm: choices(args, arm) for arm in ARMS},
-        "results": {name: table.metrics() for name, table in tables.items()},
+        "run_seeds": args.run_seed,
+        "choices": {arm: choices(args, arm) for arm in trained},
+        "results": {arm: mean_metrics(tables[arm]) for arm in tables},
+        "runs": {
+            name: table.metrics()
+            for arm in tables
+            for name, table in zip(names[arm], tables[arm], strict=True)
+        },
         "differences": differences(tables),
     }
 
@@ -236,17 +268,20 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--model", metavar="DIR", type=Path, required=True, help="one to begin with")
     add("--work", metavar="DIR", type=Path, required=True)
     add("--out", metavar="FILE.json", type=Path)
-    add("--only", choices=(BEFORE, *ARMS), help="make one of them, no report")
+    add("--only", action="append", choices=(BEFORE, *ARMS), help="some of them")
     add("--seed", type=int, default=20261130, help="of the videos to train on")
     add("--test-seed", type=int, default=20261131)
     add("--train-videos", type=int, default=120)
     add("--test-videos", type=int, default=100)
+    add("--run-seed", action="append", type=int, help="of a training (default: 0)")
     add("--workers", type=int, default=1, help="processes that draw")
     add("--device", help="default: the best")
     add("--config", type=Path, default=CONFIG, metavar="FILE.yaml")
     add("--task", action="append", choices=TASKS, default=[], help="default: all")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="of the runs")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.run_seed = args.run_seed or [0]
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -254,7 +289,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_arguments(argv)
     try:
         found = report(args)
-        if found is not None and args.out is not None:
+        if args.out is not None:
             write_json(args.out, found)
     except (StableChatError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -262,8 +297,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return _INTERRUPTED
-    if found is not None:
-        print(table(found["results"]))
+    print(table(found["results"]))
     return 0
 
 

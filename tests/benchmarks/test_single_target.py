@@ -77,22 +77,25 @@ def test_all_is_made_once(
     tmp_path: Path, done: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "result.json"
-    assert single_target.main(arguments(tmp_path, "--only", "random")) == 0
+    only = ("--only", "random", "--run-seed", "3")
+    assert single_target.main(arguments(tmp_path, *only)) == 0
     assert done == [
         "draw train: 120 of 20261130 in crowded",
         "draw test: 100 of 20261131 in crowded",
         "rows random: --candidates category --target random --device cpu",
         "train on random.jsonl",
-        "ask random",
+        "ask random-3",
     ]
-    assert capsys.readouterr().out == ""
+    capsys.readouterr()
     done.clear()
-    assert single_target.main(arguments(tmp_path, "--out", str(out))) == 0
+    seeds = ("--run-seed", "3", "--run-seed", "4", "--out", str(out))
+    assert single_target.main(arguments(tmp_path, *seeds)) == 0
     assert [line for line in done if line.startswith(("rows", "train"))] == [
+        "train on random.jsonl",
         "rows selected: --candidates category --device cpu",
-        "train on selected.jsonl",
+        *["train on selected.jsonl"] * 2,
         "rows named: --candidates named --device cpu",
-        "train on named.jsonl",
+        *["train on named.jsonl"] * 2,
     ]
     found = json.loads(out.read_text())
     assert list(found["results"]) == ["before", "random", "selected", "named"]
@@ -126,16 +129,24 @@ def test_tasks_reach_their_command(tmp_path: Path, done: list[str]) -> None:
 
 
 def test_differences_are_of_the_same_videos() -> None:
-    tables = {name: table_of(SCORES) for name in ("before", "random")}
-    tables |= {name: table_of(SCORES, more=0.25) for name in ("selected", "named")}
+    tables = {name: [table_of(SCORES)] for name in ("before", "random")}
+    tables |= {name: [table_of(SCORES, more=0.25)] for name in ("selected", "named")}
     # Better on one of the two videos only: the interval must show it.
-    tables["named"].columns["msiou"][1:] -= 0.25  # type: ignore[index]
+    tables["named"][0].columns["msiou"][1:] -= 0.25  # type: ignore[index]
     found = single_target.differences(tables)
     better = found["selected - random"]["msiou"]
     assert better["mean"] == 0.25 and better["interval"] == (0.25, 0.25)
     unsure = found["named - random"]["msiou"]
     assert unsure["mean"] == pytest.approx(0.25 / 3)
     assert unsure["interval"] == (0.0, 0.25)
+
+
+def test_the_runs_of_an_arm_are_averaged() -> None:
+    runs = [table_of(SCORES), table_of(SCORES, more=0.5)]
+    assert single_target.mean_metrics(runs)["msiou"] == 0.5
+    found = single_target.differences({"before": runs[:1], "named": runs})
+    assert list(found) == ["named - before"]
+    assert found["named - before"]["mtiou"]["mean"] == 0.25
 
 
 @pytest.mark.parametrize("name", ["crowded_demo.yaml", "crowded_demo_cpu.yaml"])
