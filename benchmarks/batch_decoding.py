@@ -38,12 +38,15 @@ from benchmarks.stages import (
     weight_bytes,
 )
 from stablechat.generation.batch_decoder import BatchDecoder
+from stablechat.generation.decoders import batch_decoder_for
 from stablechat.generation.threads import decoding_threads
-from stablechat.generation.tree import single
+from stablechat.generation.tree import DraftTree, single
 from stablechat.generation.writer import Pass
 from stablechat.placement import choose_device
 
 SEATS = (1, 2, 4, 8, 16, 32)
+#: Where a pass is measured by its size: tokens of each answer.
+SIZED_SEATS, SIZES = 8, (1, 2, 4, 8, 16, 32, 64)
 _BURN_IN = 3
 _RUNS = 3
 
@@ -70,7 +73,7 @@ def floor_seconds(setting: Setting, floors: Floors, answers: int, tokens: int) -
 
 def seat_all(setting: Setting, count: int) -> BatchDecoder:
     """A decoder with the same prompt in every seat."""
-    decoder = BatchDecoder(setting.model, count)
+    decoder = batch_decoder_for(setting.model, count)
     for seat in range(count):
         decoder.seat(seat).read_prompt(setting.prompt, setting.sampler, 1024)
     return decoder
@@ -93,6 +96,25 @@ def seconds_per_pass(setting: Setting, count: int) -> float:
     return (time.perf_counter() - started) / TOKENS
 
 
+def seconds_by_size(setting: Setting) -> dict[str, float]:
+    """How long a pass takes by the tokens that it has, those of all answers together.
+
+    It is what the decoder's ``costs`` were taken from.
+    """
+    decoder = seat_all(setting, SIZED_SEATS)
+    found = {}
+    for size in SIZES:
+        tree = DraftTree([1] * size, range(-1, size - 1))
+        passes = {seat: Pass(tree, 1, False) for seat in range(SIZED_SEATS)}
+        seconds = []
+        for _ in range(_BURN_IN + TOKENS):
+            started = time.perf_counter()
+            decoder.read_all(passes)
+            seconds.append(time.perf_counter() - started)
+        found[str(size * SIZED_SEATS)] = median(seconds[_BURN_IN:])
+    return found
+
+
 def replay(
     setting: Setting, answers: Sequence[dict[str, Any]], count: int
 ) -> tuple[float, int, int]:
@@ -101,7 +123,7 @@ def replay(
     Returns:
         Seconds, passes and tokens.
     """
-    decoder = BatchDecoder(setting.model, count)
+    decoder = batch_decoder_for(setting.model, count)
     chosen = [answers[seat % len(answers)] for seat in range(count)]
     writers = [
         recorded_writer(setting, answer, decoder.seat(seat))
@@ -195,11 +217,14 @@ def run(
         for count in seats:
             say(f"{count} seats")
             curve.append(measure_seats(setting, floors, count, answers))
+        say("passes by size")
+        sizes = seconds_by_size(setting)
     return {
         "what": "python -m benchmarks.batch_decoding",
         **circumstances(model, name, floors),
         "alone": baseline,
         "seats": curve,
+        "seconds_by_tokens_of_8_seats": sizes,
         "peak_gibibytes": peak_gibibytes(device),
     }
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
-from stablechat.generation.batch_decoder import BatchDecoder, Seat
+from stablechat.generation.batch_decoder import Seat
 from stablechat.generation.decoder import Reading
-from stablechat.generation.decoders import is_plain
+from stablechat.generation.decoders import batch_decoder_for, is_plain
 from stablechat.generation.loop import (
     Asked,
     generate,
@@ -111,7 +111,7 @@ class _Batch:
 
     def run(self, num_seats: int) -> None:
         """Side by side."""
-        decoder = BatchDecoder(self._model, num_seats)
+        decoder = batch_decoder_for(self._model, num_seats)
         busy: dict[int, _Written] = {}
         while True:
             for seat in sorted(set(range(num_seats)) - busy.keys()):

@@ -23,7 +23,6 @@ from stablechat.generation.static_decoder import CAPACITY_STEP, Attend, StaticDe
 from stablechat.generation.tree import DraftTree
 from stablechat.generation.writer import Pass
 from stablechat.model.modeling import LlavaST
-from stablechat.types import GenerationConfig
 
 #: Of a pass over so many tokens in all, at full size on an H100 and without a graph:
 #: first the time of reading the weights, then that of computing.
@@ -39,24 +38,20 @@ class Forest:
     """The trees of one pass, one after the other, and where each of their tokens is.
 
     Attributes:
-        trees: As they were asked for.
         tokens: int64 ``(N,)``.
         positions: int64 ``(N,)``, in each answer's own text with its prompt.
         rows: int64 ``(N,)``, the token's seat.
         columns: int64 ``(N,)``, its place in its tree.
         slots: int64 ``(N,)``, its place in the cache.
-        places: int64 ``(N,)``, how many tokens of its answer stand before the next.
         mask: bool ``(seats, 1, M, S)``: what the ``M`` queries of a seat may see, those
             of one token side by side.
     """
 
-    trees: Sequence[DraftTree]
     tokens: Tensor
     positions: Tensor
     rows: Tensor
     columns: Tensor
     slots: Tensor
-    places: Tensor
     mask: Tensor
 
 
@@ -105,12 +100,11 @@ class BatchDecoder(StaticDecoder):
     """
 
     def __init__(self, model: LlavaST, num_seats: int) -> None:
-        self._num_seats = num_seats
+        self.num_seats = num_seats
         self._lengths = [0] * num_seats
         self._prompts: list[Tensor | None] = [None] * num_seats
         self._samplers: list[Sampler | None] = [None] * num_seats
         super().__init__(model)
-        self._greedy = Sampler(GenerationConfig(), self._device)
         self.costs = _CUDA_COSTS if self._device.type == "cuda" else self.costs
         self.set_busy(num_seats)
 
@@ -130,12 +124,13 @@ class BatchDecoder(StaticDecoder):
         count = len(prompt)
         self._reserve(count + max_new_tokens + max(self.costs))
         known = self._copy_beginning(seat, prompt)
-        self._samplers[seat] = sampler
-        self._prompts[seat], self._lengths[seat] = prompt, count
+        self._prompts[seat] = None  # until it is read
+        self._samplers[seat], self._lengths[seat] = sampler, 0
         positions = torch.arange(known, count, device=self._device)
         hidden = self._run_layers(
             prompt[known:], positions, self._prompt_attention(seat, known)
         )
+        self._prompts[seat], self._lengths[seat] = prompt, count
         logits = self._logits(hidden[-1:])
         place = torch.zeros(1, dtype=torch.long, device=self._device)
         picked = pick_with_scores(logits, place, sampler, self._first_coordinate)
@@ -154,10 +149,7 @@ class BatchDecoder(StaticDecoder):
         x = F.embedding(forest.tokens, self._embedding)
         hidden = self._run_layers(x, forest.positions, self._forest_attention(forest))
         logits = self._logits(hidden)
-        sizes = [len(tree) for tree in forest.trees]
-        parts = torch.split(logits, sizes)
-        picked = torch.split(self._pick(logits, forest, passes).cpu(), sizes)
-        return [reading(few, part) for few, part in zip(picked, parts, strict=True)]
+        return readings(self._pick(logits, passes), logits, passes)
 
     def keep_at(self, seat: int, path: Sequence[int]) -> None:
         """Keep some tokens of a seat's last tree, and forget its others."""
@@ -172,7 +164,7 @@ class BatchDecoder(StaticDecoder):
     def _allocate(self, capacity: int) -> None:
         super()._allocate(capacity)
         layers, shared, _, width = self._keys.shape
-        shape = (layers, self._num_seats, shared, capacity, width)
+        shape = (layers, self.num_seats, shared, capacity, width)
         self._keys = self._keys.new_zeros(shape)
         self._values = torch.zeros_like(self._keys)
 
@@ -222,7 +214,6 @@ class BatchDecoder(StaticDecoder):
     def _plant(self, passes: Mapping[int, Pass]) -> Forest:
         trees = [wanted.tree for wanted in passes.values()]
         depths = np.concatenate([tree.depths() for tree in trees])
-        before = np.array([wanted.place for wanted in passes.values()])
         starts = np.array([self._lengths[seat] for seat in passes])
         sizes = np.array([len(tree) for tree in trees])
         within = np.concatenate([np.arange(size) for size in sizes])
@@ -234,20 +225,19 @@ class BatchDecoder(StaticDecoder):
                 np.repeat(np.array(list(passes)), sizes),
                 within,
                 first + within,
-                np.repeat(before, sizes) + depths,
             ]
         )
         on_device = torch.from_numpy(numbers).to(self._device)
-        tokens, positions, rows, columns, slots, places = on_device
+        tokens, positions, rows, columns, slots = on_device
         mask = self._mask(list(passes), trees, int(sizes.max()))
-        return Forest(trees, tokens, positions, rows, columns, slots, places, mask)
+        return Forest(tokens, positions, rows, columns, slots, mask)
 
     def _mask(
         self, seats: Sequence[int], trees: Sequence[DraftTree], largest: int
     ) -> Tensor:
         end = max(self._lengths[seat] for seat in seats) + largest
         end = min(-(-end // _ALIGNMENT) * _ALIGNMENT, self._keys.shape[3])
-        mask = np.zeros((self._num_seats, largest, end), np.bool_)
+        mask = np.zeros((self.num_seats, largest, end), np.bool_)
         mask[:, :, 0] = True  # no query may see nothing at all
         for seat, tree in zip(seats, trees, strict=True):
             start, count = self._lengths[seat], len(tree)
@@ -259,7 +249,7 @@ class BatchDecoder(StaticDecoder):
     def _forest_attention(self, forest: Forest) -> Attend:
         rows, columns, slots = forest.rows, forest.columns, forest.slots
         height, end = forest.mask.shape[2:]
-        shape = (self._num_seats, height // self._groups, self._num_heads, self._width)
+        shape = (self.num_seats, height // self._groups, self._num_heads, self._width)
 
         def attend(number: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             keys, values = self._keys[number], self._values[number]
@@ -278,13 +268,17 @@ class BatchDecoder(StaticDecoder):
 
         return attend
 
-    def _pick(self, logits: Tensor, forest: Forest, seats: Iterable[int]) -> Tensor:
+    def _pick(self, logits: Tensor, passes: Mapping[int, Pass]) -> Tensor:
         """What comes after each token, all at once where nothing is sampled."""
-        samplers = [self._samplers[seat] or self._greedy for seat in seats]
-        first, places = self._first_coordinate, forest.places
+        samplers = self._samplers_of(passes)
+        depths = [np.array(wanted.tree.depths()) for wanted in passes.values()]
+        before = [wanted.place for wanted in passes.values()]
+        numbers = np.concatenate([d + b for d, b in zip(depths, before, strict=True)])
+        places = torch.from_numpy(numbers).to(self._device)
+        first = self._first_coordinate
         if all(sampler.is_greedy for sampler in samplers):
             return pick_with_scores(logits, places, self._greedy, first)
-        sizes = [len(tree) for tree in forest.trees]
+        sizes = [len(each) for each in depths]
         parts = zip(
             torch.split(logits, sizes),
             torch.split(places, sizes),
@@ -292,6 +286,26 @@ class BatchDecoder(StaticDecoder):
             strict=True,
         )
         return torch.cat([pick_with_scores(*part, first) for part in parts])
+
+    def _samplers_of(self, seats: Iterable[int]) -> list[Sampler]:
+        return [self._samplers[seat] or self._greedy for seat in seats]
+
+
+def readings(
+    picked: Tensor, logits: Tensor, passes: Mapping[int, Pass]
+) -> list[Reading]:
+    """What was read, by answer.
+
+    Args:
+        picked: float32 ``(N, 9)``, as ``pick_with_scores`` gives it.
+        logits: ``(N, vocabulary)``.
+        passes: Whose trees they are.
+    """
+    sizes = [len(wanted.tree) for wanted in passes.values()]
+    parts = zip(
+        torch.split(picked.cpu(), sizes), torch.split(logits, sizes), strict=True
+    )
+    return [reading(few, part) for few, part in parts]
 
 
 def spread_costs(costs: Mapping[int, float], count: int) -> dict[int, float]:

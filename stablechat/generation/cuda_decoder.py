@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import cycle
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from stablechat.generation import kernels
 from stablechat.generation.decoder import Reading, pick_with_scores, reading
-from stablechat.generation.layers import Linear, Projection
+from stablechat.generation.graphed_decoder import Graph, GraphedDecoder
+from stablechat.generation.packing import Packed, pack
 from stablechat.generation.sampler import Sampler
-from stablechat.generation.static_decoder import StaticDecoder
-from stablechat.generation.tree import DraftTree, single
+from stablechat.generation.tree import DraftTree
 from stablechat.model.modeling import LlavaST
-from stablechat.types import GenerationConfig, IntArray
-
-logger = logging.getLogger(__name__)
 
 _NUM_PICKED = 9  # columns of what pick_with_scores gives
-
-
-@dataclass(frozen=True, eq=False)
-class _Graph:
-    """One captured pass, and the places where it reads and writes.
-
-    Attributes:
-        graph: Runs it.
-        tree: int32 ``(N, 2 + N)`` on the device, its input. A pass over one token
-            leaves there what the next pass needs.
-        logits: ``(N, vocabulary)``.
-        picked: float32 ``(N, 9)``, the likeliest tokens with their scores.
-        sent: ``tree``'s twin on the host, pinned.
-    """
-
-    graph: torch.cuda.CUDAGraph
-    tree: Tensor
-    logits: Tensor
-    picked: Tensor
-    sent: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +36,8 @@ class _Pass:
     done: torch.cuda.Event
 
 
-class CudaDecoder(StaticDecoder):
-    """Passes of few sizes, each captured once as a CUDA graph.
+class CudaDecoder(GraphedDecoder):
+    """One answer. Passes are of few sizes, each captured once as a CUDA graph.
 
     While a text is written token by token, the next pass is begun before the last one
     is read back: its token goes from one to the other on the device.
@@ -80,8 +53,6 @@ class CudaDecoder(StaticDecoder):
         super().__init__(model)
         # Weights were joined; the pieces are a third of a card that others may need.
         torch.cuda.empty_cache()
-        self._greedy = Sampler(GenerationConfig(), self._device)
-        self._graphs: dict[int, _Graph] = {}
         self._ahead: _Pass | None = None
         self._latest_token = -1
         largest = max(self.costs)
@@ -114,97 +85,38 @@ class CudaDecoder(StaticDecoder):
         return is_next and list(tree.tokens) == [self._latest_token]
 
     def _begin(self, tree: DraftTree, place: int) -> _Pass:
-        graph = self._graph(next(s for s in sorted(self.costs) if s >= len(tree)))
-        _pack(tree, self._length, graph.sent.numpy())
-        graph.tree.copy_(graph.sent, non_blocking=True)
+        graph = self._sized(next(s for s in sorted(self.costs) if s >= len(tree)))
+        pack({0: tree}, [self._length], graph.sent)
+        graph.trees.numbers.copy_(graph.sent.numbers, non_blocking=True)
         return self._replay(graph, len(tree), self._length, place)
 
     def _begin_next(self, before: _Pass, place: int) -> _Pass:
-        return self._replay(self._graph(1), 1, before.length + 1, place)
+        return self._replay(self._sized(1), 1, before.length + 1, place)
 
-    def _replay(self, graph: _Graph, count: int, length: int, place: int) -> _Pass:
-        offset = length - place
-        places = graph.tree[:count, 1].long() - offset
+    def _sized(self, size: int) -> Graph:
+        return self._graph(size, size, [self._length])
+
+    def _replay(self, graph: Graph, count: int, length: int, place: int) -> _Pass:
+        tokens = graph.trees.tokens
+        places = tokens[:count, 1].long() - (length - place)
         graph.graph.replay()
         logits, picked = graph.logits[:count], graph.picked[:count]
-        if len(graph.tree) == 1:
+        if len(tokens) == 1:
             logits = logits.clone()  # the next pass may begin before they are looked at
         if self._sampler is not None and not self._sampler.is_greedy:
             first = self._first_coordinate
             picked = pick_with_scores(logits, places, self._sampler, first)
-            if len(graph.tree) == 1:
-                graph.tree[0, 0] = picked[0, 0]
+            if len(tokens) == 1:
+                tokens[0, 0] = picked[0, 0]
         received, done = next(self._received)[:count], next(self._events)
         received.copy_(picked, non_blocking=True)
         done.record()
         return _Pass(length, logits, received, done)
 
-    def _allocate(self, capacity: int) -> None:
-        super()._allocate(capacity)
-        self._graphs = {}  # they hold the old cache's address
-
-    def _graph(self, size: int) -> _Graph:
-        if size not in self._graphs:
-            with torch.cuda.device(self._device):
-                self._graphs[size] = self._capture(size)
-            logger.info("Captured a pass over %d tokens", size)
-        return self._graphs[size]
-
-    def _capture(self, size: int) -> _Graph:
-        columns = kernels.HEAD_COLUMNS + size
-        sent = torch.zeros((size, columns), dtype=torch.int32, pin_memory=True)
-        # A pass writes behind what is kept, and no token may see nothing at all.
-        _pack(single(0), self._length, sent.numpy())
-        tree = sent.to(self._device)
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # compiles and chooses kernels
-            self._pass(tree)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            logits, picked = self._pass(tree)
-        return _Graph(graph, tree, logits, picked, sent)
-
-    def _pass(self, tree: Tensor) -> tuple[Tensor, Tensor]:
-        x, delta = F.embedding(tree[:, 0], self._embedding), None
-        for number, layer in enumerate(self._layers):
-            x, normed = kernels.add_norm(x, delta, layer.input_norm, self._eps)
-            keys, values = self._keys[number], self._values[number]
-            q = kernels.rotate_and_store(
-                _project(normed, layer.qkv),
-                self._cos,
-                self._sin,
-                tree,
-                keys,
-                values,
-                self._num_heads,
-            )
-            delta = _project(kernels.attend(q, keys, values, tree), layer.output)
-            x, normed = kernels.add_norm(x, delta, layer.mlp_norm, self._eps)
-            delta = _project(kernels.gate(_project(normed, layer.gate_up)), layer.down)
-        _, normed = kernels.add_norm(x, delta, self._norm, self._eps)
-        logits = _project(normed, Linear(self._head.weight))
-        places = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
-        first = self._first_coordinate
-        picked = pick_with_scores(logits, places, self._greedy, first)
-        if len(tree) == 1:
-            tree[:, 0] = picked[:, 0].int()
-            tree[:, 1] += 1
+    def _pass(self, trees: Packed) -> tuple[Tensor, Tensor]:
+        logits, picked = super()._pass(trees)
+        if len(trees.tokens) == 1:  # leaves there what the next pass needs
+            trees.tokens[:, 0] = picked[:, 0].int()
+            trees.tokens[:, 1] += 1
+            trees.seats[:, 2] += 1
         return logits, picked
-
-
-def _project(x: Tensor, projection: Projection) -> Tensor:
-    assert isinstance(projection, Linear), "decoders.fits_kernels sees to it"
-    return kernels.project(x, projection.weight, projection.bias)
-
-
-def _pack(tree: DraftTree, length: int, packed: IntArray) -> None:
-    """Write a tree as the kernels read it; places left over see only themselves."""
-    count, first = len(tree), kernels.HEAD_COLUMNS
-    packed[:, 0] = 0
-    packed[:, 1] = length
-    packed[:, first:] = np.eye(len(packed))
-    packed[:count, 0] = tree.tokens
-    packed[:count, 1] += np.array(tree.depths(), packed.dtype)
-    packed[:count, first : first + count] = tree.ancestors()

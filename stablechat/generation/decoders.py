@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
+from stablechat.generation.batch_decoder import BatchDecoder
 from stablechat.generation.decoder import Decoder
 from stablechat.generation.plain_decoder import PlainDecoder
 from stablechat.generation.static_decoder import StaticDecoder
@@ -19,6 +20,7 @@ _ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 _MLP = ("gate_proj", "up_proj", "down_proj")
 
 _decoders: WeakKeyDictionary[LlavaST, Decoder] = WeakKeyDictionary()
+_batch_decoders: WeakKeyDictionary[LlavaST, BatchDecoder] = WeakKeyDictionary()
 
 
 def decoder_for(model: LlavaST) -> Decoder:
@@ -39,6 +41,28 @@ def _make(model: LlavaST) -> Decoder:
     from stablechat.generation.cuda_decoder import CudaDecoder  # imports Triton
 
     return CudaDecoder(model)
+
+
+def batch_decoder_for(model: LlavaST, num_seats: int) -> BatchDecoder:
+    """The model's decoder of several answers, which only one batch may use at a time.
+
+    It stays, with its caches, until another number of seats is asked for: its graphs
+    take as long to make as an answer takes.
+    """
+    known = _batch_decoders.pop(model, None)
+    if known is None or known.num_seats != num_seats:
+        del known  # before there is memory for another
+        known = _make_batch_decoder(model, num_seats)
+    _batch_decoders[model] = known
+    return known
+
+
+def _make_batch_decoder(model: LlavaST, num_seats: int) -> BatchDecoder:
+    if not fits_kernels(model):
+        return BatchDecoder(model, num_seats)
+    from stablechat.generation.cuda_batch_decoder import CudaBatchDecoder
+
+    return CudaBatchDecoder(model, num_seats)
 
 
 def fits_kernels(model: LlavaST) -> bool:

@@ -3,10 +3,8 @@
 At one token a pass every matrix is read once and little is computed, so what counts is
 the number of steps and that attention keeps all of the card busy. Everything between
 the matrix products is fused; attention splits the cache over the card and sees a
-tree's own tokens through a mask.
-
-A tree is one int32 array, ``(N, 2 + N)``: token, position, and which of the tree's
-tokens each one sees. The first row's position is the number of tokens in the cache.
+tree's own tokens through a mask. A pass may read trees of several answers, each with a
+cache of its own; :class:`stablechat.generation.packing.Packed` says how they are given.
 """
 
 from __future__ import annotations
@@ -17,13 +15,11 @@ import triton
 from torch import Tensor
 
 from stablechat.generation import triton_kernels as compiled
-
-#: Columns of a packed tree before its mask.
-HEAD_COLUMNS = 2
+from stablechat.generation.packing import HEAD_COLUMNS, Packed
 
 # Keys that a program reads at once, and parts of the cache that are read side by side.
 _BLOCK_KEYS = 128
-_MOST_SPLITS = 32
+_MOST_SPLITS, _LEAST_SPLITS = 32, 2
 _BLOCK_ROWS = 64
 _SMALLEST_BLOCK = 16  # of a matrix product
 # Found by trying on an H100, with the five matrices of Qwen2-7B.
@@ -100,7 +96,7 @@ def rotate_and_store(
     joined: Tensor,
     cos: Tensor,
     sin: Tensor,
-    tree: Tensor,
+    trees: Packed,
     keys: Tensor,
     values: Tensor,
     num_heads: int,
@@ -111,8 +107,8 @@ def rotate_and_store(
         joined: ``(N, (heads + 2 * kv heads) * d)``: queries, keys, values.
         cos: ``(capacity, d)``.
         sin: As ``cos``, its first half negative.
-        tree: int32 ``(N, 2 + N)``, packed.
-        keys: ``(kv heads, capacity, d)``, one layer's; written.
+        trees: Whose tokens they are.
+        keys: ``(seats, kv heads, capacity, d)``, one layer's; written.
         values: As ``keys``.
         num_heads: Query heads.
 
@@ -120,14 +116,15 @@ def rotate_and_store(
         Queries ``(N, heads, d)``.
     """
     count = len(joined)
-    shared, capacity, width = keys.shape
+    shared, capacity, width = keys.shape[1:]
     q = joined.new_empty((count, num_heads, width))
     compiled.rotate_store_kernel[(count, num_heads + 2 * shared)](
         joined,
         cos,
         sin,
-        tree,
-        tree.stride(0),
+        trees.seats,
+        trees.tokens,
+        trees.tokens.stride(0),
         q,
         keys,
         values,
@@ -140,37 +137,39 @@ def rotate_and_store(
     return q
 
 
-def attend(q: Tensor, keys: Tensor, values: Tensor, tree: Tensor) -> Tensor:
-    """Attention of a tree's tokens to the cache and to their own ancestors.
+def attend(q: Tensor, keys: Tensor, values: Tensor, trees: Packed) -> Tensor:
+    """Attention of each tree's tokens to their cache and to their own ancestors.
 
     Args:
         q: ``(N, heads, d)``.
-        keys: ``(kv heads, capacity, d)``, the tree's own included.
+        keys: ``(seats, kv heads, capacity, d)``, the trees' own included.
         values: As ``keys``.
-        tree: int32 ``(N, 2 + N)``, packed.
+        trees: Whose tokens they are.
 
     Returns:
-        ``(N, heads * d)``.
+        ``(N, heads * d)``; what fills the pass up is left undefined.
     """
     count, heads, width = q.shape
-    shared, capacity, _ = keys.shape
-    groups = heads // shared
-    needed = max(_SMALLEST_BLOCK, triton.next_power_of_2(count * groups))
+    num_seats, shared, capacity, _ = keys.shape
+    groups, tallest = heads // shared, trees.tokens.shape[1] - HEAD_COLUMNS
+    needed = max(_SMALLEST_BLOCK, triton.next_power_of_2(tallest * groups))
     rows = min(needed, _BLOCK_ROWS)
-    blocks = triton.cdiv(count * groups, rows)
-    splits = max(4, _MOST_SPLITS // triton.next_power_of_2(blocks))
-    partial = q.new_empty((shared, splits, blocks * rows, width), dtype=torch.float32)
-    stats = q.new_empty((shared, splits, blocks * rows, 2), dtype=torch.float32)
+    blocks = triton.cdiv(tallest * groups, rows)
+    side_by_side = triton.next_power_of_2(num_seats * blocks)
+    splits = max(_LEAST_SPLITS, _MOST_SPLITS // side_by_side)
+    caches = num_seats * shared
+    partial = q.new_empty((caches, splits, blocks * rows, width), dtype=torch.float32)
+    stats = q.new_empty((caches, splits, blocks * rows, 2), dtype=torch.float32)
     sizes = {"GROUPS": groups, "SHARED": shared, "WIDTH": width, "SPLITS": splits}
-    compiled.attend_kernel[(shared, splits, blocks)](
+    compiled.attend_kernel[(caches, splits, blocks)](
         q,
         keys,
         values,
-        tree,
-        tree.stride(0),
+        trees.seats,
+        trees.tokens,
+        trees.tokens.stride(0),
         partial,
         stats,
-        count,
         capacity,
         width**-0.5,
         **sizes,
@@ -180,8 +179,8 @@ def attend(q: Tensor, keys: Tensor, values: Tensor, tree: Tensor) -> Tensor:
         num_stages=2,
     )
     out = q.new_empty((count, heads * width))
-    compiled.combine_kernel[(count * groups, shared)](
-        partial, stats, out, blocks * rows, **sizes, num_warps=4
+    compiled.combine_kernel[(tallest * groups, caches)](
+        partial, stats, trees.seats, out, blocks * rows, **sizes, num_warps=4
     )
     return out
 

@@ -19,6 +19,7 @@ from stablechat.generation.layers import (
 from stablechat.generation.sampler import Sampler
 from stablechat.generation.tree import DraftTree
 from stablechat.model.modeling import LlavaST
+from stablechat.types import GenerationConfig
 
 #: The cache grows by whole steps, so that the next question finds it large enough.
 CAPACITY_STEP = 512
@@ -55,6 +56,7 @@ class StaticDecoder:
         self._head = language.lm_head
         self._rotary = cast(nn.Module, language.model.rotary_emb)
         self._device = self._embedding.device
+        self._greedy = Sampler(GenerationConfig(), self._device)
         self._sampler: Sampler | None = None
         self._length = 0  # tokens that are kept
         self._allocate(CAPACITY_STEP)

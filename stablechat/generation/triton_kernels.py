@@ -42,8 +42,9 @@ def rotate_store_kernel(
     joined,
     cos,
     sin,
-    tree,
-    tree_stride,
+    seats,
+    tokens,
+    stride,
     q,
     keys,
     values,
@@ -53,8 +54,8 @@ def rotate_store_kernel(
     WIDTH: tl.constexpr,
 ):
     token, head = tl.program_id(0), tl.program_id(1)
-    length = tl.load(tree + 1)
-    position = tl.load(tree + token * tree_stride + 1)
+    position = tl.load(tokens + token * stride + 1)
+    seat = tl.load(tokens + token * stride + 2)
     columns = tl.arange(0, WIDTH)
     swapped = (columns + WIDTH // 2) % WIDTH
     source = joined + (token * (HEADS + 2 * SHARED) + head) * WIDTH
@@ -65,12 +66,14 @@ def rotate_store_kernel(
     if head < HEADS:
         target = q + (token * HEADS + head) * WIDTH
         tl.store(target + columns, rotated.to(q.dtype.element_ty))
-    elif head < HEADS + SHARED:
-        target = keys + ((head - HEADS) * capacity + length + token) * WIDTH
-        tl.store(target + columns, rotated.to(keys.dtype.element_ty))
-    else:
-        target = values + ((head - HEADS - SHARED) * capacity + length + token) * WIDTH
-        tl.store(target + columns, value.to(values.dtype.element_ty))
+    elif seat >= 0:  # tokens that only fill the pass up have none
+        slot = tl.load(seats + seat * 3 + 2) + token - tl.load(seats + seat * 3)
+        shared = (head - HEADS) % SHARED
+        place = ((seat * SHARED + shared).to(tl.int64) * capacity + slot) * WIDTH
+        if head < HEADS + SHARED:
+            tl.store(keys + place + columns, rotated.to(keys.dtype.element_ty))
+        else:
+            tl.store(values + place + columns, value.to(values.dtype.element_ty))
 
 
 @triton.jit
@@ -78,11 +81,11 @@ def attend_kernel(
     q,
     keys,
     values,
-    tree,
-    tree_stride,
+    seats,
+    tokens,
+    stride,
     partial,
     stats,
-    count,
     capacity,
     scale,
     GROUPS: tl.constexpr,
@@ -92,15 +95,22 @@ def attend_kernel(
     ROWS: tl.constexpr,
     KEYS: tl.constexpr,
 ):
-    shared, split, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    cache, split, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    seat, shared = cache // SHARED, cache % SHARED
+    first_token = tl.load(seats + seat * 3)
+    count = tl.load(seats + seat * 3 + 1)
+    if block * ROWS >= count * GROUPS:
+        return
     rows = block * ROWS + tl.arange(0, ROWS)  # queries that share keys, by token
     token = rows // GROUPS
     is_row = token < count
     columns = tl.arange(0, WIDTH)
     head = shared * GROUPS + rows % GROUPS
-    places = (token * GROUPS * SHARED + head)[:, None] * WIDTH + columns[None, :]
-    query = tl.load(q + places, mask=is_row[:, None], other=0.0)
-    length = tl.load(tree + 1)
+    places = (first_token + token) * GROUPS * SHARED + head
+    query = tl.load(
+        q + places[:, None] * WIDTH + columns[None, :], mask=is_row[:, None], other=0.0
+    )
+    length = tl.load(seats + seat * 3 + 2)
     total = length + count
     chunk = tl.cdiv(tl.cdiv(total, SPLITS), KEYS) * KEYS
     start = split * chunk
@@ -108,16 +118,17 @@ def attend_kernel(
     top = tl.full([ROWS], -float("inf"), tl.float32)
     weight = tl.zeros([ROWS], tl.float32)
     mixed = tl.zeros([ROWS, WIDTH], tl.float32)
+    before = cache.to(tl.int64) * capacity
     for first in range(start, end, KEYS):
         at = first + tl.arange(0, KEYS)
         is_key = at < end
-        cells = (shared * capacity + at)[:, None] * WIDTH + columns[None, :]
+        cells = (before + at)[:, None] * WIDTH + columns[None, :]
         key = tl.load(keys + cells, mask=is_key[:, None], other=0.0)
         scores = tl.dot(query, tl.trans(key), input_precision="ieee") * scale
         if first + KEYS > length:  # the last blocks only: the tree's own tokens
             in_tree = at - length
             seen = tl.load(
-                tree + token[:, None] * tree_stride + 2 + in_tree[None, :],
+                tokens + (first_token + token)[:, None] * stride + 3 + in_tree[None, :],
                 mask=is_row[:, None] & (is_key & (in_tree >= 0))[None, :],
                 other=1,
             )
@@ -131,7 +142,7 @@ def attend_kernel(
         mixed = mixed * fade[:, None]
         mixed += tl.dot(shares.to(value.dtype), value, input_precision="ieee")
         top = higher
-    out = ((shared * SPLITS + split) * tl.num_programs(2) * ROWS) + rows
+    out = (cache * SPLITS + split) * tl.num_programs(2) * ROWS + rows
     tl.store(partial + out[:, None] * WIDTH + columns[None, :], mixed)
     tl.store(stats + out * 2, top)
     tl.store(stats + out * 2 + 1, weight)
@@ -141,6 +152,7 @@ def attend_kernel(
 def combine_kernel(
     partial,
     stats,
+    seats,
     out,
     num_rows,
     GROUPS: tl.constexpr,
@@ -148,17 +160,21 @@ def combine_kernel(
     WIDTH: tl.constexpr,
     SPLITS: tl.constexpr,
 ):
-    row, shared = tl.program_id(0), tl.program_id(1)
+    row, cache = tl.program_id(0), tl.program_id(1)
+    seat, token = cache // SHARED, row // GROUPS
+    if token >= tl.load(seats + seat * 3 + 1):
+        return
     splits = tl.arange(0, SPLITS)
     columns = tl.arange(0, WIDTH)
-    places = (shared * SPLITS + splits) * num_rows + row
+    places = (cache * SPLITS + splits) * num_rows + row
     tops = tl.load(stats + places * 2)
     weights = tl.load(stats + places * 2 + 1)
     fade = tl.exp(tops - tl.max(tops, 0))
     mixed = tl.load(partial + places[:, None] * WIDTH + columns[None, :])
     value = tl.sum(mixed * fade[:, None], 0) / tl.sum(weights * fade, 0)
-    head = shared * GROUPS + row % GROUPS
-    target = out + (row // GROUPS * GROUPS * SHARED + head) * WIDTH
+    place = tl.load(seats + seat * 3) + token
+    head = cache % SHARED * GROUPS + row % GROUPS
+    target = out + (place * GROUPS * SHARED + head) * WIDTH
     tl.store(target + columns, value.to(out.dtype.element_ty))
 
 
