@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from stablechat.types import NUM_BINS, Task
 
@@ -56,10 +57,11 @@ class LastRow:
         """
         if self.end_bin is not None:
             return self.end_bin
-        times = [t - self.first_time_token for t in tokens if self._is_time(t)]
-        named = times[: self.times_before_rows]
+        named = self.times_before_rows
+        times = (t - self.first_time_token for t in tokens if self._is_time(t))
+        first = list(islice(times, named + 1))
         # A row must follow the span; reversed spans are read the right way round.
-        return max(named) if len(times) > self.times_before_rows > 0 else None
+        return max(first[:named]) if len(first) > named > 0 else None
 
     def _last_time(self, tokens: Sequence[int]) -> int | None:
         """Time of the row at the end of ``tokens``; None where it has no time."""

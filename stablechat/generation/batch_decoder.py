@@ -24,9 +24,6 @@ from stablechat.generation.tree import DraftTree
 from stablechat.generation.writer import Pass
 from stablechat.model.modeling import LlavaST
 
-#: Of a pass over so many tokens in all, at full size on an H100 and without a graph:
-#: first the time of reading the weights, then that of computing.
-_CUDA_COSTS = {1: 1.0, 8: 1.05, 16: 1.1, 32: 1.15, 64: 1.2}
 #: A shorter beginning is computed again sooner than it is copied.
 _LEAST_SHARED = 32
 #: Fused attention wants rows of a mask to begin at multiples of this.
@@ -94,10 +91,16 @@ class Seat:
 class BatchDecoder(StaticDecoder):
     """Qwen2's forward over the tokens of several answers.
 
+    Attributes:
+        costs: Size of a tree -> time of a pass over it alone, relative to one token's.
+        times: Tokens of a pass, of all answers together -> its time, likewise.
+
     Args:
         model: The whole model, on one device.
         num_seats: Answers that are written at once.
     """
+
+    times = StaticDecoder.costs
 
     def __init__(self, model: LlavaST, num_seats: int) -> None:
         self.num_seats = num_seats
@@ -105,7 +108,6 @@ class BatchDecoder(StaticDecoder):
         self._prompts: list[Tensor | None] = [None] * num_seats
         self._samplers: list[Sampler | None] = [None] * num_seats
         super().__init__(model)
-        self.costs = _CUDA_COSTS if self._device.type == "cuda" else self.costs
         self.set_busy(num_seats)
 
     def seat(self, number: int) -> Seat:
@@ -114,7 +116,7 @@ class BatchDecoder(StaticDecoder):
 
     def set_busy(self, count: int) -> None:
         """Say how many answers are being written, which decides what a guess costs."""
-        self.shared_costs = spread_costs(self.costs, count)
+        self.shared_costs = spread_costs(self.times, count, self.costs)
 
     def read_prompt_at(
         self, seat: int, inputs_embeds: Tensor, sampler: Sampler, max_new_tokens: int
@@ -308,23 +310,26 @@ def readings(
     return [reading(few, part) for few, part in parts]
 
 
-def spread_costs(costs: Mapping[int, float], count: int) -> dict[int, float]:
+def spread_costs(
+    times: Mapping[int, float], count: int, sizes: Iterable[int]
+) -> dict[int, float]:
     """Size of a tree -> time of a pass over so many trees of that size.
 
     Args:
-        costs: Tokens of a pass -> its time, relative to one token's; beyond the last
+        times: Tokens of a pass -> its time, relative to one token's; beyond the last
             it goes on as it came.
         count: How many trees.
+        sizes: Of trees.
     """
-    sizes, times = np.array(list(costs)), np.array(list(costs.values()))
-    slope = (times[-1] - times[-2]) / (sizes[-1] - sizes[-2])
+    tokens, seconds = np.array(list(times)), np.array(list(times.values()))
+    slope = (seconds[-1] - seconds[-2]) / (tokens[-1] - tokens[-2])
 
     def time_of(total: int) -> float:
-        beyond = max(0, total - int(sizes[-1]))
-        return float(np.interp(total, sizes, times) + slope * beyond)
+        beyond = max(0, total - int(tokens[-1]))
+        return float(np.interp(total, tokens, seconds) + slope * beyond)
 
     one = time_of(count)
-    return {size: time_of(size * count) / one for size in costs}
+    return {size: time_of(size * count) / one for size in sizes}
 
 
 def _common(prompt: Tensor, other: Tensor | None) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
-from stablechat.generation.batch_decoder import BatchDecoder, readings
+from stablechat.generation.batch_decoder import BatchDecoder, readings, spread_costs
 from stablechat.generation.decoder import Reading
 from stablechat.generation.graphed_decoder import GraphedDecoder
 from stablechat.generation.packing import pack
@@ -19,6 +19,14 @@ _TALLEST = (1, 8, 64)
 
 class CudaBatchDecoder(GraphedDecoder, BatchDecoder):
     """As :class:`BatchDecoder`; very large passes have no graph."""
+
+    #: As measured at full size on an H100 (``benchmarks.batch_decoding``): first the
+    #: time of reading the weights, then that of computing.
+    times: Mapping[int, float] = {
+        **{1: 1.0, 8: 1.2, 16: 1.31, 32: 1.33, 64: 1.39},
+        **{128: 1.63, 256: 2.24, 512: 3.78},
+    }
+    costs = spread_costs(times, 1, (1, 4, 8, 12, 16, 24, 32, 48, 64))
 
     def read_all(self, passes: Mapping[int, Pass]) -> list[Reading]:
         """As :class:`BatchDecoder` says."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import NamedTuple
 
@@ -27,8 +26,7 @@ _CERTAIN = 0.98
 _SMALLEST_PROBABILITY = 0.01
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """Where in its form an answer is, or a path of guesses.
 
     Attributes:
@@ -104,7 +102,9 @@ class Drafter:
             tokens.append(guess.token)
             parents.append(guess.parent)
             promised.append(promised[-1] + guess.probability)
-        size = _best_size(promised, costs)
+            if len(tokens) in costs and not _may_win(promised, costs):
+                break
+        size, _ = _best_size(promised, costs)
         return DraftTree(tokens[:size], parents[:size])
 
     def _paths(self, branches: bool) -> Iterator[_Guess]:
@@ -172,7 +172,7 @@ class Drafter:
         slot = self._slot(place)
         if slot is None or slot != self._tables.slot(token):
             return None
-        after = replace(place, slot=place.slot + 1)
+        after = place._replace(slot=place.slot + 1)
         if slot == self._tables.time:
             return self._after_time(after, self._tables.bin(token))
         if slot > self._tables.time:
@@ -181,7 +181,7 @@ class Drafter:
 
     def _after_time(self, after: _Place, time: int) -> _Place:
         is_end = after.slot <= len(self._opening) and after.time is not None
-        return replace(after, time=after.time if is_end else time, box=(), surprises=())
+        return _Place(after.slot, after.time if is_end else time, after.before)
 
     def _after_number(self, after: _Place, value: int) -> _Place:
         if after.before is None or len(after.box) >= len(after.before):
@@ -191,8 +191,8 @@ class Drafter:
             position, off = near(value, expected), surprise(value, expected)
         box = (*after.box, position)
         if len(box) < _NUMBERS_IN_A_BOX:
-            return replace(after, box=box, surprises=(*after.surprises, off))
-        return replace(after, before=box, box=(), surprises=())
+            return after._replace(box=box, surprises=(*after.surprises, off))
+        return _Place(after.slot, after.time, box)
 
     def _begin_row(self, token: int) -> None:
         """A time was written: it may begin a row, and shows how the last one went."""
@@ -218,11 +218,25 @@ class Drafter:
             return
         self._motion.add(as_floats(values))
         if self._place is not None:
-            self._place = replace(self._place, before=self._motion.latest)
+            self._place = self._place._replace(before=self._motion.latest)
 
 
-def _best_size(promised: list[float], costs: Mapping[int, float]) -> int:
-    """The size of a tree that promises the most tokens for its time.
+def _may_win(promised: list[float], costs: Mapping[int, float]) -> bool:
+    """Whether a larger tree could promise more for its time than any so far.
+
+    No later guess is likelier than the last one.
+    """
+    _, best_rate = _best_size(promised, costs)
+    size, share = len(promised), promised[-1] - promised[-2]
+    return any(
+        promised[-1] + (larger - size) * share > best_rate * costs[larger]
+        for larger in costs
+        if larger > size
+    )
+
+
+def _best_size(promised: list[float], costs: Mapping[int, float]) -> tuple[int, float]:
+    """The size of a tree that promises the most tokens for its time, and how many.
 
     Args:
         promised: Expected tokens of trees of 1, 2, ... nodes.
@@ -236,4 +250,4 @@ def _best_size(promised: list[float], costs: Mapping[int, float]) -> int:
             best, best_rate = fits, rate
         if fits < size:
             break
-    return best
+    return best, best_rate

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
+import numpy as np
 import pytest
 import torch
 from fake_decoder import FIRST, FakeDecoder, height, scripted, time, width
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stablechat.generation import drafter as drafter_module
 from stablechat.generation.choice import Chooser
 from stablechat.generation.drafter import Drafter
 from stablechat.generation.forms import AnswerForm, Tables, answer_form
@@ -167,6 +171,20 @@ def test_a_dear_pass_reads_fewer_tokens() -> None:
     dear = drafter.tree({n: float(n) ** 0.9 for n in (1, 2, 4, 8, 16, 32, 64)})
     assert 1 <= len(dear) < len(cheap) == 64
     assert cheap.tokens[: len(dear)] == dear.tokens
+
+
+@given(BOXES, st.lists(st.floats(1.0, 1.5), min_size=5, max_size=5))
+def test_guessing_ends_early_only_where_nothing_is_lost(
+    boxes: list[tuple[int, int, int, int]], steps: list[float]
+) -> None:
+    times = [float(np.prod(steps[:n])) for n in range(6)]
+    costs = dict(zip((1, 4, 8, 16, 32, 64), times, strict=True))
+    drafter = Drafter(TABLES, answer_form("stvg", encode, TABLES))
+    for token in stvg(0, boxes):
+        drafter.see(token)
+        chosen = drafter.tree(costs)
+        with mock.patch.object(drafter_module, "_may_win", return_value=True):
+            assert drafter.tree(costs) == chosen
 
 
 def test_a_still_box_is_guessed_with_certainty() -> None:

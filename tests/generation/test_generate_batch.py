@@ -195,8 +195,8 @@ def test_the_cache_grows_with_what_is_in_it() -> None:
 
 def test_guesses_cost_more_where_many_are_made() -> None:
     costs = {1: 1.0, 8: 1.2, 16: 1.4}
-    assert spread_costs(costs, 1) == costs
-    four = spread_costs(costs, 4)
+    assert spread_costs(costs, 1, costs) == costs
+    four = spread_costs(costs, 4, costs)
     assert four[1] == 1.0
     # 32 tokens lie beyond what is known: 1.4 + 16 * 0.025.
     assert four[8] == pytest.approx(1.8 / np.interp(4, [1, 8], [1.0, 1.2]))
