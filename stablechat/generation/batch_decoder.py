@@ -110,6 +110,10 @@ class BatchDecoder(StaticDecoder):
         super().__init__(model)
         self.set_busy(num_seats)
 
+    def suits(self, num_seats: int) -> bool:
+        """Whether it is as good as one with so many seats."""
+        return self.num_seats == num_seats
+
     def seat(self, number: int) -> Seat:
         """A decoder for one answer."""
         return Seat(self, number)

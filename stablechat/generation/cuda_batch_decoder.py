@@ -28,6 +28,10 @@ class CudaBatchDecoder(GraphedDecoder, BatchDecoder):
     }
     costs = spread_costs(times, 1, (1, 4, 8, 12, 16, 24, 32, 48, 64))
 
+    def suits(self, num_seats: int) -> bool:
+        """As :class:`BatchDecoder` says; a graph has no work for idle seats."""
+        return self.num_seats >= num_seats
+
     def read_all(self, passes: Mapping[int, Pass]) -> list[Reading]:
         """As :class:`BatchDecoder` says."""
         trees = {seat: wanted.tree for seat, wanted in passes.items()}

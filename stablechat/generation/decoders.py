@@ -46,11 +46,11 @@ def _make(model: LlavaST) -> Decoder:
 def batch_decoder_for(model: LlavaST, num_seats: int) -> BatchDecoder:
     """The model's decoder of several answers, which only one batch may use at a time.
 
-    It stays, with its caches, until another number of seats is asked for: its graphs
-    take as long to make as an answer takes.
+    It stays, with its caches, until it has too few seats, or where idle ones cost
+    something too many: its graphs take as long to make as an answer takes.
     """
     known = _batch_decoders.pop(model, None)
-    if known is None or known.num_seats != num_seats:
+    if known is None or not known.suits(num_seats):
         del known  # before there is memory for another
         known = _make_batch_decoder(model, num_seats)
     _batch_decoders[model] = known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
+from unittest import mock
 
 import golden_files
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from stablechat.generation import generate
 from stablechat.generation.batch import generate_batch
 from stablechat.generation.batch_decoder import BatchDecoder, spread_costs
+from stablechat.generation.decoders import batch_decoder_for
 from stablechat.generation.loop import Asked
 from stablechat.generation.sampler import Sampler
 from stablechat.generation.tree import DraftTree, single
@@ -190,6 +192,25 @@ def test_the_cache_grows_with_what_is_in_it() -> None:
     reading = decoder.seat(0).read(single(5), 1)
     torch.testing.assert_close(
         reading.logits[0], expected(short, [5]), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_the_decoder_stays_for_the_next_batch() -> None:
+    first = batch_decoder_for(MODEL, 2)
+    assert batch_decoder_for(MODEL, 2) is first
+    assert batch_decoder_for(MODEL, 3).num_seats == 3
+
+
+def test_a_prompt_that_was_not_read_is_not_taken_over() -> None:
+    decoder, prompt = BatchDecoder(MODEL, 2), prompt_of(LONG)
+    decoder.seat(0).read_prompt(prompt, GREEDY, 8)
+    attending = mock.patch.object(decoder, "_run_layers", side_effect=RuntimeError)
+    with attending, pytest.raises(RuntimeError):
+        decoder.seat(0).read_prompt(prompt_of(LONG + "and waves."), GREEDY, 8)
+    decoder.seat(1).read_prompt(prompt, GREEDY, 8)
+    reading = decoder.seat(1).read(single(5), 1)
+    torch.testing.assert_close(
+        reading.logits[0], expected(prompt, [5]), atol=1e-5, rtol=1e-4
     )
 
 
