@@ -111,9 +111,13 @@ def serve(arguments: argparse.Namespace) -> None:
         StableChatError: With one plain line.
     """
     from ui.keeping.opening import open_sessions
-    from ui.root import harden_environment
+    from ui.root import harden_environment, own_torch_cache
 
-    with _until_interrupted(), open_sessions(arguments.keep) as sessions:
+    with (
+        _until_interrupted(),
+        own_torch_cache(os.environ),
+        open_sessions(arguments.keep) as sessions,
+    ):
         harden_environment(os.environ, sessions.root)
         # Late: --help must not wait for Gradio and PyTorch, and Gradio reads the
         # environment while it is imported.

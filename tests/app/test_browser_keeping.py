@@ -19,6 +19,7 @@ from browser_support import (
     wait_for_answer,
 )
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from test_browser_editing import number, open_form, wait_for_cut
 
 from stablechat.video import probe
 
@@ -88,10 +89,10 @@ def test_a_restart_loses_nothing(
     page.wait_for_function(
         "Math.abs(document.querySelector('#sc-video video').currentTime - 0.4) < 0.05"
     )
-    page.get_by_role("button", name="Change the clip").click()
-    page.locator("#sc-pad-after input").first.fill("0.5")
+    open_form(page, "Change the clip")
+    number(page, "pad-after", 0.5)
     page.locator("#sc-cut").click()
-    expect(page.locator("#sc-style-line")).to_contain_text("Done: the clip")
+    wait_for_cut(page, "style")
     page.get_by_role("button", name="All files").click()
     expect(page.locator("#sc-files")).to_contain_text("kitchen_results.zip")
     again = download(page, "#sc-download-clip", tmp_path)
@@ -115,5 +116,6 @@ def test_a_restart_loses_nothing(
         expect(stranger.locator("#sc-history")).to_have_count(0)
         stranger.close()
     other.close()
-    # A killed app left nothing in the temporary folder.
-    assert not list(restarted.server.temporary.glob("stablechat-*"))
+    # What the killed app left in the temporary folder went with the next one.
+    end_app(restarted.server)
+    assert not list(restarted.server.temporary.iterdir())
