@@ -68,6 +68,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="what uploads and results may take; old ones go (default: %(default)s)",
     )
     server.add_argument(
+        "--keep",
+        metavar="DIR",
+        help="keep answers, and the uploads they are about, in a folder of their own: "
+        "they survive a restart of the app (default: they go with it)",
+    )
+    server.add_argument(
         "--load-models",
         action=argparse.BooleanOptionalAction,
         help="let people load another model on the page, from the hub or any folder of "
@@ -104,16 +110,20 @@ def serve(arguments: argparse.Namespace) -> None:
     Raises:
         StableChatError: With one plain line.
     """
-    from ui.root import harden_environment, private_root
-    from ui.session import Sessions
+    from ui.keeping.opening import open_sessions
+    from ui.root import harden_environment, own_torch_cache
 
-    with _until_interrupted(), Sessions(private_root()) as sessions:
+    with (
+        _until_interrupted(),
+        own_torch_cache(os.environ),
+        open_sessions(arguments.keep) as sessions,
+    ):
         harden_environment(os.environ, sessions.root)
         # Late: --help must not wait for Gradio and PyTorch, and Gradio reads the
         # environment while it is imported.
         from stablechat.video import limits_from_texts, set_default_limits
         from ui.disk import Disk, parse_size
-        from ui.layout import build_app
+        from ui.layout import build_app, own_files
         from ui.models.choice import load_chat as load_other
         from ui.server import check_address, launch
 
@@ -125,8 +135,9 @@ def serve(arguments: argparse.Namespace) -> None:
             sessions,
             loader=load_other if options.may_load_models else None,
         )
-        disk = Disk(sessions, parse_size(options.max_disk, "--max-disk"))
-        sessions.start_sweeping(disk.make_room)
+        max_bytes = parse_size(options.max_disk, "--max-disk")
+        disk = Disk(sessions, max_bytes, examples=own_files(app))
+        sessions.start_sweeping(disk.tidy)
         try:
             print(f"StableChat is at {launch(app, options, disk)}", flush=True)
             threading.Event().wait()

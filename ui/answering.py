@@ -32,7 +32,8 @@ from ui.results.history import failures_card, history
 from ui.results.show import empty, shown_run
 from ui.running import POLL_SECONDS, STOP_SECONDS, Update, finish, language_asked
 from ui.runs import Run
-from ui.session import Session, Sessions
+from ui.session import Sessions
+from ui.tab import Session
 from ui.translation import in_language
 from ui.widgets import Widgets
 
@@ -151,6 +152,7 @@ class Answering:
             return {page.status: view.problem(language, message)}
         if session.run is None or session.run.key in _keys(batch):
             session.run = batch.first
+        session.save()
         update = self._shown(session, language)
         said = update.get(page.status, "") + failures_card(language, batch)
         return update | {page.status: said}

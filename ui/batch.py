@@ -12,7 +12,7 @@ from ui.jobs import Job
 from ui.outcomes import Outcome
 from ui.pipeline import Pipeline
 from ui.runs import Run
-from ui.session import Session
+from ui.tab import Session
 from ui.together import can_be_together, write_together
 
 

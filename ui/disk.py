@@ -7,12 +7,13 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from stablechat.errors import InputError
 from ui.runs import Run
-from ui.session import Session, Sessions
+from ui.session import MAX_AGE_SECONDS, Sessions
+from ui.tab import Session
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Disk:
     Args:
         sessions: What there is.
         max_bytes: Of uploads and results together.
+        examples: The page's own files, which stay.
         usage: Size of their disk and what is free on it, in bytes; for tests.
     """
 
@@ -72,13 +74,19 @@ class Disk:
         sessions: Sessions,
         max_bytes: int,
         *,
+        examples: Iterable[Path] = (),
         usage: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
         self._sessions = sessions
         self._max_bytes = max_bytes
         self._usage = usage or self._disk_usage
-        # The page's own examples.
-        self._kept = set(self._uploads())
+        self._examples = {path.resolve() for path in examples}
+
+    def tidy(self) -> None:
+        """Remove what is too much, and uploads that are old and about nothing."""
+        self.make_room()
+        for upload in self._unused(self._sessions.all().values(), MAX_AGE_SECONDS):
+            upload.unlink(missing_ok=True)
 
     def make_room(self, wanted_bytes: int = 0) -> bool:
         """Remove what is needed least, until so much more has room.
@@ -98,7 +106,7 @@ class Disk:
         return lack <= 0
 
     def _lack(self, wanted_bytes: int) -> int:
-        used = folder_bytes(self._sessions.root)
+        used = sum(folder_bytes(folder) for folder in self._sessions.folders)
         total, free = self._usage()
         kept_free = min(KEPT_FREE_BYTES, round(_KEPT_FREE_SHARE * total))
         return max(
@@ -111,7 +119,9 @@ class Disk:
 
     def _removable(self) -> Iterator[Callable[[], None]]:
         sessions = self._sessions.all()
-        left = [(each.left, key) for key, each in sessions.items() if each.left]
+        left = [
+            (each.left, key) for key, each in sessions.items() if each.left is not None
+        ]
         for _, key in sorted(left):
             yield lambda key=key: self._sessions.end(key)  # type: ignore[misc]
         there = list(self._sessions.all().values())
@@ -121,11 +131,13 @@ class Disk:
         for upload in self._unused(there):
             yield lambda upload=upload: upload.unlink(missing_ok=True)  # type: ignore[misc]
 
-    def _unused(self, sessions: list[Session]) -> list[Path]:
+    def _unused(
+        self, sessions: Iterable[Session], min_age_seconds: float = _FRESH_SECONDS
+    ) -> list[Path]:
         """Uploads that no tab has in its form or asked about, the oldest first."""
         used = {path.resolve() for session in sessions for path in session.videos}
-        unused = set(self._uploads()) - used - self._kept
-        stale = [path for path in unused if _age(path) > _FRESH_SECONDS]
+        unused = set(self._uploads()) - used - self._examples
+        stale = [path for path in unused if _age(path) > min_age_seconds]
         return sorted(stale, key=_age, reverse=True)
 
     def _uploads(self) -> Iterator[Path]:

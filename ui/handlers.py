@@ -15,13 +15,15 @@ from ui.models.choice import Loader
 from ui.models.facts import device_name, dtype_name, facts, question_line
 from ui.models.loading import ModelLoading
 from ui.pipeline import Pipeline
+from ui.remembered import secrets_told
 from ui.results.editing import Editing
 from ui.results.exporting import Exporting
 from ui.results.history import history
 from ui.results.show import empty, shown_run
 from ui.running import Update, language_asked
-from ui.session import Session, Sessions
+from ui.session import Sessions
 from ui.settings import Settings
+from ui.tab import Session
 from ui.widgets import Widgets
 
 
@@ -133,16 +135,15 @@ class Handlers:
         """What the browser is to remember; the folded questions start afresh."""
         return Settings(mode or "ground", candidates).to_stored()
 
-    async def arrive(self, secret: str | None, request: gr.Request) -> Update:
+    async def arrive(self, known: str | None, request: gr.Request) -> Update:
         """The page was loaded: give a tab that was loaded again its answers back.
 
         Args:
-            secret: What the tab kept; it may be anything.
+            known: The secrets that the tab knows; it may be anything.
             request: Of the tab.
         """
         page, language = self._page, language_asked(request)
-        if secret:
-            await self.sessions.claim_soon(request, secret)
+        await self.sessions.claim_any(request, secrets_told(known))
         session = self.sessions.of(request)
         session.is_page = True
         update: Update = {page.tab: session.secret, page.status: view.idle(language)}
@@ -171,6 +172,7 @@ class Handlers:
         if run is None or session.phase in ("cutting", "exporting"):
             return history(page.history, session, language)
         session.run = run
+        session.save()
         update = empty(page.result) | shown_run(page, run, language)
         if session.busy:
             del update[page.status]  # It tells how far the question is.

@@ -24,7 +24,7 @@ from ui.models.facts import device_name, dtype_name
 from ui.models.widgets import place_model
 from ui.pipeline import Chat, Pipeline
 from ui.results.widgets import place_results
-from ui.session import MAX_AGE_SECONDS, SWEEP_SECONDS, Sessions
+from ui.session import Sessions
 from ui.settings import MAX_CANDIDATES, STORAGE_KEY, STORAGE_SECRET
 from ui.widgets import Widgets
 from ui.wiring import connect
@@ -59,11 +59,9 @@ def build_app(
             let anybody. It may read any folder of this machine.
     """
     handlers = Handlers(Pipeline(chat), sessions)
-    app = gr.Blocks(
-        title="StableChat",
-        analytics_enabled=False,
-        delete_cache=(SWEEP_SECONDS, MAX_AGE_SECONDS),
-    )
+    # Without delete_cache: Gradio goes by age alone, and would take videos that answers
+    # are about; ui.disk looks at that.
+    app = gr.Blocks(title="StableChat", analytics_enabled=False)
     with app:
         examples = read_examples(examples_folder or EXAMPLES_FOLDER)
         widgets = _place(chat, examples, may_load=loader is not None)
@@ -72,6 +70,12 @@ def build_app(
         publish(handlers)
     app.queue(default_concurrency_limit=1, max_size=_MAX_EVENTS)
     return app
+
+
+def own_files(app: gr.Blocks) -> set[Path]:
+    """The examples of a page that was built, as they lie in its cache."""
+    kept = (getattr(block, "keep_in_cache", ()) for block in app.blocks.values())
+    return {Path(name) for names in kept for name in names}
 
 
 def _place(chat: Chat, examples: list[Example], *, may_load: bool) -> Widgets:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from stablechat.folders import make_owned, remove_orphans
+from stablechat.folders import make_owned, owned_folder, remove_orphans
 
 _OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -32,6 +33,10 @@ _UNSAFE_VARIABLES = (
 )
 
 _PREFIX = "stablechat-"
+
+# Where PyTorch puts compiled code; it makes the folder even if there is none.
+_TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"
+_TORCH_PREFIX = "stablechat-torch-"
 
 
 def private_root(parent: Path | None = None) -> Path:
@@ -71,6 +76,31 @@ def _reach_self_without_proxy(environ: MutableMapping[str, str]) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         given = [host for host in environ.get(name, "").split(",") if host.strip()]
         environ[name] = ",".join([*given, *_OWN_HOSTS])
+
+
+@contextmanager
+def own_torch_cache(environ: MutableMapping[str, str]) -> Iterator[None]:
+    """Have PyTorch use a folder that goes with the app, unless one was chosen.
+
+    Enter before PyTorch is imported: it makes the folder then, in the temporary one,
+    and leaves it there.
+
+    Args:
+        environ: ``os.environ``.
+
+    Raises:
+        InputError: There is no room for it.
+    """
+    if environ.get(_TORCH_CACHE):
+        yield
+        return
+    remove_orphans(_TORCH_PREFIX)
+    with owned_folder(_TORCH_PREFIX) as folder:
+        environ[_TORCH_CACHE] = str(folder)
+        try:
+            yield
+        finally:
+            environ.pop(_TORCH_CACHE, None)
 
 
 def remove_empty_folders(root: Path, *, keep: Path) -> None:

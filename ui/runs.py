@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ui.outcomes import Outcome
     from ui.together import Together
 
+#: What the names of the folders of clips that were cut again begin with.
+REVISION_PREFIX = "again-"
+
 
 class Run:
     """A question, or several that were asked together.
@@ -40,7 +43,7 @@ class Run:
         # The last one is still looked at until the new one is there.
         for stale in self._revisions[:-1]:
             shutil.rmtree(stale, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix="again-", dir=self.folder))
+        folder = Path(tempfile.mkdtemp(prefix=REVISION_PREFIX, dir=self.folder))
         self._revisions = [*self._revisions[-1:], folder]
         self.revision = folder
         return folder
@@ -48,6 +51,11 @@ class Run:
     def replace_result(self, result: Outcome) -> None:
         """Another look or a correction of the same answer."""
         self.result, self.files, self.looked_seconds = result, None, None
+
+    def restore(self, result: Outcome | Together, revision: Path) -> None:
+        """What survived a restart."""
+        self.result, self.revision = result, revision
+        self._revisions = [revision] if revision != self.folder else []
 
     @property
     def videos(self) -> set[Path]:

@@ -13,34 +13,32 @@ A tab that goes away (closed, reloaded, asleep) is *left*: its job ends at once,
 files stay for :data:`GRACE_SECONDS`. A page that is loaded again in the same tab shows
 the secret that the tab kept and gets the session; nobody else has that secret, and
 while a tab is open its session can't be claimed at all.
+
+Where a :class:`ui.keeping.store.Store` keeps them, answers also survive the end of the
+process, however it ends, and wait :data:`KEPT_SECONDS` for their browser.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import logging
 import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from render.encoding import DEFAULT_OPTIONS
-from ui.jobs import Job
 from ui.root import remove_empty_folders
-from ui.runs import Run
+from ui.tab import Session, digest
 
 if TYPE_CHECKING:
     # Not at run time: this module is imported before Gradio is.
     import gradio as gr
 
-    from ui.asks import Ask
-    from ui.batch import Batch
+    from ui.keeping.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -52,130 +50,12 @@ SWEEP_SECONDS = 300
 TIDY_SECONDS = 15
 #: How long a tab that is gone can come back; then its files go.
 GRACE_SECONDS = 60.0
-#: Runs of one tab that are kept.
-KEPT_RUNS = 30
-#: The same of a program, which asks for what it wants at once and never comes back.
-KEPT_PROGRAM_RUNS = 3
-
+#: The same of answers that are kept; a tab that is left alone keeps them as long.
+KEPT_SECONDS = 30 * 24 * 3600.0
 _TICK_SECONDS = 1.0
 # How long the server may take to notice that a tab is gone.
 _NOTICE_SECONDS = 3.0
 _POLL_SECONDS = 0.1
-
-#: Where a tab's question is. Gradio reports a question that was stopped while it
-#: waited like one that was refused; this tells them apart.
-Phase = Literal["idle", "waiting", "running", "cutting", "exporting", "stopped"]
-
-
-@dataclass(frozen=True)
-class Look:
-    """A picture of a video that was shown to be drawn on.
-
-    Attributes:
-        video: The file.
-        seconds: Its moment, in whole milliseconds.
-    """
-
-    video: Path
-    seconds: float
-
-
-class Session:
-    """One tab's folder, its running job and its answers.
-
-    Attributes:
-        folder: Of all its runs.
-        owner: Who is logged in, or None.
-        secret: What the tab shows to get it back after a reload.
-        is_page: Whether it is a tab; programs use the endpoints only.
-        touched: When it was last used.
-        left: When its tab went away; None while it is there.
-        job: The last one.
-        phase: Where its question is.
-        runs: The answered ones, oldest first.
-        run: The one that the page shows.
-        video: What was uploaded last and is still in the form.
-        asked: What was asked last.
-        batch: What has become of it.
-        asked_look: What was drawn on to ask about it.
-        style: How the last clip was cut and drawn.
-    """
-
-    def __init__(self, folder: Path, owner: str | None = None) -> None:
-        self.folder = folder
-        self.owner = owner
-        self.secret = secrets.token_urlsafe(32)
-        self.is_page = False
-        self.touched = time.monotonic()
-        self.left: float | None = None
-        self.job: Job[Any] | None = None
-        self.phase: Phase = "idle"
-        self.runs: list[Run] = []
-        self.run: Run | None = None
-        self.video: Path | None = None
-        self.asked: tuple[Ask, ...] = ()
-        self.batch: Batch | None = None
-        self.asked_look: Look | None = None
-        self.style = DEFAULT_OPTIONS
-        self._numbers = itertools.count(1)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job of this tab is running and was not told to stop."""
-        job = self.job
-        return job is not None and not job.done and not job.cancelled()
-
-    @property
-    def worth_keeping(self) -> bool:
-        """Whether a tab that is loaded again would miss something."""
-        return bool(self.runs or self.asked or self.video)
-
-    def new_run(self) -> Run:
-        """A run with an empty folder; not one of :attr:`runs` yet."""
-        self.touched = time.monotonic()
-        key = str(next(self._numbers))
-        folder = self.folder / key
-        folder.mkdir(parents=True, mode=0o700)
-        return Run(key, folder)
-
-    def keep(self, run: Run) -> None:
-        """A run was answered; the oldest ones go."""
-        kept = KEPT_RUNS if self.is_page else KEPT_PROGRAM_RUNS
-        runs = [*self.runs, run]
-        self.runs = runs[-kept:]
-        for stale in runs[:-kept]:
-            stale.remove()
-
-    def drop(self, run: Run) -> None:
-        """A run has to go: the disk is full."""
-        self.runs = [each for each in self.runs if each is not run]
-        run.remove()
-
-    @property
-    def videos(self) -> set[Path]:
-        """The uploads that the form and the answers are about."""
-        asked = {ask.video for ask in self.asked}
-        answered = {path for run in self.runs for path in run.videos}
-        return asked | answered | ({self.video} if self.video else set())
-
-    def find(self, key: str | None) -> Run | None:
-        """The run that the page calls so, if there is one."""
-        return next((run for run in self.runs if run.key == key), None)
-
-    def new_look(self) -> Path:
-        """The folder of pictures to draw a question on; old ones go."""
-        self.touched = time.monotonic()
-        folder = self.folder / "looks"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, mode=0o700)
-        return folder
-
-    def close(self) -> None:
-        """Stop the job and remove the folder."""
-        if self.job is not None:
-            self.job.cancel()
-            self.job.join(timeout_seconds=5)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Sessions:
@@ -185,6 +65,7 @@ class Sessions:
         root: The private folder, see :func:`ui.root.private_root`.
         clock: Seconds that only grow; for tests.
         grace_seconds: How long a tab that is gone can come back.
+        store: Keeps the answers over a restart, and the root with them.
     """
 
     def __init__(
@@ -193,6 +74,7 @@ class Sessions:
         *,
         clock: Callable[[], float] = time.monotonic,
         grace_seconds: float | None = None,
+        store: Store | None = None,
     ) -> None:
         self.root = root.resolve()
         self._folder = self.root / "sessions"
@@ -202,6 +84,25 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._store = store
+        if store is not None:
+            self._restore(store)
+
+    def _restore(self, store: Store) -> None:
+        for session, seconds_ago in store.load(self._folder):
+            session.touched = session.left = self._clock() - seconds_ago
+            # Nobody's tab is called so.
+            self._sessions[secrets.token_urlsafe(32)] = session
+
+    @property
+    def keeps(self) -> bool:
+        """Whether answers survive a restart."""
+        return self._store is not None
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All that takes room on the disk."""
+        return (self.root,) if self._store is None else (self.root, self._store.state)
 
     def get(self, key: str, owner: str | None = None) -> Session:
         """The tab's session, made when it is new.
@@ -214,7 +115,8 @@ class Sessions:
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
-                session = Session(self._folder / secrets.token_urlsafe(16), owner)
+                folder = self._folder / secrets.token_urlsafe(16)
+                session = Session(folder, owner, self._store)
                 self._sessions[key] = session
             # A connection that was lost and came back is no tab that is gone.
             session.touched, session.left = self._clock(), None
@@ -223,6 +125,19 @@ class Sessions:
     def of(self, request: gr.Request) -> Session:
         """The session of the tab that a request is from."""
         return self.get(request.session_hash or "", _person(request))
+
+    async def claim_any(self, request: gr.Request, known: Sequence[str]) -> bool:
+        """As :meth:`claim`, with whichever of several secrets opens something.
+
+        Args:
+            request: Of the tab that was loaded.
+            known: The tab's own secret, if it has one, and those of other tabs that
+                its browser had.
+        """
+        if known and known[0] and await self.claim_soon(request, known[0]):
+            return True
+        key, person = request.session_hash or "", _person(request)
+        return any(self.claim(key, secret, person) for secret in known[1:] if secret)
 
     async def claim_soon(self, request: gr.Request, secret: str) -> bool:
         """As :meth:`claim`; the server may still be about to notice that a tab is gone.
@@ -243,9 +158,9 @@ class Sessions:
     def _knows(self, secret: str) -> bool:
         with self._lock:
             sessions = list(self._sessions.values())
-        given = _digest(secret)
+        given = digest(secret)
         return any(
-            [secrets.compare_digest(_digest(each.secret), given) for each in sessions]
+            [secrets.compare_digest(each.secret_digest, given) for each in sessions]
         )
 
     def claim(self, key: str, secret: str, owner: str | None = None) -> bool:
@@ -268,15 +183,16 @@ class Sessions:
             session = self._sessions.pop(old)
             self._sessions[key] = session
             session.touched, session.left = self._clock(), None
+            session.secret = secret
         if replaced is not None:
             replaced.close()
         return True
 
     def _left_with(self, secret: str, owner: str | None) -> str | None:
         """The key of a left session; every secret is looked at, equal or not."""
-        given, found = _digest(secret), None
+        given, found = digest(secret), None
         for key, session in self._sessions.items():
-            fits = secrets.compare_digest(_digest(session.secret), given)
+            fits = secrets.compare_digest(session.secret_digest, given)
             if fits and session.left is not None and session.owner == owner:
                 found = key
         return found
@@ -293,6 +209,8 @@ class Sessions:
             job.cancel()
         if not session.is_page or not session.worth_keeping:
             self.end(key)
+        else:
+            session.save()
 
     def end(self, key: str) -> None:
         """Stop a tab's job and remove its files."""
@@ -318,19 +236,26 @@ class Sessions:
 
     def end_left(self) -> None:
         """Remove what tabs left behind that did not come back."""
-        latest = self._clock() - self._grace_seconds
+        now = self._clock()
         with self._lock:
             gone = [
                 key
                 for key, session in self._sessions.items()
-                if session.left is not None and session.left <= latest
+                if session.left is not None
+                and session.left <= now - self._grace(session)
             ]
         for key in gone:
             self.end(key)
 
+    def _grace(self, session: Session) -> float:
+        """How long a session waits for its tab."""
+        kept = self._store is not None and session.runs
+        return KEPT_SECONDS if kept else self._grace_seconds
+
     def sweep(self) -> None:
-        """Remove what nobody has used for :data:`MAX_AGE_SECONDS`."""
-        oldest = self._clock() - MAX_AGE_SECONDS
+        """Remove what nobody has used for a long time."""
+        most = MAX_AGE_SECONDS if self._store is None else KEPT_SECONDS
+        oldest = self._clock() - most
         with self._lock:
             stale = [
                 key
@@ -356,11 +281,18 @@ class Sessions:
         ).start()
 
     def close(self) -> None:
-        """End every session and remove the root. May be called twice."""
+        """End every session and remove the root, or let them rest where they are kept.
+
+        May be called twice.
+        """
         self._closing.set()
-        for key in list(self._sessions):
-            self.end(key)
-        shutil.rmtree(self.root, ignore_errors=True)
+        for key, session in self.all().items():
+            if self._store is not None and session.is_page and session.runs:
+                session.rest()
+            else:
+                self.end(key)
+        if self._store is None:
+            shutil.rmtree(self.root, ignore_errors=True)
 
     def __enter__(self) -> Sessions:
         return self
@@ -385,7 +317,3 @@ class Sessions:
 def _person(request: gr.Request) -> str | None:
     """Who is logged in."""
     return getattr(request, "username", None)
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()

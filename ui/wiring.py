@@ -10,6 +10,7 @@ from ui.asking.asking import Asking
 from ui.handlers import Handlers
 from ui.models.choice import Loader
 from ui.models.loading import ModelLoading
+from ui.remembered import keep_secret, tell_secrets
 from ui.widgets import Widgets
 
 # What needs no model does not wait for one.
@@ -47,13 +48,6 @@ _AFTER_THE_PRESS = """(...values) =>
 _PLAYER_TIME = "() => window.stableChat.playerTime()"
 _AT_PLAYER = "(video) => [video, window.stableChat.playerTime()]"
 
-# A secret that only this tab knows, and that a reload leaves alone.
-_KEPT_SECRET = """() => sessionStorage.getItem("stablechat-tab") ?? "" """
-_KEEP_SECRET = """(secret) => {
-  sessionStorage.setItem("stablechat-tab", secret);
-  window.stableChat.restoreDraft();
-}"""
-
 
 def connect(
     app: gr.Blocks, handlers: Handlers, page: Widgets, loader: Loader | None
@@ -71,11 +65,12 @@ def connect(
         "api_visibility": "private",
         "show_progress": "hidden",
     }
+    keeps = handlers.sessions.keeps
     app.load(handlers.load, None, page.texts, **quick)
     arrived = app.load(
-        handlers.arrive, page.tab, page.arrival, js=_KEPT_SECRET, **quick
+        handlers.arrive, page.tab, page.arrival, js=tell_secrets(keeps), **quick
     )
-    arrived.then(None, page.tab, None, js=_KEEP_SECRET, api_visibility="private")
+    arrived.then(None, page.tab, None, js=keep_secret(keeps), api_visibility="private")
     app.unload(handlers.leave)
     chosen = [page.mode, page.candidates]
     app.load(handlers.restore, page.settings, chosen, **quick)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,16 +87,19 @@ class Story:
 _ANSWER_MS = 120_000
 
 
-def start_app(chat: str, folder: Path, clip: Path | None = None) -> Server:
+def start_app(
+    chat: str, folder: Path, clip: Path | None = None, arguments: Sequence[str] = ()
+) -> Server:
     """Start the app in its own temporary folder and wait for its address.
 
     Args:
         chat: A key of :data:`CHATS`.
         folder: For its files and its log.
         clip: What the fake model's page has as an example.
+        arguments: More of the command line.
     """
     temporary, log = folder / "tmp", folder / "log.txt"
-    temporary.mkdir()
+    temporary.mkdir(exist_ok=True)
     environment = {
         **os.environ,
         "TMPDIR": str(temporary),
@@ -105,7 +108,7 @@ def start_app(chat: str, folder: Path, clip: Path | None = None) -> Server:
     }
     if clip is not None:
         environment["FAKE_EXAMPLES"] = str(_examples(folder, clip))
-    command = [sys.executable, *CHATS[chat], "--no-browser"]
+    command = [sys.executable, *CHATS[chat], "--no-browser", *arguments]
     with log.open("wb") as output:
         process = _spawn(command, environment, output)
     deadline = time.monotonic() + 60

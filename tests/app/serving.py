@@ -27,7 +27,7 @@ def serving(
         with Sessions(private_root(folder)) as sessions:
             harden_environment(os.environ, sessions.root)
             from ui.disk import Disk
-            from ui.layout import build_app
+            from ui.layout import build_app, own_files
             from ui.server import ServerOptions, launch
 
             app = build_app(chat, sessions)
@@ -35,7 +35,12 @@ def serving(
                 options = ServerOptions(
                     open_browser=False, auth=auth, max_file_size=max_file_size
                 )
-                disk = Disk(sessions, max_disk_bytes, usage=lambda: (10**12, 10**12))
+                disk = Disk(
+                    sessions,
+                    max_disk_bytes,
+                    examples=own_files(app),
+                    usage=lambda: (10**12, 10**12),
+                )
                 yield launch(app, options, disk).rstrip("/"), sessions
             finally:
                 app.close(verbose=False)

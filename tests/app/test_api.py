@@ -18,7 +18,8 @@ from gradio_client.exceptions import AppError
 from serving import serving
 
 from stablechat.video import probe
-from ui.session import KEPT_PROGRAM_RUNS, Sessions
+from ui.session import Sessions
+from ui.tab import KEPT_PROGRAM_RUNS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "programs.md"
 

@@ -11,6 +11,7 @@ import pytest
 
 import app
 from stablechat.errors import CheckpointError
+from ui.root import own_torch_cache
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,6 +70,19 @@ def test_the_models_options_reach_the_loader(monkeypatch: pytest.MonkeyPatch) ->
     app.load_chat(app.parse_arguments(["--quantization", "8bit", "--device", "cpu"]))
     expected = {"model": None, "device": "cpu", "dtype": None, "quantization": "8bit"}
     assert seen == expected
+
+
+@pytest.mark.parametrize("chosen", [None, "theirs"])
+def test_torchs_cache_goes_with_the_app(
+    chosen: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _isolate(monkeypatch, tmp_path)
+    environ = {} if chosen is None else {"TORCHINDUCTOR_CACHE_DIR": chosen}
+    with own_torch_cache(environ):
+        folder = Path(environ["TORCHINDUCTOR_CACHE_DIR"])
+        assert folder.is_dir() == (chosen is None)
+    assert environ == ({} if chosen is None else {"TORCHINDUCTOR_CACHE_DIR": chosen})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_loads_neither_gradio_nor_torch() -> None:

@@ -19,7 +19,8 @@ from ui.files import write_files
 from ui.jobs import Job
 from ui.outcomes import Outcome
 from ui.pipeline import Pipeline
-from ui.session import Session, Sessions
+from ui.session import Sessions
+from ui.tab import Session
 from ui.together import Together
 
 

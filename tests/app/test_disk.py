@@ -11,7 +11,8 @@ import pytest
 from stablechat.errors import InputError
 from ui.disk import KEPT_FREE_BYTES, Disk, folder_bytes, parse_size
 from ui.runs import Run
-from ui.session import Session, Sessions
+from ui.session import Sessions
+from ui.tab import Session
 
 
 def answered(session: Session, seconds_ago: float) -> Run:
@@ -46,7 +47,8 @@ def test_what_is_needed_least_goes_first(sessions: Sessions) -> None:
     tab, gone = sessions.get("a"), sessions.get("b")
     tab.is_page = gone.is_page = True
     tab.video = uploaded(sessions, "asked", 8000)
-    disk = Disk(sessions, 10_000, usage=lambda: (10**12, 10**12))
+    usage = (10**12, 10**12)
+    disk = Disk(sessions, 10_000, examples=[example], usage=lambda: usage)
     stale, fresh = uploaded(sessions, "stale", 7000), uploaded(sessions, "fresh", 1)
     oldest, middle, shown = (answered(tab, ago) for ago in (300, 200, 100))
     tab.run = oldest

@@ -16,13 +16,8 @@ import pytest
 
 from ui.jobs import Job
 from ui.root import harden_environment, private_root
-from ui.session import (
-    GRACE_SECONDS,
-    KEPT_PROGRAM_RUNS,
-    KEPT_RUNS,
-    MAX_AGE_SECONDS,
-    Sessions,
-)
+from ui.session import GRACE_SECONDS, MAX_AGE_SECONDS, Sessions
+from ui.tab import KEPT_PROGRAM_RUNS, KEPT_RUNS
 
 
 def test_two_tabs_have_two_folders(sessions: Sessions) -> None:

@@ -20,7 +20,8 @@ from ui.drawing import canvas, line
 from ui.i18n import label
 from ui.pictures import first_picture, picture_address, write_picture
 from ui.running import Update, language_asked
-from ui.session import Look, Sessions
+from ui.session import Sessions
+from ui.tab import Look
 from ui.translation import in_language
 
 #: An uploaded image is shown inside this.

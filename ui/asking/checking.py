@@ -18,8 +18,9 @@ from stablechat.windows import DEFAULT_WINDOW_SECONDS, default_overlap, plan_win
 from ui.asking.form import AskForm
 from ui.asks import Ask
 from ui.i18n import Language, text
-from ui.session import Look, Session, Sessions
+from ui.session import Sessions
 from ui.settings import LONG_VIDEO_SECONDS, MAX_CANDIDATES, MAX_QUESTIONS
+from ui.tab import Look, Session
 
 #: Modes that need no words.
 _WORDLESS_MODES = ("describe", "elc")

@@ -26,7 +26,8 @@ from ui.results.edit_widgets import EditWidgets
 from ui.results.form import CorrectionForm, StyleForm
 from ui.results.moments import chosen
 from ui.running import POLL_SECONDS, Update, finish, language_asked
-from ui.session import Session, Sessions
+from ui.session import Sessions
+from ui.tab import Session
 from ui.translation import in_language
 
 logger = logging.getLogger(__name__)
@@ -202,6 +203,7 @@ class Editing:
             return {}
         run.replace_result(outcome)
         session.style = outcome.options
+        session.save(run)
         return self.show(session, language) | {said: line(text(language, "cut_done"))}
 
     def _as_before(self, outcome: Outcome | None) -> Update:

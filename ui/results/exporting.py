@@ -17,7 +17,8 @@ from ui.jobs import Job
 from ui.results.filelist import file_list
 from ui.running import POLL_SECONDS, Update, finish, language_asked
 from ui.runs import Run
-from ui.session import Session, Sessions
+from ui.session import Sessions
+from ui.tab import Session
 from ui.translation import in_language
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from ui.i18n import Language, text
 from ui.outcomes import Outcome, has_answer
 from ui.running import Update
 from ui.runs import Run
-from ui.session import Session
+from ui.tab import Session
 from ui.together import Together
 from ui.translation import in_language
 

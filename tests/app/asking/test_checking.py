@@ -14,8 +14,9 @@ from stablechat.types import TimeSpan
 from ui.asking.checking import Checker, MissingError
 from ui.asking.form import AskForm
 from ui.asks import Ask
-from ui.session import Look, Sessions
+from ui.session import Sessions
 from ui.settings import MAX_CANDIDATES, MAX_QUESTIONS
+from ui.tab import Look
 
 BOX = (20.0, 30.0, 100.0, 90.0)
 

@@ -23,7 +23,8 @@ from ui.results.edit_widgets import EditWidgets
 from ui.results.editing import Editing
 from ui.results.form import StyleForm
 from ui.results.moments import moments_of
-from ui.session import Session, Sessions
+from ui.session import Sessions
+from ui.tab import Session
 
 REQUEST: Any = SimpleNamespace(session_hash="a", headers={"accept-language": "en"})
 PAGE = EditWidgets(**{name: name for name in EditWidgets.__dataclass_fields__})  # type: ignore[arg-type]

@@ -17,7 +17,8 @@ from ui.outcomes import Outcome
 from ui.pipeline import Pipeline
 from ui.results.exporting import Exporting
 from ui.runs import Run
-from ui.session import Session, Sessions
+from ui.session import Sessions
+from ui.tab import Session
 
 REQUEST: Any = SimpleNamespace(session_hash="a", headers={"accept-language": "en"})
 
