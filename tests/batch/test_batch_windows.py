@@ -156,8 +156,11 @@ def test_a_remote_video_is_fetched_for_its_windows(
     inputs = [type(inputs[0])("1", "memory:///long/a.mp4", "find it")]
     (only,) = windowed(plan, inputs, tmp_path / "log").results
     assert only.found, only.reason
-    data = json.loads((plan.out / only.folder / "result.json").read_text())
-    assert data["video"]["path"] == "memory:///long/a.mp4"
+    texts = {p.name: p for p in (plan.out / only.folder).glob("*.json")}
+    assert {"result.json", "a_moments.json", "a_1_grounding.json"} <= set(texts)
+    for path in texts.values():
+        data = json.loads(path.read_text())
+        assert data["video"]["path"] == "memory:///long/a.mp4", path.name
     assert not list(tmp_path.glob("stablechat-batch-*"))
     memory.rm("/long", recursive=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 
 from benchmarks._timing import RESULTS
 from benchmarks.capacity import measured
+from benchmarks.capacity.__main__ import main
 from benchmarks.capacity.bookkeeping import measure as measure_bookkeeping
 from benchmarks.capacity.check import Ran, compare, line_of, read_run
+from benchmarks.capacity.cpu import measured as processors_of
 from benchmarks.capacity.figure import plan_png
 from benchmarks.capacity.instances import (
     INSTANCES,
@@ -197,6 +200,31 @@ def test_the_page_says_what_was_computed() -> None:
     assert filled(page, plan, check) == page
     with pytest.raises(ValueError, match="no place"):
         filled("nothing", plan, check)
+
+
+def test_the_command_takes_assumptions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "plan.json"
+    options = ("--price", "p5en.48xlarge=8", "--instance", "p5en.48xlarge")
+    options += ("--peak-ratio", "1.2", "--target-p95-seconds", "40")
+    command = ("capacity", "plan", "--videos", "500", "--out", str(out), *options)
+    monkeypatch.setattr("sys.argv", list(command))
+    main()
+    found = json.loads(out.read_text())
+    assumed = found["assumed"]
+    assert (assumed["day"]["peak_ratio"], assumed["target_p95_seconds"]) == (1.2, 40)
+    assert assumed["work"]["gpu"] == "H200"
+    (price,) = {c["usd_per_hour"] for c in found["cost"] if c["price"] == "given"}
+    assert price == 8
+    assert [row["videos_per_day"] for row in found["scales"]] == [500]
+
+
+def test_processors_are_measured_where_the_clock_says_nothing() -> None:
+    found = processors_of(lambda: time.sleep(0.05), runs=1)
+    assert found["wall_seconds"] >= 0.05 > found["processor_seconds"]
+    found = processors_of(lambda: sum(range(2_000_000)), runs=1)
+    assert found["processor_seconds"] > 0.01
 
 
 def test_a_batch_is_compared_with_what_was_predicted() -> None:

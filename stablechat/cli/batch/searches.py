@@ -7,8 +7,9 @@ asks about it, and lets it go before the next one, as ``ground --window`` does.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,17 @@ def _placed(answer: Grounding, path: Path) -> Grounding:
     video = replace(answer.video, path=path)
     others = tuple(replace(each, video=video) for each in answer.alternatives)
     return replace(answer, video=video, alternatives=others)
+
+
+def tell_address(files: Iterable[Path], address: str) -> None:
+    """Say in JSON files where a video lies, and not where it was fetched to."""
+    from render.exports import write_json
+
+    for path in files:
+        if path.suffix == ".json":
+            data = json.loads(path.read_text(encoding="utf-8"))
+            data["video"]["path"] = address
+            write_json(path, data)
 
 
 def found_to_dict(

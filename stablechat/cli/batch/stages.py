@@ -40,6 +40,7 @@ from stablechat.cli.batch.searches import (
     groundings_of,
     placed,
     search,
+    tell_address,
 )
 from stablechat.cli.batch.storage import fetched, is_remote
 from stablechat.cli.inputs import set_limits
@@ -325,7 +326,7 @@ def _save(
     with fetched(asked.video, cancelled) as path:
         here = placed(found, path)
         searches = (here,) if isinstance(here, Moments) else ()
-        return save(
+        saved = save(
             Answers(groundings_of(here), searches),
             folder,
             formats,
@@ -335,6 +336,9 @@ def _save(
             usual="mp4,json" if searches else "mp4",
             merge=plan.merge,
         )
+    if searches and is_remote(asked.video):
+        tell_address(saved.files.values(), asked.video)
+    return saved
 
 
 def _formats(plan: Plan) -> tuple[ExportFormat, ...]:
