@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Colours that colour-blind people can tell apart (Okabe and Ito).
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _GRAY = "#6b7280"
 _DOTS_PER_INCH = 150
 _HISTOGRAM_BINS = np.linspace(0.0, 1.0, 21)
@@ -52,15 +52,15 @@ def breakdown_figures(breakdown: Breakdown) -> dict[str, bytes]:
 
 def scatter_png(breakdown: Breakdown) -> bytes:
     """tIoU against sIoU, with their correlation and the field of joint success."""
-    with _figure(5.0, 4.4) as figure:
+    with new_figure(5.0, 4.4) as figure:
         axes = figure.add_subplot()
         half = (JOINT_THRESHOLD, 1.02)
-        axes.fill_between(half, *half, color=_COLORS[2], alpha=0.08, linewidth=0)
+        axes.fill_between(half, *half, color=COLORS[2], alpha=0.08, linewidth=0)
         axes.scatter(
             breakdown.tiou,
             breakdown.siou,
             s=18,
-            color=_COLORS[0],
+            color=COLORS[0],
             alpha=0.55,
             linewidth=0,
         )
@@ -71,36 +71,36 @@ def scatter_png(breakdown: Breakdown) -> bytes:
         axes.set_title(f"Time and place ({len(breakdown.siou)} rows, {told})")
         place = (1.01, JOINT_THRESHOLD + 0.01)
         axes.text(*place, "joint success", color=_GRAY, fontsize=8, ha="right")
-        return _png(figure)
+        return png_of(figure)
 
 
 def histogram_png(breakdown: Breakdown) -> bytes:
     """How often each tIoU is reached."""
-    with _figure(5.0, 4.4) as figure:
+    with new_figure(5.0, 4.4) as figure:
         axes = figure.add_subplot()
-        axes.hist(breakdown.tiou, bins=_HISTOGRAM_BINS.tolist(), color=_COLORS[0])
+        axes.hist(breakdown.tiou, bins=_HISTOGRAM_BINS.tolist(), color=COLORS[0])
         mean = float(np.mean(breakdown.tiou))
-        axes.axvline(mean, color=_COLORS[1], linewidth=1.5)
+        axes.axvline(mean, color=COLORS[1], linewidth=1.5)
         axes.set(xlim=(0, 1), xlabel="tIoU", ylabel="rows")
         axes.locator_params(axis="y", integer=True)
         axes.set_title(f"tIoU ({len(breakdown.tiou)} rows, mean {mean:.3f})")
-        return _png(figure)
+        return png_of(figure)
 
 
 def sensitivity_png(result: Sensitivity) -> bytes:
     """Four panels: means, accuracy curves, heat map, coefficient of variation."""
-    with _figure(10.0, 7.6) as figure:
+    with new_figure(10.0, 7.6) as figure:
         panels = figure.subplots(2, 2)
         _draw_means(panels[0, 0], result)
         _draw_curves(panels[0, 1], result)
         _draw_heat_map(figure, panels[1, 0], result)
         _draw_variation(panels[1, 1], result)
-        return _png(figure)
+        return png_of(figure)
 
 
 def _draw_means(axes: Axes, result: Sensitivity) -> None:
     places = np.arange(len(result.temperatures))
-    for color, name in zip(cycle(_COLORS), result.mean_names):
+    for color, name in zip(cycle(COLORS), result.mean_names):
         means, spread = result.over_seeds(name)
         axes.errorbar(
             places,
@@ -118,7 +118,7 @@ def _draw_means(axes: Axes, result: Sensitivity) -> None:
 
 
 def _draw_curves(axes: Axes, result: Sensitivity) -> None:
-    for color, temperature in zip(cycle(_COLORS), result.temperatures):
+    for color, temperature in zip(cycle(COLORS), result.temperatures):
         for values, line in ((result.tiou, "-"), (result.siou, "--")):
             if np.isnan(values[temperature]).any():
                 continue  # the time of SVG is given
@@ -166,7 +166,7 @@ def _draw_variation(axes: Axes, result: Sensitivity) -> None:
         heights = [100 * values[name] for name in result.mean_names]
         shift = (number - 0.5) * 0.38
         drawn = axes.bar(
-            places + shift, heights, 0.36, color=_COLORS[number], label=label
+            places + shift, heights, 0.36, color=COLORS[number], label=label
         )
         axes.bar_label(drawn, fmt="%.2f", fontsize=8, color=_GRAY, padding=2)
     axes.set_xticks(places, [metric_title(name) for name in result.mean_names])
@@ -181,7 +181,7 @@ def _written(temperatures: Sequence[float]) -> list[str]:
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
+def new_figure(width: float, height: float) -> Iterator[Figure]:
     """A figure that belongs to no window and no global list."""
     try:
         import matplotlib
@@ -197,7 +197,8 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         yield figure
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
+    """The figure as a file; the same each time."""
     file = io.BytesIO()
     # Without the date and version that would make each drawing another file.
     figure.savefig(file, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})

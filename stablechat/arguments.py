@@ -162,6 +162,7 @@ def _add_batch(commands: argparse._SubParsersAction[_Parser]) -> None:
         "perhaps query and id), s3:// and gs:// addresses of these; docs/batch.md",
     )
     _add_asking_options(command)
+    _add_window_options(command)
     add(
         "--out",
         metavar="DIR",

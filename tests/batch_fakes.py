@@ -11,6 +11,7 @@ from typing import Any
 from stablechat.cli.batch.jobs import BatchInput, Plan, digest_of
 from stablechat.errors import ModelError
 from stablechat.types import FrameSample, Generation, Grounding, TimeSpan
+from stablechat.video import probe
 
 
 class FakeChat:
@@ -25,18 +26,40 @@ class FakeChat:
         self._log = log
         self._seconds = seconds
 
-    def ground(self, sample: FrameSample, query: str, **options: Any) -> Grounding:
+    name = "fake"
+
+    def ground(
+        self, sample: FrameSample | Path, query: str, **options: Any
+    ) -> Grounding:
+        """Of a window, find its first half."""
+        video = sample.video if isinstance(sample, FrameSample) else probe(sample)
+        window = options.get("segment") or TimeSpan(0.5, 1.5)
         with self._log.open("a") as file:
-            file.write(f"{sample.video.path.name}\t{query}\t{os.getpid()}\n")
+            file.write(f"{video.path.name}\t{query}\t{os.getpid()}\n")
         if query.startswith("kill"):
             self._die(query)
         if query == "bug":
             raise RuntimeError("no error of ours")
         time.sleep(self._seconds)
-        span = TimeSpan(0.5, 1.0) if query.startswith("find") else None
+        middle = (window.start_seconds + window.end_seconds) / 2
+        span = TimeSpan(window.start_seconds, middle)
+        found = span if query.startswith("find") else None
         said = Generation("said", (1,), "stop", {"decode_seconds": 0.1})
         task = options.get("task", "stvg")
-        return Grounding(sample.video, query, task, span, None, "", None, said)
+        return Grounding(video, query, task, found, None, "", None, said)
+
+    def apart(self) -> FakeChat:
+        """It keeps nothing of a video."""
+        return self
+
+    def forget(self) -> None:
+        """It keeps nothing of a video."""
+
+    def recognise(
+        self, answer: Grounding, segment: TimeSpan | None, **_: Any
+    ) -> float | None:
+        """The later, the better."""
+        return -1 / (1 + segment.start_seconds) if answer.found and segment else None
 
     def _die(self, query: str) -> None:
         """As a process does that is out of memory; "kill once" only the first time."""

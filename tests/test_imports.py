@@ -83,6 +83,7 @@ HOMES: dict[str, set[str]] = {
     "fsspec": {"stablechat.cli.batch.storage"},
     "torch": {"stablechat", "training", "benchmarks"},
     "matplotlib": {"evaluation.figures"},
+    "simpy": {"benchmarks.capacity.simulate"},
     "cv2": {"render", "training", "evaluation", "benchmarks"},
 }
 

@@ -31,6 +31,7 @@ DISTRIBUTIONS = {
 #: In requirements files of their own: imported by the one package that needs them.
 EXTRAS = {
     "evaluation": ("requirements-eval.txt", {"matplotlib", "pycocoevalcap"}),
+    "benchmarks": ("requirements-eval.txt", {"simpy"}),
     "training": ("requirements-train.txt", {"peft", "pyyaml"}),
     "ui": ("requirements-mcp.txt", {"anyio", "mcp", "pydantic"}),
     "stablechat": ("requirements-ray.txt", {"ray", "pyarrow", "fsspec"}),

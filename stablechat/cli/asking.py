@@ -66,26 +66,7 @@ class Questions:
         for query in queries:
             Question(query, args.task, self._span, args.region, args.start)
         check_candidates(args.candidates)
-        if args.window is not None:
-            self._check_windows()
-            return
-        for name, usual in _ONLY_WITH_WINDOWS.items():
-            if getattr(args, name) != usual:
-                raise InputError(f"--{name} is for long videos; add --window.")
-
-    def _check_windows(self) -> None:
-        from stablechat.search import check_top
-        from stablechat.windows import check_windows, default_overlap
-
-        args = self._args
-        for name, usual in _NOT_WITH_WINDOWS.items():
-            if getattr(args, name) != usual:
-                raise InputError(f"--window can't be combined with --{name}.")
-        overlap = args.overlap
-        if overlap is None:
-            overlap = default_overlap(args.window)
-        check_windows(args.window, overlap)
-        check_top(args.top)
+        check_window_options(args)
 
     def ask(
         self, chat: StableChat, path: Path, report: Report, cancelled: Cancelled
@@ -147,6 +128,31 @@ class Questions:
         )
         found = (grounding for search in searches for grounding in search.groundings)
         return Answers(tuple(found), searches)
+
+
+def check_window_options(args: argparse.Namespace) -> None:
+    """Refuse what does not go together with windows, or without them.
+
+    Raises:
+        InputError: Something does not.
+    """
+    if args.window is None:
+        for name, usual in _ONLY_WITH_WINDOWS.items():
+            if getattr(args, name) != usual:
+                raise InputError(f"--{name} is for long videos; add --window.")
+        return
+    for name, usual in _NOT_WITH_WINDOWS.items():
+        if getattr(args, name) != usual:
+            raise InputError(f"--window can't be combined with --{name}.")
+    _check_windows(args.window, args.overlap, args.top)
+
+
+def _check_windows(window: float, overlap: float | None, top: int | None) -> None:
+    from stablechat.search import check_top
+    from stablechat.windows import check_windows, default_overlap
+
+    check_windows(window, default_overlap(window) if overlap is None else overlap)
+    check_top(top)
 
 
 def _stage_of(progress: SearchProgress) -> str:

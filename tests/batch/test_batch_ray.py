@@ -100,12 +100,13 @@ def answered(
     inputs: list[BatchInput],
     load: Callable[[], Any],
     cancelled: Callable[[], bool] = lambda: False,
+    plan: dict[str, Any] | None = None,
     **options: bool,
 ) -> Report:
     """A run on the cluster."""
-    plan = small_plan(out)
-    engine = RayEngine(plan, load, RayOptions(cluster.address))
-    return run_batch(inputs, plan, engine, cancelled, lambda _: None, **options)
+    made = small_plan(out, **plan or {})
+    engine = RayEngine(made, load, RayOptions(cluster.address))
+    return run_batch(inputs, made, engine, cancelled, lambda _: None, **options)
 
 
 def lines_of(out: Path) -> list[dict[str, Any]]:
@@ -139,15 +140,16 @@ def without_times(result: Result) -> dict[str, Any]:
     return {**result.to_dict(), "timings": {}, "detail": ""}
 
 
+@pytest.mark.parametrize("windows", [{}, {"window_seconds": 1.0, "top": 2}])
 def test_the_same_results_as_here(
-    cluster: Any, videos: list[Path], tmp_path: Path
+    cluster: Any, videos: list[Path], tmp_path: Path, windows: dict[str, Any]
 ) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_text("no video")
     inputs = inputs_about([*videos[:2], bad], "find it", "bug", "x" * 9999)
     load = partial(FakeChat, tmp_path / "log")
-    there = answered(cluster, tmp_path / "there", inputs, load)
-    plan = small_plan(tmp_path / "here")
+    there = answered(cluster, tmp_path / "there", inputs, load, plan=windows)
+    plan = small_plan(tmp_path / "here", **windows)
     here = run_batch(
         inputs, plan, LocalEngine(plan, load), lambda: False, lambda _: None
     )
@@ -156,7 +158,7 @@ def test_the_same_results_as_here(
     ]
     check_whole(tmp_path / "there", inputs)
     asked = len(questions_in(tmp_path / "log"))
-    again = answered(cluster, tmp_path / "there", inputs, load)
+    again = answered(cluster, tmp_path / "there", inputs, load, plan=windows)
     assert again.results == there.results and again.num_before == len(inputs)
     assert len(questions_in(tmp_path / "log")) == asked
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stablechat.cli.asking import check_window_options
 from stablechat.cli.batch.inputs import collect_inputs
 from stablechat.cli.batch.jobs import RESULTS_FILE, BatchInput, Plan, digest_of
 from stablechat.cli.batch.local_engine import LocalEngine
@@ -43,6 +44,7 @@ _ASKED = (
     *("quantization", "max_new_tokens", "temperature", "top_p", "seed"),
     *("speculation", "grammar"),
 )
+_WINDOWS = ("window", "overlap", "top", "merge")
 
 
 def batch(args: argparse.Namespace) -> Printed:
@@ -50,6 +52,9 @@ def batch(args: argparse.Namespace) -> Printed:
     from stablechat.candidates import check_candidates
 
     check_candidates(args.candidates)
+    check_window_options(args)
+    if args.merge and args.window is None:
+        raise InputError("--merge is for long videos; add --window.")
     out = _checked_out(args.out)
     export_formats(args.export, args.out)
     engine_options = _engine_options(args)
@@ -75,7 +80,9 @@ def _plan_of(args: argparse.Namespace, out: Path) -> Plan:
     from stablechat.loader import read_config
 
     config = read_config(args.model, args.revision)
-    options = {name: getattr(args, name) for name in _ASKED}
+    # Without windows the options are what they were before there were any.
+    asked = _ASKED if args.window is None else (*_ASKED, *_WINDOWS)
+    options = {name: getattr(args, name) for name in asked}
     exports = (args.export or "").split(",")
     return Plan(
         out=out,
@@ -91,6 +98,10 @@ def _plan_of(args: argparse.Namespace, out: Path) -> Plan:
         candidates=args.candidates,
         choose=args.choose,
         config=config_of(args),
+        window_seconds=args.window,
+        overlap_seconds=args.overlap,
+        top=args.top,
+        merge=args.merge,
         # result.json is that, and is always written.
         exports=tuple(each for each in exports if each.strip() not in ("", "json")),
         limits=tuple(args.limit),

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from stablechat.candidates import Criterion
 from stablechat.errors import InputError
-from stablechat.types import GenerationConfig, Grounding, Task, TimeSpan
+from stablechat.types import GenerationConfig, Grounding, Moments, Task, TimeSpan
 
 #: Whose fault a failure is: the video's or the query's, the surroundings', or ours.
 FailureKind = Literal["input", "infrastructure", "bug"]
@@ -75,6 +75,10 @@ class Plan:
         num_frames: Frames of a video that the model sees.
         image_size: Side of its vision tower's square, in pixels.
         task: As for ``StableChat.ground``, like the following.
+        window_seconds: Long videos are looked at in windows of this length; None asks
+            about each as a whole.
+        overlap_seconds, top: As for ``StableChat.find_moments``.
+        merge: Whether to write all moments as one clip, too.
         exports: Names of what is written besides the clip.
         limits: As ``--limit`` takes them.
     """
@@ -92,6 +96,10 @@ class Plan:
     candidates: int = 1
     choose: Criterion = "confidence"
     config: GenerationConfig = field(default_factory=GenerationConfig)
+    window_seconds: float | None = None
+    overlap_seconds: float | None = None
+    top: int | None = None
+    merge: bool = False
     exports: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
 
@@ -120,11 +128,19 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """What the model said to one input, or why it said nothing."""
+    """What the model said to one input, or why it said nothing.
+
+    Attributes:
+        input: What was asked.
+        facts: As in :class:`VideoJob`.
+        outcome: Moments where the video was looked at in windows.
+        timings: Seconds that the outcome itself does not tell.
+    """
 
     input: BatchInput
     facts: Mapping[str, int] | None
-    outcome: Grounding | Failure
+    outcome: Grounding | Moments | Failure
+    timings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,8 +152,9 @@ class Result:
         asked: ``Plan.asked`` of the run.
         status: ``"done"`` (found or not) or ``"failed"``.
         found: Whether there is a time or a box.
-        start_seconds, end_seconds: When, if the model gave a time.
-        confidence: Of the answer, if it was measured.
+        start_seconds, end_seconds: When, if the model gave a time; of several moments,
+            the likeliest's.
+        confidence: Of that answer, if it was measured.
         folder: Of the files, from the folder of the results on.
         files: Their names, by kind.
         timings: Seconds of each stage.

@@ -51,7 +51,7 @@ class LocalEngine:
         with closing(reads):
             chat: Chat | None = None
             for video in reads:
-                if chat is None and video.sample is not None:
+                if chat is None and video.is_asked:
                     chat = self._load()
                 yield from answer(self._plan, chat, video, cancelled)
 

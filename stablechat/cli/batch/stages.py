@@ -35,6 +35,13 @@ from stablechat.cli.batch.jobs import (
     failed_result,
 )
 from stablechat.cli.batch.results import finished_result, remove_answers
+from stablechat.cli.batch.searches import (
+    found_to_dict,
+    groundings_of,
+    placed,
+    search,
+    tell_address,
+)
 from stablechat.cli.batch.storage import fetched, is_remote
 from stablechat.cli.inputs import set_limits
 from stablechat.cli.saving import NOTHING, Saved, save
@@ -46,7 +53,7 @@ from stablechat.errors import (
     StorageError,
 )
 from stablechat.questions import Question
-from stablechat.types import FrameSample, Grounding
+from stablechat.types import FrameSample, Grounding, Moments
 
 if TYPE_CHECKING:
     from render.exports import ExportFormat
@@ -77,7 +84,8 @@ class ReadVideo:
 
     Attributes:
         job: The video and its inputs.
-        sample: None where nothing is to be asked.
+        sample: None where nothing is to be asked, and where the model's process reads
+            window by window.
         failures: Why, by the input's id.
         read_seconds: How long it took.
     """
@@ -86,6 +94,11 @@ class ReadVideo:
     sample: FrameSample | None
     failures: Mapping[str, Failure]
     read_seconds: float = 0.0
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the model is needed."""
+        return len(self.failures) < len(self.job.inputs)
 
 
 def never() -> bool:
@@ -114,7 +127,7 @@ def read(
         if (failure := _why_not_asked(plan, each)) is not None
     }
     sample: FrameSample | None = None
-    if len(failures) < len(job.inputs):
+    if plan.window_seconds is None and len(failures) < len(job.inputs):
         frames = partial(_read_frames, plan, job.video, cancelled, small)
         got = attempt(frames, cancelled)
         if isinstance(got, Failure):
@@ -136,12 +149,40 @@ def answer(
         CancelledError: ``cancelled`` said so.
     """
     job = video.job
+    if plan.window_seconds is not None:
+        yield from _search(plan, chat, video, cancelled)
+        return
     for each in job.inputs:
         outcome: Grounding | Failure | None = video.failures.get(each.id)
         if outcome is None:
             ask = partial(_ask, plan, chat, video, each, cancelled)
             outcome = attempt(ask, cancelled)
         yield Answered(each, job.facts, outcome)
+
+
+def _search(
+    plan: Plan, chat: Chat | None, video: ReadVideo, cancelled: Cancelled
+) -> Iterator[Answered]:
+    """All queries at once, which share each window; after a bug, each alone."""
+    job = video.job
+    asked = [each for each in job.inputs if each.id not in video.failures]
+    groups = [asked] if asked else []
+    for each in job.inputs:
+        if each.id in video.failures:
+            yield Answered(each, job.facts, video.failures[each.id])
+    while groups:
+        group = groups.pop(0)
+        queries = [each.query for each in group]
+        work = partial(search, plan, chat, job.video, queries, cancelled)
+        got = attempt(work, cancelled)
+        if not isinstance(got, Failure):
+            found, seconds = got
+            for each, moments in zip(group, found, strict=True):
+                yield Answered(each, job.facts, moments, {"search_seconds": seconds})
+        elif got.kind == "bug" and len(group) > 1:
+            groups = [[each] for each in group]
+        else:
+            yield from (Answered(each, job.facts, got) for each in group)
 
 
 def finish(plan: Plan, answered: Answered, cancelled: Cancelled = never) -> Result:
@@ -250,43 +291,54 @@ def _ask(
 
 
 def _write(
-    plan: Plan, answered: Answered, grounding: Grounding, cancelled: Cancelled
+    plan: Plan,
+    answered: Answered,
+    found: Grounding | Moments,
+    cancelled: Cancelled,
 ) -> Result:
     started = time.perf_counter()
     set_limits(plan.limits)
     asked = answered.input
     remove_answers(plan, asked)
     folder = plan.out / plan.folder_name(asked)
-    saved = _save(plan, asked, grounding, folder, cancelled)
+    saved = _save(plan, asked, found, folder, cancelled)
+    told = found.generation.timings if isinstance(found, Grounding) else {}
     timings = {
-        **grounding.generation.timings,
+        **told,
+        **answered.timings,
         "finish_seconds": time.perf_counter() - started,
     }
-    result = _result(plan, answered, grounding, saved, timings)
-    _write_result(folder, grounding, result)
+    result = _result(plan, answered, groundings_of(found), saved, timings)
+    _write_result(folder, found, result)
     return result
 
 
 def _save(
     plan: Plan,
     asked: BatchInput,
-    grounding: Grounding,
+    found: Grounding | Moments,
     folder: Path,
     cancelled: Cancelled,
 ) -> Saved:
     formats = _formats(plan)
-    if not (grounding.found or formats):
+    if not (any(each.found for each in groundings_of(found)) or formats):
         return NOTHING  # no need to open the video again
     with fetched(asked.video, cancelled) as path:
-        here = _at(grounding, path)
-        return save(
-            Answers((here,)),
+        here = placed(found, path)
+        searches = (here,) if isinstance(here, Moments) else ()
+        saved = save(
+            Answers(groundings_of(here), searches),
             folder,
             formats,
             lambda stage, fraction: None,
             cancelled,
-            usual="mp4",
+            # A moment of several has a file of its own, for `clip` to read.
+            usual="mp4,json" if searches else "mp4",
+            merge=plan.merge,
         )
+    if searches and is_remote(asked.video):
+        tell_address(saved.files.values(), asked.video)
+    return saved
 
 
 def _formats(plan: Plan) -> tuple[ExportFormat, ...]:
@@ -295,21 +347,16 @@ def _formats(plan: Plan) -> tuple[ExportFormat, ...]:
     return formats_named(",".join(plan.exports)) if plan.exports else ()
 
 
-def _at(grounding: Grounding, path: Path) -> Grounding:
-    """The same answer, its video where it lies now."""
-    video = replace(grounding.video, path=path)
-    others = tuple(replace(each, video=video) for each in grounding.alternatives)
-    return replace(grounding, video=video, alternatives=others)
-
-
 def _result(
     plan: Plan,
     answered: Answered,
-    grounding: Grounding,
+    groundings: tuple[Grounding, ...],
     saved: Saved,
     timings: Mapping[str, float],
 ) -> Result:
-    asked, span = answered.input, grounding.span
+    asked = answered.input
+    best = groundings[0] if groundings else None
+    span = None if best is None else best.span
     names = {kind: path.name for kind, path in saved.files.items()}
     return Result(
         asked.id,
@@ -317,10 +364,10 @@ def _result(
         asked.query,
         plan.asked,
         "done",
-        found=grounding.found,
+        found=any(each.found for each in groundings),
         start_seconds=None if span is None else span.start_seconds,
         end_seconds=None if span is None else span.end_seconds,
-        confidence=grounding.confidence,
+        confidence=None if best is None else best.confidence,
         folder=plan.folder_name(asked),
         files={**names, "result": RESULT_FILE},
         timings={name: round(seconds, 4) for name, seconds in timings.items()},
@@ -328,12 +375,12 @@ def _result(
     )
 
 
-def _write_result(folder: Path, grounding: Grounding, result: Result) -> None:
+def _write_result(folder: Path, found: Grounding | Moments, result: Result) -> None:
     """Last, so that a folder that has it is whole."""
-    from render.exports import grounding_to_dict, write_json
+    from render.exports import write_json
 
     folder.mkdir(parents=True, exist_ok=True)
-    data = grounding_to_dict(grounding, result.files)
+    data = found_to_dict(found, result.files)
     if is_remote(result.video):
         data["video"]["path"] = result.video
     data["result"] = result.to_dict()

@@ -40,6 +40,11 @@ PROTOCOLS = ("s3", "s3a", "gs", "gcs", "memory")
 ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 1.0
 
+# What S3's client raises where no answer came; it knows no OSError.
+_UNREACHED = {
+    f"botocore.exceptions.{name}" for name in ("ConnectionError", "HTTPClientError")
+}
+
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.:-]*?)://")
 _FOLDER_PREFIX = "stablechat-batch-"
 _CHUNK_BYTES = 1 << 20
@@ -183,7 +188,14 @@ def is_transient(error: Exception) -> bool:
         return False
     if isinstance(error, OSError | TimeoutError | asyncio.TimeoutError):
         return True
-    return type(error).__module__.partition(".")[0] == "aiohttp"
+    return any(
+        base.__module__.partition(".")[0] == "aiohttp" or _name_of(base) in _UNREACHED
+        for base in type(error).__mro__
+    )
+
+
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _wait(seconds: float, cancelled: Cancelled) -> None:
