@@ -24,6 +24,7 @@ from typing import Literal
 
 import numpy as np
 
+from stablechat import parser
 from stablechat.confidence import Calibration, Confidence, measure_confidence
 from stablechat.errors import InputError
 from stablechat.refinement import Positions, coordinate_scores, refined_positions
@@ -42,6 +43,19 @@ from stablechat.types import (
 )
 
 _LAST_BIN = NUM_BINS - 1
+
+_OUTSIDE = "Boxes outside the span were left out: {count}."
+_UNFIT = "The boxes do not fit the time and were left out."
+#: A less confident answer is rather a guess: measured, see docs/decoding.md.
+UNSURE_BELOW = 0.5
+
+#: Remarks that say why an answer in which boxes were written has none.
+LOST_BOXES = (
+    *parser.SENTENCES["incomplete"],
+    *parser.SENTENCES["timeless"],
+    _OUTSIDE,
+    _UNFIT,
+)
 
 _FINISH_ISSUES = {
     "length": "The answer reached its length limit, so its end is missing.",
@@ -110,6 +124,15 @@ def shown_span(grounding: Grounding) -> TimeSpan | None:
     first, last = grounding.tube.times_seconds[[0, -1]]
     # A saved tube may begin before the container does.
     return TimeSpan(max(0.0, float(first)), max(0.0, float(last)))
+
+
+def is_unsure(grounding: Grounding) -> bool:
+    """Whether an answer is rather a guess than found, as far as that is known.
+
+    One that a person corrected is no guess.
+    """
+    sure = grounding.confidence
+    return sure is not None and sure < UNSURE_BELOW and grounding.original is None
 
 
 def bins_to_seconds(
@@ -269,7 +292,7 @@ class _Answer:
             xyxy, confidence = self._places({0: self.parsed.boxes_bins[0]})
             return Tube(self.times[:1], xyxy, confidence)
         if framed is None or span is None:
-            self.issues.append("The boxes do not fit the time and were left out.")
+            self.issues.append(Sentence(_UNFIT))
             return None
         boxes = self._inside(framed)
         if not boxes:
@@ -307,8 +330,7 @@ class _Answer:
         }
         outside = len(self.parsed.boxes_bins) - len(boxes)
         if outside:
-            words = "Boxes outside the span were left out: {count}."
-            self.issues.append(Sentence(words, count=outside))
+            self.issues.append(Sentence(_OUTSIDE, count=outside))
         return boxes
 
     def _bins_of(self, span: TimeSpan) -> SpanBins:

@@ -56,7 +56,7 @@ _CONTROL_TOKEN = re.compile(
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 #: What each kind of oddity says; counted ones for one case and for several.
-_SENTENCES: Mapping[str, str | tuple[str, str]] = {
+SENTENCES: Mapping[str, str | tuple[str, str]] = {
     "cut": "The model's answer is too long; only its beginning was read.",
     "no_time": "The model's answer has no time.",
     "no_box": "The model's answer has no box.",
@@ -152,7 +152,7 @@ def parse_answer(text: str, task: Task) -> ParsedAnswer:
     boxes = _image_box(rows, odd) if task == "rec" else _boxes(rows, odd)
     ends = None if task == "rec" else _span(events, boxes, task, odd)
     odd["no_time"] = int(ends is None and task in ("stvg", "tvg", "elc"))
-    odd["no_box"] = int(not boxes and task != "tvg")
+    odd["no_box"] = task != "tvg" and not (boxes or odd["incomplete"] + odd["timeless"])
     return ParsedAnswer(
         task,
         _prose(text, marks, task),
@@ -185,7 +185,7 @@ def _tokens(
 
 
 def _sentences(odd: Counter[str]) -> tuple[str, ...]:
-    said = ((text, odd[kind]) for kind, text in _SENTENCES.items() if odd[kind])
+    said = ((text, odd[kind]) for kind, text in SENTENCES.items() if odd[kind])
     return tuple(
         text if isinstance(text, str) else Sentence(text[count > 1], count=count)
         for text, count in said

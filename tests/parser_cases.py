@@ -136,7 +136,7 @@ CASES: list[Case] = [
         "[120, 40, 300, 200]",
         None,
         {},
-        (NO_BOX, BAD_4, INCOMPLETE),
+        (BAD_4, INCOMPLETE),
     ),
     # --- cut short
     (
@@ -223,7 +223,7 @@ CASES: list[Case] = [
         f"{t(4)}:[<WIDTH-020><WIDTH-010><HEIGHT-040><WIDTH-030>]",
         None,
         {},
-        (NO_BOX, INCOMPLETE),
+        (INCOMPLETE,),
     ),
     ("two boxes in a row", "svg", f"{t(4)}:{box(*A)}{box(*B)}", None, {4: A}, (EXTRA,)),
     (
@@ -240,7 +240,7 @@ CASES: list[Case] = [
         f"{{{t(4)}{t(6)}}}: {box(*A)}",
         (4, 6),
         {},
-        (NO_BOX, TIMELESS),
+        (TIMELESS,),
     ),
     (
         "several boxes in an image",

@@ -165,6 +165,22 @@ def test_candidates_are_ranked(
     assert [other["confidence"] for other in data["alternatives"]] == [0.7, 0.6]
 
 
+def test_a_guess_is_told_as_one(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = answer_texts.answer((30, 33), {90: (10, 10, 50, 60)})
+    written = answer_texts.written(said, sure=0.9)
+    monkeypatch.setattr(turn_module, "generate", lambda *_, **__: written)
+    visual = torch.zeros(1620, 64)
+    monkeypatch.setattr(turn_module, "encode_frames", lambda *_, **__: visual)
+    assert run("ground", clip, "how are you", "--model", MODEL) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Probably not there: the surest guess is from 0:00:00.9")
+    assert lines[0].endswith(", 0 boxes, confidence 0%.")
+    assert "note: Boxes outside the span were left out: 1." in lines
+    assert not any("no box" in line for line in lines)
+
+
 def test_nothing_found(
     clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

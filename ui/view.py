@@ -16,7 +16,7 @@ from ui.jobs import Progress
 from ui.lane import Place
 from ui.translation import in_language
 
-Tone = Literal["idle", "busy", "good", "plain", "warn", "bad"]
+Tone = Literal["idle", "busy", "good", "unsure", "plain", "warn", "bad"]
 
 #: As their speakers call them.
 LANGUAGE_NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stablechat.grounding import is_unsure
 from stablechat.times import format_time
 from stablechat.types import Grounding, VideoInfo
 
@@ -73,18 +74,20 @@ def left_out_notes(left_out: Mapping[str, str]) -> list[str]:
 def _headline(grounding: Grounding) -> str:
     boxes = 0 if grounding.tube is None else len(grounding.tube.times_seconds)
     told = f"{boxes} box{'' if boxes == 1 else 'es'}{_sure(grounding)}"
+    unsure = is_unsure(grounding)
+    found = "Probably not there: the surest guess is" if unsure else "Found"
     span = grounding.span
     if span is not None:
         start, end = (
             format_time(seconds, hours=True)
             for seconds in (span.start_seconds, span.end_seconds)
         )
-        return f"Found from {start} to {end} ({span.duration_seconds:.3f} s), {told}."
+        return f"{found} from {start} to {end} ({span.duration_seconds:.3f} s), {told}."
     if grounding.tube is not None:
         x1, y1, x2, y2 = (f"{value:.0f}" for value in grounding.tube.xyxy[0])
         moment = format_time(float(grounding.tube.times_seconds[0]), hours=True)
         box = f"({x1}, {y1}) to ({x2}, {y2})"
-        return f"Found at {moment} in the box {box}{_sure(grounding)}."
+        return f"{found} at {moment} in the box {box}{_sure(grounding)}."
     said = one_line(grounding.generation.text)[:_MAX_QUOTED_CHARACTERS]
     return f"Could not find it. The model said: {said or '(nothing)'}"
 

@@ -14,6 +14,7 @@ import numpy as np
 from stablechat.errors import CancelledError
 from stablechat.pictures import is_image, read_image
 from stablechat.questions import Question
+from stablechat.sentences import Sentence
 from stablechat.types import (
     Description,
     Generation,
@@ -35,6 +36,8 @@ Cancelled = Callable[[], bool]
 DESCRIPTION = "A red circle moves left while a blue square grows."
 #: What the fake says happens to an object.
 EVENT = "the red circle moves left"
+#: What is odd about a guess.
+LOST_BOXES = Sentence("Boxes outside the span were left out: {count}.", count=7)
 #: Answer to every question: this part of the video, from its first second on.
 SPAN_SECONDS = (1.0, 2.25)
 
@@ -43,6 +46,7 @@ class FakeChat:
     """Looks like StableChat; the question says how it should behave.
 
     * ``"missing ..."``: nothing is found;
+    * ``"guess ..."``: a time is found, with boxes elsewhere;
     * ``"slow ..."``: takes 30 seconds, looking at ``cancelled`` every 50 ms;
     * ``"boom ..."``: fails with a bug's exception;
     * ``"at 0.5 to 1.5"``: finds that span;
@@ -96,7 +100,7 @@ class FakeChat:
         if candidates == 1:
             return answers[0]
         scored = [
-            replace(answer, confidence=0.9 / (rank + 1))
+            replace(answer, confidence=0.9 - 0.15 * rank)
             for rank, answer in enumerate(answers)
         ]
         return replace(scored[0], alternatives=tuple(scored[1:]))
@@ -109,19 +113,21 @@ class FakeChat:
         if found:
             span = _when(question, info, rank)
             tube = _where(question, info, span, at_seconds)
+        guess = query.startswith("guess")
         if question.task == "rec":
             span = None
         text = "{<TEMP-020><TEMP-045>}" if found else "I can't see that."
+        issues = () if found else ("The answer holds no time and no boxes.",)
         return Grounding(
             video=info,
             query=query,
             task=question.task,
             span=span,
-            tube=tube,
+            tube=None if guess else tube,
             prose=EVENT if found and question.task == "elc" else "",
-            confidence=None,
+            confidence=0.0 if guess else None,
             generation=Generation(text, (), "stop"),
-            issues=() if found else ("The answer holds no time and no boxes.",),
+            issues=(LOST_BOXES,) if guess else issues,
             model=self.name,
         )
 

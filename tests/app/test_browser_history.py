@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from test_browser_results import position
 
 from stablechat.video import probe
+from ui.i18n import text
 
 pytestmark = pytest.mark.browser
 
@@ -195,4 +196,17 @@ def test_everybody_can_use_the_list(
         page.locator("#sc-history input").nth(1).focus()
         page.keyboard.press("Space")
         expect(page.locator("#sc-status")).to_contain_text("0:00.400")
+        check_for_everybody(page)
+        # An answer that is a guess is told as one, by its words and a sign.
+        ask(page, "guess what")
+        found = {"start": "0:01.000", "end": "0:02.250"}
+        guess = page.locator("#sc-status .sc-unsure")
+        expect(guess).to_contain_text("0:01.000")
+        expect(guess).to_contain_text("0%")
+        expect(guess.locator("h2")).to_have_text(
+            text(look.language, "unsure_title", **found)
+        )
+        said = text(look.language, "from_to_unsure", **found)
+        expect(page.locator("#sc-history label").first).to_contain_text(said)
+        expect(page.locator("#sc-clip video")).to_be_visible()
         check_for_everybody(page)

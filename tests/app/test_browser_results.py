@@ -123,7 +123,7 @@ def test_candidates_are_ranked_and_can_be_looked_at(
     page = answered(context, fake_server, clip, candidates=3)
     table = page.locator("#sc-span table")
     expect(table.locator("tbody tr")).to_have_count(3)
-    assert table.locator("td:last-child").all_text_contents() == ["90%", "45%", "30%"]
+    assert table.locator("td:last-child").all_text_contents() == ["90%", "75%", "60%"]
     lanes = page.locator(".sc-lanes [data-seek]")
     expect(lanes).to_have_count(3)
     page.get_by_role("button", name="Answer 2: 0:00.750").first.click()

@@ -31,7 +31,7 @@ RENDERERS = [
     "exports/saving",
 ]
 #: Said to whoever starts the program or calls it, in a terminal.
-IN_A_TERMINAL = ("server.py", "disk.py", "mcp_server.py", "mcp_page.py")
+IN_A_TERMINAL = ("server.py", "disk.py", "folder.py", "mcp_server.py", "mcp_page.py")
 SOURCES = [
     *(ROOT / "stablechat" / f"{name}.py" for name in SPEAKERS),
     *(ROOT / "render" / f"{name}.py" for name in RENDERERS),
@@ -79,7 +79,7 @@ def all_words() -> list[str]:
         for said in said_in(source)
         for each in words_of(said)
     }
-    for said in parser._SENTENCES.values():
+    for said in parser.SENTENCES.values():
         words |= {said} if isinstance(said, str) else set(said)
     words |= set(grounding._FINISH_ISSUES.values())
     return sorted(words - FOR_PROGRAMMERS - {""})

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from stablechat.correction import corrected
+from stablechat.grounding import UNSURE_BELOW
 from stablechat.parser import parse_answer
-from stablechat.types import Generation, Grounding, TimeSpan, Tube, VideoInfo
+from stablechat.sentences import Sentence
+from stablechat.types import Generation, Grounding, Task, TimeSpan, Tube, VideoInfo
 from ui import view
 from ui.asks import Ask, Mode
+from ui.i18n import Language
 from ui.jobs import Progress
 from ui.results import cards
 
@@ -71,6 +74,43 @@ def test_a_missing_box_is_said_once() -> None:
     assert issue == cards.NO_BOX_ISSUE
     card = cards.found("en", replace(answer(TimeSpan(1, 2), None), issues=(issue,)))
     assert card.count("no box") == 1
+
+
+def test_lost_boxes_are_said_once_and_not_as_none_given() -> None:
+    lost = Sentence("Boxes outside the span were left out: {count}.", count=7)
+    half = replace(answer(TimeSpan(1, 2), None), issues=(lost,))
+    card = cards.found("en", half)
+    assert card.count("left out: 7") == 1
+    assert "no box" not in card
+    assert cards.found("zh", half).count("略去") == 1
+
+
+def guess(sure: float | None, task: Task = "stvg") -> Grounding:
+    return replace(answer(TimeSpan(1, 2), TUBE), confidence=sure, task=task)
+
+
+def test_an_answer_that_is_rather_a_guess_is_told_as_one() -> None:
+    sure, unsure = UNSURE_BELOW, UNSURE_BELOW - 0.01
+    for confidence in (None, sure, 0.99):
+        card = cards.found("en", guess(confidence))
+        assert "sc-good" in card and "Found from" in card
+    card = cards.found("en", guess(unsure))
+    assert "sc-unsure" in card and "sc-good" not in card and "Found" not in card
+    assert "Probably not there: the surest guess is 0:01.000 to 0:02.000" in card
+    assert f"{unsure:.0%}" in card
+    assert "很可能没有" in cards.found("zh", guess(unsure))
+    # What a person corrected is no guess.
+    mine = replace(guess(unsure), original=guess(unsure))
+    assert "sc-good" in cards.found("en", mine)
+
+
+@pytest.mark.parametrize("task", ["stvg", "svg", "elc", "tvg", "rec"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_kind_of_answer_can_be_a_guess(language: Language, task: Task) -> None:
+    sure, unsure = (cards.found(language, guess(each, task)) for each in (0.9, 0.0))
+    assert "sc-good" in sure and "sc-unsure" in unsure
+    titles = [card[card.index("<h2>") : card.index("</h2>")] for card in (sure, unsure)]
+    assert titles[0] != titles[1]
 
 
 def test_what_is_odd_about_the_video_is_said_with_the_answer() -> None:

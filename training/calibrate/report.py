@@ -11,6 +11,7 @@ import numpy as np
 
 from evaluation.metrics import mean
 from stablechat.confidence import EVIDENCE, Calibration, Level, mass_confidence
+from stablechat.grounding import UNSURE_BELOW
 from stablechat.refinement import MEAN_REACH
 from stablechat.types import NEIGHBOUR_REACH, FloatArray
 from training.calibrate.fit import Pairs, collect_pairs
@@ -169,6 +170,9 @@ def report_absence(rows: Sequence[Row], calibration: Calibration) -> dict[str, A
         "mean_confidence": round(mean(absent), 4),
         "mean_confidence_there": round(mean(there), 4),
         "auroc": round(float(lower.mean()), 4) if lower.size else None,
+        "unsure_below": UNSURE_BELOW,
+        "num_unsure": sum(sure < UNSURE_BELOW for sure in absent),
+        "num_unsure_there": sum(sure < UNSURE_BELOW for sure in there),
     }
 
 

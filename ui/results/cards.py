@@ -6,17 +6,24 @@ from collections.abc import Iterable
 from html import escape
 
 from render.exports.frames import is_image
-from stablechat.grounding import shown_span
+from stablechat.grounding import LOST_BOXES, is_unsure, shown_span
+from stablechat.sentences import Sentence
 from stablechat.times import format_time
 from stablechat.types import Grounding, Task, TimeSpan
 from ui import view
 from ui.i18n import Language, text
 from ui.outcomes import has_answer
 from ui.together import Together
+from ui.translation import in_language
 
 #: A remark that the card already makes in its own words.
 NO_BOX_ISSUE = "The model's answer has no box."
 
+_UNSURE_TITLES: dict[Task, str] = {
+    "svg": "unsure_boxes_title",
+    "elc": "unsure_event_title",
+    "rec": "unsure_at_title",
+}
 _TITLES: dict[Task, str] = {
     "svg": "found_boxes_title",
     "elc": "found_event_title",
@@ -56,12 +63,14 @@ def found(language: Language, answer: Grounding, about: str = "") -> str:
         return _corrected(language, span, answer.original, about)
     title = text(language, _title_key(answer), **_times(span))
     body = [
+        *([_unsure_body(language, answer)] if is_unsure(answer) else []),
         *([answer.prose] if answer.task == "elc" else []),
         *_lacks(language, answer),
     ]
-    odd = [r for r in remarks(answer) if r != NO_BOX_ISSUE or answer.tube]
-    extra = view.notes(language, odd)
-    return view.card("good", title, *filter(None, body), about=about, extra=extra)
+    said = () if answer.tube else (NO_BOX_ISSUE, *_lost_boxes(answer))
+    extra = view.notes(language, [r for r in remarks(answer) if r not in said])
+    tone: view.Tone = "unsure" if is_unsure(answer) else "good"
+    return view.card(tone, title, *filter(None, body), about=about, extra=extra)
 
 
 def together(language: Language, result: Together) -> str:
@@ -70,21 +79,48 @@ def together(language: Language, result: Together) -> str:
     title = text(language, "together_title", **counts)
     file = result.video.path.name
     said = about(language, "", file, result.elapsed_seconds)
-    return view.card("good", title, text(language, "together_body"), about=said)
+    body = [text(language, "together_body")]
+    unsure = sum(is_unsure(answer) for answer in result.answers)
+    if unsure:
+        body.append(text(language, "together_unsure", count=unsure))
+    tone: view.Tone = "unsure" if unsure == len(result.answers) else "good"
+    return view.card(tone, title, *body, about=said)
 
 
 def _title_key(answer: Grounding) -> str:
+    unsure = is_unsure(answer)
     if is_image(answer):
-        return "found_in_image_title"
+        return "unsure_in_image_title" if unsure else "found_in_image_title"
+    if unsure:
+        return _UNSURE_TITLES.get(answer.task, "unsure_title")
     return _TITLES.get(answer.task, "found_title")
+
+
+def _unsure_body(language: Language, answer: Grounding) -> str:
+    """How sure the model is, and what a person can do."""
+    return text(language, "unsure_body", percent=f"{answer.confidence or 0.0:.0%}")
 
 
 def _lacks(language: Language, answer: Grounding) -> list[str]:
     """What the model was asked for and did not give."""
     if answer.task in ("tvg", "rec"):
         return []
-    lacks = {"found_no_box": answer.tube, "found_no_time": answer.span}
-    return [text(language, key) for key, part in lacks.items() if part is None]
+    lacks = []
+    if answer.tube is None:
+        lost = [in_language(language, each) for each in _lost_boxes(answer)]
+        lacks = lost or [text(language, "found_no_box")]
+    if answer.span is None:
+        lacks.append(text(language, "found_no_time"))
+    return lacks
+
+
+def _lost_boxes(answer: Grounding) -> list[str]:
+    """Why there is no box, although the model wrote some."""
+    return [
+        each
+        for each in answer.issues
+        if isinstance(each, Sentence) and each.template in LOST_BOXES
+    ]
 
 
 def _corrected(

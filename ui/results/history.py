@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from stablechat.grounding import shown_span
+from stablechat.grounding import is_unsure, shown_span
 from stablechat.times import format_time
 from stablechat.types import Grounding
 from ui import view
@@ -59,7 +59,8 @@ def _found(outcome: Outcome, language: Language) -> str:
     start = format_time(span.start_seconds)
     if answer.task == "rec":
         return answer.video.path.name if outcome.picture else start
-    return text(language, "from_to", start=start, end=format_time(span.end_seconds))
+    key = "from_to_unsure" if is_unsure(answer) else "from_to"
+    return text(language, key, start=start, end=format_time(span.end_seconds))
 
 
 def failures_card(language: Language, batch: Batch) -> str:
