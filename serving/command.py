@@ -236,11 +236,14 @@ def threads_each(num_cpus: int | None, replicas: Replicas) -> int:
 
 
 def gpus_each(device: str | None) -> float:
-    """Cards that each copy of the model needs."""
-    import torch
+    """Cards that each copy of the model needs.
 
-    wants = device.startswith("cuda") if device else torch.cuda.is_available()
-    return 1.0 if wants else 0.0
+    Raises:
+        ModelError: There is no such device.
+    """
+    from stablechat.placement import choose_device
+
+    return 1.0 if choose_device(device).type == "cuda" else 0.0
 
 
 @contextmanager

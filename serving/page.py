@@ -74,12 +74,13 @@ def build_page(
     from serving.drain import Drain
     from stablechat.video import limits_from_texts, set_default_limits
     from ui.disk import Disk
-    from ui.layout import build_app
+    from ui.layout import build_app, own_files
     from ui.server import launch_arguments
 
     set_default_limits(limits_from_texts(list(settings.limits)))
-    disk = Disk(sessions, settings.page_disk_bytes)
-    sessions.start_sweeping(disk.make_room)
+    page = build_app(chat, sessions, lane=OpenLane())
+    disk = Disk(sessions, settings.page_disk_bytes, examples=own_files(page))
+    sessions.start_sweeping(disk.tidy)
     arguments = launch_arguments(_options(settings), disk)
     routes = health_routes(Drain(settings.folder), why_not, scraped)
     app = FastAPI(
@@ -91,7 +92,7 @@ def build_page(
     )
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        build_app(chat, sessions, lane=OpenLane()),
+        page,
         path="/",
         **{name: arguments[name] for name in _SHARED},
     )

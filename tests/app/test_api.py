@@ -15,8 +15,8 @@ import pytest
 from fake_chat import DESCRIPTION, FakeChat
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from served_page import serving
 
-from serving import serving
 from stablechat.video import probe
 from ui.session import Sessions
 from ui.tab import KEPT_PROGRAM_RUNS

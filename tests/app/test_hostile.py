@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 from fake_chat import FakeChat
+from served_page import serving
 
-from serving import serving
 from ui.lane import MAX_WAITING
 from ui.session import Sessions
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from fake_chat import DESCRIPTION, FakeChat
+from served_page import serving
 
-from serving import serving
 from stablechat.video import probe
 from ui import mcp_server
 
