@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from serving.drain import Drain
 from serving.health import health_routes
+from serving.loopback import listen_here_only
 from serving.measures import AskMeasures, scraped
 from serving.model import Model
 from serving.remote import Models, Renderers, put_to
@@ -45,6 +46,8 @@ class ApiDeployment:
     """
 
     def __init__(self, settings: Settings) -> None:
+        if settings.is_local:
+            listen_here_only()
         self._settings = settings
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
@@ -68,6 +71,8 @@ class PageDeployment:
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
         from serving.page import open_sessions, remote_chat
 
+        if settings.is_local:
+            listen_here_only()
         handle = _handle("Model", MODELS)
         self._settings = settings
         self._sessions = open_sessions(settings)

@@ -14,6 +14,7 @@ from ray import serve
 
 from serving.answering import Answering
 from serving.batcher import Batcher, Waiting
+from serving.loopback import listen_here_only
 from serving.measures import ModelMeasures
 from serving.messages import Answered, Event, Failed, ModelRequest
 from serving.settings import MAX_DEADLINE_SECONDS, Settings
@@ -33,6 +34,8 @@ class Model:
     """
 
     def __init__(self, settings: Settings) -> None:
+        if settings.is_local:
+            listen_here_only()
         # PyTorch, which is not imported yet, takes as many; Ray would give it one.
         os.environ["OMP_NUM_THREADS"] = str(settings.threads)
         from stablechat import StableChat

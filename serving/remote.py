@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from ray.exceptions import ObjectLostError, RayActorError
@@ -163,7 +164,9 @@ class Models:
             raise EngineError("No model could be started; see the logs.") from error
         finally:
             if call is not None and not isinstance(last, Answered | Failed):
-                call.cancel()
+                # One that never began says why again.
+                with suppress(BackPressureError, DeploymentUnavailableError, *_LOST):
+                    call.cancel()
         if isinstance(last, Failed):
             raise last.error
         if not isinstance(last, Answered):

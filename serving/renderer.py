@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serving.loopback import listen_here_only
 from serving.messages import DeadlineError, UnknownVideoError, about
 from serving.settings import Settings
 from stablechat.errors import CancelledError, StableChatError
@@ -47,6 +48,8 @@ class Renderer:
     def __init__(self, settings: Settings) -> None:
         from stablechat.video import limits_from_texts, set_default_limits
 
+        if settings.is_local:
+            listen_here_only()
         set_default_limits(limits_from_texts(list(settings.limits)))
         self._videos, self._clips = settings.videos(), settings.clips()
 

@@ -23,7 +23,6 @@ FOLDER_PREFIX = "stablechat-serving-"
 #: Memory that our own cluster's processes share; only small things go through it.
 _STORE_BYTES = 100 << 20
 _CONTROLLER = "SERVE_CONTROLLER_ACTOR"
-_CONTROLLER = "SERVE_CONTROLLER_ACTOR"
 _FIRST_PORT, _LAST_PORT = 7860, 7959
 
 
@@ -67,14 +66,15 @@ def running(settings: Settings, place: Place) -> Iterator[str]:
         owned_folder(FOLDER_PREFIX, place.shared) as folder,
         connected(RayOptions(place.ray_address, None, place.num_cpus), _STORE_BYTES),
     ):
-        settings = replace(settings, folder=folder)
+        is_local = place.ray_address is None
+        settings = replace(settings, folder=folder, is_local=is_local)
         logs = place.logs or folder / "logs"
-        with _served(settings, port, logs, owns=place.ray_address is None):
+        with _served(settings, port, logs):
             yield f"http://{_shown(settings.host)}:{port}"
 
 
 @contextmanager
-def _served(settings: Settings, port: int, logs: Path, *, owns: bool) -> Iterator[None]:
+def _served(settings: Settings, port: int, logs: Path) -> Iterator[None]:
     # Late: it reads what the cluster has set.
     from ray import serve
     from ray.serve.config import HTTPOptions
@@ -101,9 +101,10 @@ def _served(settings: Settings, port: int, logs: Path, *, owns: bool) -> Iterato
             raise EngineError(f"The server can't be started: {error}") from error
         yield
     finally:
-        _finish(settings, (API, PAGE) if owns else (API, PAGE, RENDERERS, MODELS))
+        is_local = settings.is_local
+        _finish(settings, (API, PAGE) if is_local else (API, PAGE, RENDERERS, MODELS))
         # Our own cluster ends as a whole, and on another one Serve may be others'.
-        if not owns and not others:
+        if not is_local and not others:
             serve.shutdown()
 
 

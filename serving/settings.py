@@ -88,6 +88,7 @@ class Settings:
         max_queued: Questions that wait, for each process that asks.
         deadline_seconds: For an answer, if the question does not say.
         grace_seconds: For what runs when the server ends.
+        is_local: Whether all its processes are on this machine.
     """
 
     folder: Path
@@ -107,6 +108,7 @@ class Settings:
     max_queued: int = DEFAULT_QUEUED
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS
     grace_seconds: float = DEFAULT_GRACE_SECONDS
+    is_local: bool = False
 
     def __post_init__(self) -> None:
         for name in ("renderers", "apis", "threads", "max_batch", "max_queued"):

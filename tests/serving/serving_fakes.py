@@ -100,5 +100,7 @@ class FakeCall:
             yield event
 
     def cancel(self) -> None:
-        """End it."""
+        """End it; as with Serve's own, one that never began says why again."""
         self.is_cancelled = True
+        if self._events and type(self._events[0]).__name__ == "BackPressureError":
+            raise self._events[0]  # type: ignore[misc]

@@ -36,9 +36,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One copy of the model, two questions at once, two that wait."""
+    """One copy of the model, two questions at once, four that wait."""
     folder = tmp_path_factory.mktemp("server")
-    with running_server(folder, "--batch", "2", "--queue", "2") as made:
+    with running_server(folder, "--batch", "2", "--queue", "4") as made:
         yield made
 
 
@@ -121,7 +121,7 @@ def test_too_many_are_refused_and_the_others_answered(server: Server) -> None:
     video = kept(server, RED)
     replies = asked_at_once(server, video, 16)
     refused = [each for each in replies if each.status != 200]
-    assert 1 <= len(refused) <= 12  # 4 are taken by the model, 2 wait
+    assert 1 <= len(refused) <= 12  # those that come at once may find no place yet
     for each in refused:
         assert each.status == 503 and int(each.headers["retry-after"]) > 0
         assert each.data["error"].startswith("Too many questions are waiting")
