@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TOP_LEVEL = (
-    *("app", "ui", "stablechat", "render"),
+    *("app", "ui", "serving", "stablechat", "render"),
     *("evaluation", "training", "benchmarks"),
 )
 
@@ -38,6 +38,8 @@ ANNOTATIONS = {"evaluation.datasets.values", "evaluation.frames"}
 ARROWS: dict[str, set[str]] = {
     "app": {"ui", *PRODUCT},
     "ui": PRODUCT,
+    # The page on models that are elsewhere.
+    "serving": {"ui", *PRODUCT},
     "render": {
         *BASE,
         *("stablechat.video", "stablechat.grounding", "stablechat.prompts"),
@@ -75,10 +77,10 @@ ARROWS: dict[str, set[str]] = {
 #: library -> the only places that may import it.
 HOMES: dict[str, set[str]] = {
     "moviepy": {"render.clipper"},
-    "gradio": {"app", "ui"},
+    "gradio": {"app", "ui", "serving.page"},
     "av": {"stablechat.video", "render", "training", "evaluation", "benchmarks"},
     "bitsandbytes": {"stablechat.quantization"},
-    "ray": {"stablechat.cli.batch.ray_engine"},
+    "ray": {"stablechat.cli.batch.ray_engine", "serving"},
     "pyarrow": {"stablechat.cli.batch.manifests"},
     "fsspec": {"stablechat.cli.batch.storage"},
     "torch": {"stablechat", "training", "benchmarks"},

@@ -13,16 +13,13 @@ from pathlib import Path
 from stablechat.errors import InputError
 from ui.runs import Run
 from ui.session import MAX_AGE_SECONDS, Sessions
+from ui.space import kept_free
 from ui.tab import Session
 
 logger = logging.getLogger(__name__)
 
 #: What uploads and results may take together.
 DEFAULT_MAX_DISK = "20gb"
-#: What is left free on the disk for others; less of it on a small one.
-KEPT_FREE_BYTES = 1024**3
-_KEPT_FREE_SHARE = 0.05
-
 #: An upload may still be about to be asked about.
 _FRESH_SECONDS = 600
 _SIZE = re.compile(r"([1-9]\d{0,8}) ?(b|kb|mb|gb|tb)", re.IGNORECASE)
@@ -108,9 +105,9 @@ class Disk:
     def _lack(self, wanted_bytes: int) -> int:
         used = sum(folder_bytes(folder) for folder in self._sessions.folders)
         total, free = self._usage()
-        kept_free = min(KEPT_FREE_BYTES, round(_KEPT_FREE_SHARE * total))
         return max(
-            used + wanted_bytes - self._max_bytes, wanted_bytes + kept_free - free
+            used + wanted_bytes - self._max_bytes,
+            wanted_bytes + kept_free(total) - free,
         )
 
     def _disk_usage(self) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from ui.examples import (
 )
 from ui.handlers import Handlers
 from ui.i18n import label
+from ui.lane import Lane
 from ui.models.choice import Loader
 from ui.models.facts import device_name, dtype_name
 from ui.models.widgets import place_model
@@ -43,6 +44,7 @@ def build_app(
     *,
     examples_folder: Path | None = None,
     loader: Loader | None = None,
+    lane: Lane | None = None,
 ) -> gr.Blocks:
     """Build the page; launches nothing.
 
@@ -57,8 +59,9 @@ def build_app(
             :data:`EXAMPLES_FOLDER`.
         loader: Loads another model when that is asked for on the page; None does not
             let anybody. It may read any folder of this machine.
+        lane: The way to the model, if it is not one question at a time.
     """
-    handlers = Handlers(Pipeline(chat), sessions)
+    handlers = Handlers(Pipeline(chat, lane or Lane()), sessions)
     # Without delete_cache: Gradio goes by age alone, and would take videos that answers
     # are about; ui.disk looks at that.
     app = gr.Blocks(title="StableChat", analytics_enabled=False)

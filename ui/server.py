@@ -21,9 +21,10 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from stablechat.errors import InputError
 from ui.disk import DEFAULT_MAX_DISK, Disk, parse_size
-from ui.guard import SameSiteMiddleware, UploadMiddleware
+from ui.guard import UploadMiddleware
 from ui.i18n import browser_tables
 from ui.languages import LanguageMiddleware
+from ui.same_site import SameSiteMiddleware
 
 #: Holds ``user:password`` for ``--auth env``.
 AUTH_VARIABLE = "STABLECHAT_AUTH"
@@ -210,7 +211,7 @@ def launch_arguments(
 
 def _middleware(options: ServerOptions, disk: Disk | None) -> list[Middleware]:
     """What requests go through, from the outside in."""
-    layers = [Middleware(TrustedHostMiddleware, allowed_hosts=_trusted_hosts(options))]
+    layers = [Middleware(TrustedHostMiddleware, allowed_hosts=trusted_hosts(options))]
     if is_loopback(options.host) and not options.share:
         # Elsewhere the page may be meant to be part of another.
         layers.append(Middleware(SameSiteMiddleware))
@@ -261,7 +262,8 @@ def theme() -> gr.themes.Base:
     )
 
 
-def _trusted_hosts(options: ServerOptions) -> list[str]:
+def trusted_hosts(options: ServerOptions) -> list[str]:
+    """The names that a request may call this server by."""
     if options.share or options.host in ("0.0.0.0", "::"):
         # Reached under names we can't know. A login is required then, and a page
         # that rebinds its name to this address has no cookie for it.

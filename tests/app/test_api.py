@@ -15,7 +15,7 @@ import pytest
 from fake_chat import DESCRIPTION, FakeChat
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from serving import serving
+from served_page import serving
 
 from stablechat.video import probe
 from ui.session import Sessions

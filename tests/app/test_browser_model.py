@@ -10,7 +10,7 @@ from browser_support import Server, ask, open_page, upload, wait_for_answer
 from fake_chat import FakeChat
 from looks import LOOKS, Look, check_for_everybody
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from serving import serving
+from served_page import serving
 
 pytestmark = pytest.mark.browser
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from stablechat.errors import InputError
-from ui.disk import KEPT_FREE_BYTES, Disk, folder_bytes, parse_size
+from ui.disk import Disk, folder_bytes, parse_size
 from ui.runs import Run
 from ui.session import Sessions
+from ui.space import KEPT_FREE_BYTES
 from ui.tab import Session
 
 

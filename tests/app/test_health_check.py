@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fake_chat import FakeChat
-from serving import serving
+from served_page import serving
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "healthcheck.py"
 

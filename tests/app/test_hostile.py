@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fake_chat import FakeChat
-from serving import serving
+from served_page import serving
 
 from ui.lane import MAX_WAITING
 from ui.session import Sessions

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from fake_chat import DESCRIPTION, FakeChat
-from serving import serving
+from served_page import serving
 
 from stablechat.video import probe
 from ui import mcp_server

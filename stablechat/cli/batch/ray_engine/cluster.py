@@ -26,8 +26,8 @@ from stablechat.errors import EngineError, InputError
 from stablechat.folders import owned_folder, remove_orphans
 
 _FOLDER_PREFIX = "scray-"
-#: Names of sockets may have 107 characters, of which Ray's own take about 70.
-_MAX_FOLDER_CHARACTERS = 32
+#: Names of sockets may have 107 characters, of which ours and Ray's take up to 87.
+_MAX_FOLDER_CHARACTERS = 20
 _PRIVATE = {"RAY_USAGE_STATS_ENABLED": "0"}
 #: A thread of Ray that outlives its cluster for a moment would start another one.
 _NO_CLUSTER_BY_ITSELF = {"RAY_ENABLE_AUTO_CONNECT": "0"}

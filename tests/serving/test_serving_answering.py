@@ -1,0 +1,133 @@
+"""A batch at a copy of the model: the demo model itself."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving_fakes import request_about, settings_in
+
+from serving.answering import Answering
+from serving.batcher import Waiting
+from serving.messages import (
+    Answered,
+    DeadlineError,
+    Event,
+    Failed,
+    ModelRequest,
+    UnknownVideoError,
+)
+from serving.shelf import Shelf
+from stablechat import StableChat
+from stablechat.errors import CancelledError, VideoError
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
+QUERIES = ("the red circle", "the yellow star")
+
+
+@pytest.fixture(scope="module")
+def chat() -> StableChat:
+    return StableChat.from_pretrained(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    yield settings_in(tmp_path_factory.mktemp("server")).videos()
+
+
+@pytest.fixture(scope="module")
+def videos(shelf: Shelf) -> dict[str, str]:
+    """Their names on the shelf."""
+    return {
+        name: shelf.adopt(EXAMPLES / f"{name}.mp4")
+        for name in ("red_circle", "yellow_star")
+    }
+
+
+def answer(
+    chat: StableChat, shelf: Shelf, *requests: ModelRequest, stopped: bool = False
+) -> list[Event]:
+    async def run() -> list[Event]:
+        waiting = [Waiting(each) for each in requests]
+        if stopped:
+            waiting[0].stop()
+        return Answering(chat, shelf, "r1")(waiting)
+
+    return asyncio.run(run())
+
+
+def check_same(found: Any, wanted: Any) -> None:
+    """The same words; the last digits of probabilities depend on the company."""
+    assert found.generation.text == wanted.generation.text
+    assert found.span.start_seconds == pytest.approx(wanted.span.start_seconds, 1e-4)
+    assert found.span.end_seconds == pytest.approx(wanted.span.end_seconds, 1e-4)
+    assert found.tube.xyxy == pytest.approx(wanted.tube.xyxy, abs=0.01)
+
+
+def test_together_is_as_one_by_one(
+    chat: StableChat, shelf: Shelf, videos: dict[str, str], tmp_path: Path
+) -> None:
+    shelf_damaged = tmp_path / "damaged.mp4"
+    shelf_damaged.write_bytes(b"no video " * 50)
+    damaged = shelf.adopt(shelf_damaged)
+    asked = [(video, query) for query in QUERIES for video in videos.values()]
+    requests = [request_about(video, query=query) for video, query in asked]
+    requests.insert(1, request_about(damaged))
+    requests.append(request_about("f" * 64))
+    events = answer(chat, shelf, *requests)
+    for bad, kind in ((events.pop(1), VideoError), (events.pop(), UnknownVideoError)):
+        assert isinstance(bad, Failed) and isinstance(bad.error, kind)
+    for (video, query), event in zip(asked, events, strict=True):
+        assert isinstance(event, Answered)
+        assert (event.batch_size, event.replica) == (4, "r1")
+        path = shelf.find(video)
+        assert path is not None
+        check_same(event.answer, chat.ground(path, query))
+    # Each video was encoded for the first question about it.
+    assert [e.was_kept for e in events if isinstance(e, Answered)] == [
+        False, False, True, True,
+    ]  # fmt: skip
+
+
+def test_one_that_is_late_or_stopped_keeps_nobody(
+    chat: StableChat, shelf: Shelf, videos: dict[str, str]
+) -> None:
+    video = videos["red_circle"]
+    stopped, late, fine = answer(
+        chat,
+        shelf,
+        request_about(video, query="the red circle"),
+        request_about(video, query="the red circle", deadline=time.time() - 1),
+        request_about(video, query="the red circle"),
+        stopped=True,
+    )
+    assert isinstance(stopped, Failed) and isinstance(stopped.error, CancelledError)
+    assert isinstance(late, Failed) and isinstance(late.error, DeadlineError)
+    assert isinstance(fine, Answered) and fine.answer.video.width == 1280
+
+
+def test_a_description_is_answered_alone(
+    chat: StableChat, shelf: Shelf, videos: dict[str, str]
+) -> None:
+    (event,) = answer(
+        chat, shelf, request_about(videos["red_circle"], kind="describe", query="")
+    )
+    assert isinstance(event, Answered)
+    direct = chat.describe(EXAMPLES / "red_circle.mp4")
+    assert event.answer.text == direct.text  # type: ignore[union-attr]
+
+
+def test_the_same_film_by_another_name_is_encoded_once(
+    chat: StableChat, shelf: Shelf, videos: dict[str, str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other.mp4"
+    shutil.copy(EXAMPLES / "red_circle.mp4", other)
+    answer(chat, shelf, request_about(videos["red_circle"], query="the red circle"))
+    request = request_about(shelf.adopt(other), query="the red circle")
+    (event,) = answer(chat, shelf, request)
+    assert isinstance(event, Answered) and event.was_kept
