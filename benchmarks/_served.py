@@ -111,11 +111,13 @@ def served(replicas: int, *arguments: str) -> Iterator[Server]:
         try:
             address = _address(process, folder / "stderr")
             yield Server(address, process, temporary)
+        finally:
             family = family_of(process.pid)
             process.send_signal(signal.SIGTERM)
-            code = process.wait(_PATIENCE_SECONDS)
-        finally:
-            process.kill()
+            try:
+                code = process.wait(_PATIENCE_SECONDS)
+            finally:
+                process.kill()
         _check_gone(code, family, temporary)
 
 

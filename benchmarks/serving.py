@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks._processes import family_of, memory_bytes
-from benchmarks._served import Question, Reply, Server, asking, served
-from benchmarks._timing import say
+from benchmarks._served import Client, Question, Reply, Server, asking, served
+from benchmarks._timing import run_main, say
 from benchmarks.stages import publish
 from evaluation.datasets import load_samples
 from evaluation.run_info import hardware
@@ -72,11 +72,14 @@ def make_questions(folder: Path) -> tuple[list[Question], dict[str, Any]]:
 
 
 def sent(server: Server, questions: Sequence[Question]) -> list[Question]:
-    """The same questions, of a server that has their videos."""
-    return [
+    """The same questions, of a server that has their videos and has encoded them."""
+    known = [
         Question(each.video, server.send(each.video), each.query, each.expected)
         for each in questions
     ]
+    client = Client(server, known, 0)
+    client.run(lambda: len(client.replies) == len(known))
+    return known
 
 
 def summary(replies: Sequence[Reply], seconds: float) -> dict[str, Any]:
@@ -214,4 +217,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)
