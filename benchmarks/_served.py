@@ -21,6 +21,8 @@ from typing import Any
 from benchmarks._processes import family_of, title_of
 
 _PATIENCE_SECONDS = 180.0
+#: The connection broke, or the answer is not what it should be.
+_FAULTS = (OSError, http.client.HTTPException, ValueError, TypeError, KeyError)
 _REPLICA = "ServeReplica:models:Model"
 
 
@@ -207,7 +209,7 @@ class Client:
             if status != 200:
                 return f"status {status}", 0.0
             return self._judge(question, json.loads(body), wants_clip), 0.0
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except _FAULTS as error:
             self._connection.close()
             return type(error).__name__, 0.0
 

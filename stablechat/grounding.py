@@ -24,10 +24,10 @@ from typing import Literal
 
 import numpy as np
 
-from stablechat import parser
 from stablechat.confidence import Calibration, Confidence, measure_confidence
 from stablechat.errors import InputError
 from stablechat.refinement import Positions, coordinate_scores, refined_positions
+from stablechat.remarks import OUTSIDE, UNFIT
 from stablechat.sentences import Sentence
 from stablechat.types import (
     NUM_BINS,
@@ -44,18 +44,8 @@ from stablechat.types import (
 
 _LAST_BIN = NUM_BINS - 1
 
-_OUTSIDE = "Boxes outside the span were left out: {count}."
-_UNFIT = "The boxes do not fit the time and were left out."
 #: A less confident answer is rather a guess: measured, see docs/decoding.md.
 UNSURE_BELOW = 0.5
-
-#: Remarks that say why an answer in which boxes were written has none.
-LOST_BOXES = (
-    *parser.SENTENCES["incomplete"],
-    *parser.SENTENCES["timeless"],
-    _OUTSIDE,
-    _UNFIT,
-)
 
 _FINISH_ISSUES = {
     "length": "The answer reached its length limit, so its end is missing.",
@@ -292,7 +282,7 @@ class _Answer:
             xyxy, confidence = self._places({0: self.parsed.boxes_bins[0]})
             return Tube(self.times[:1], xyxy, confidence)
         if framed is None or span is None:
-            self.issues.append(Sentence(_UNFIT))
+            self.issues.append(Sentence(UNFIT))
             return None
         boxes = self._inside(framed)
         if not boxes:
@@ -330,7 +320,7 @@ class _Answer:
         }
         outside = len(self.parsed.boxes_bins) - len(boxes)
         if outside:
-            self.issues.append(Sentence(_OUTSIDE, count=outside))
+            self.issues.append(Sentence(OUTSIDE, count=outside))
         return boxes
 
     def _bins_of(self, span: TimeSpan) -> SpanBins:

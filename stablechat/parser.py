@@ -25,6 +25,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from stablechat.marks import BAD, VOCABULARY_MARK, Axis, Mark, find_marks
+from stablechat.remarks import ODDITIES
 from stablechat.sentences import Sentence
 from stablechat.types import BoxBins, CoordinateTokens, ParsedAnswer, Task
 
@@ -54,46 +55,6 @@ _CONTROL_TOKEN = re.compile(
 )
 # Control characters, and halves of surrogate pairs, which no file can hold.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]+")
-
-#: What each kind of oddity says; counted ones for one case and for several.
-SENTENCES: Mapping[str, str | tuple[str, str]] = {
-    "cut": "The model's answer is too long; only its beginning was read.",
-    "no_time": "The model's answer has no time.",
-    "no_box": "The model's answer has no box.",
-    "one_time": "The model's answer has one time, used as both start and end.",
-    "many_spans": "The model's answer has several time spans; the first one is used.",
-    "reversed": "The span's end came before its start; they were exchanged.",
-    "bad": (
-        "One coordinate outside the range 0 to 99 was ignored.",
-        "{count} coordinates outside the range 0 to 99 were ignored.",
-    ),
-    "incomplete": (
-        "One box without four usable coordinates was left out.",
-        "{count} boxes without four usable coordinates were left out.",
-    ),
-    "extra": (
-        "One row had more than one box; its first box is used.",
-        "{count} rows had more than one box; the first box of each is used.",
-    ),
-    "axes": (
-        "One box had its widths and heights in an unusual order.",
-        "{count} boxes had their widths and heights in an unusual order.",
-    ),
-    "swapped": (
-        "One box had its corners exchanged; they were put in order.",
-        "{count} boxes had their corners exchanged; they were put in order.",
-    ),
-    "timeless": (
-        "One box without a time was left out.",
-        "{count} boxes without a time were left out.",
-    ),
-    "duplicate": (
-        "One frame had more than one box; its last box is used.",
-        "{count} frames had more than one box; the last box of each is used.",
-    ),
-    "unsorted": "The boxes were not in the order of time; they were sorted.",
-    "other_boxes": "The model's answer has several boxes; the first one is used.",
-}
 
 
 class _Cell(NamedTuple):
@@ -185,7 +146,7 @@ def _tokens(
 
 
 def _sentences(odd: Counter[str]) -> tuple[str, ...]:
-    said = ((text, odd[kind]) for kind, text in SENTENCES.items() if odd[kind])
+    said = ((text, odd[kind]) for kind, text in ODDITIES.items() if odd[kind])
     return tuple(
         text if isinstance(text, str) else Sentence(text[count > 1], count=count)
         for text, count in said

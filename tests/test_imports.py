@@ -54,11 +54,15 @@ ARROWS: dict[str, set[str]] = {
     "stablechat.types": {"stablechat.errors"},
     "stablechat.prompts": BASE,
     "stablechat.marks": BASE,
-    "stablechat.parser": {*BASE, "stablechat.marks"},
+    "stablechat.remarks": set(),
+    "stablechat.parser": {*BASE, "stablechat.marks", "stablechat.remarks"},
     "stablechat.refinement": BASE,
     "stablechat.confidence": {*BASE, "stablechat.refinement"},
     "stablechat.candidates": BASE,
-    "stablechat.grounding": {*BASE, "stablechat.refinement", "stablechat.confidence"},
+    "stablechat.grounding": {
+        *BASE,
+        *("stablechat.refinement", "stablechat.confidence", "stablechat.remarks"),
+    },
     "stablechat.indices": BASE,
     "stablechat.times": BASE,
     "stablechat.correction": BASE,
@@ -91,7 +95,7 @@ HOMES: dict[str, set[str]] = {
 
 #: These read text and do sums: numpy is all that they may need.
 LIGHT = (
-    *("sentences", "errors", "types", "prompts", "marks", "parser"),
+    *("sentences", "errors", "types", "prompts", "marks", "remarks", "parser"),
     *("refinement", "confidence", "grounding", "last_row", "indices", "times"),
     "correction",
 )

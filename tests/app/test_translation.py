@@ -10,7 +10,7 @@ from string import Formatter
 
 import pytest
 
-from stablechat import errors, grounding, parser
+from stablechat import errors, grounding, remarks
 from stablechat.errors import InputError, LimitError
 from stablechat.sentences import Sentence
 from ui.translation import SENTENCES, in_language
@@ -79,9 +79,9 @@ def all_words() -> list[str]:
         for said in said_in(source)
         for each in words_of(said)
     }
-    for said in parser.SENTENCES.values():
+    for said in remarks.ODDITIES.values():
         words |= {said} if isinstance(said, str) else set(said)
-    words |= set(grounding._FINISH_ISSUES.values())
+    words |= {*grounding._FINISH_ISSUES.values(), *remarks.LOST_BOXES}
     return sorted(words - FOR_PROGRAMMERS - {""})
 
 

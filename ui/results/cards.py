@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from html import escape
 
 from render.exports.frames import is_image
-from stablechat.grounding import LOST_BOXES, is_unsure, shown_span
+from stablechat.grounding import is_unsure, shown_span
+from stablechat.remarks import LOST_BOXES
 from stablechat.sentences import Sentence
 from stablechat.times import format_time
 from stablechat.types import Grounding, Task, TimeSpan
