@@ -196,7 +196,7 @@ def _by_minute(memory: Sequence[tuple[float, int]]) -> list[int]:
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each point")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of each point")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="no curve, this")
     parser.add_argument("--out", type=Path, help="JSON file")
     args = parser.parse_args()

@@ -184,7 +184,7 @@ def open_page(context: BrowserContext, server: Server) -> Page:
 def upload(page: Page, video: Path) -> None:
     """Choose a video, and wait until the page has told about it."""
     page.set_input_files("#sc-video input[type=file]", video)
-    expect(page.locator("#sc-video-line .sc-facts")).to_be_visible()
+    expect(page.locator("#sc-video-line .sc-facts")).to_be_visible(timeout=20_000)
 
 
 def ask(page: Page, question: str) -> None:

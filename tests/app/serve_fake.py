@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import MutableMapping
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
@@ -14,6 +15,7 @@ from fake_chat import FakeChat  # noqa: E402
 import app  # noqa: E402
 from stablechat.downloads import Watch  # noqa: E402
 from stablechat.errors import ModelError  # noqa: E402
+from ui import root  # noqa: E402
 from ui.models import choice  # noqa: E402
 
 
@@ -39,10 +41,21 @@ def main() -> int:
 
         session.GRACE_SECONDS = float(grace)
     if examples := os.environ.get("FAKE_EXAMPLES"):
+        show_examples(Path(examples))
+    return app.main()
+
+
+def show_examples(folder: Path) -> None:
+    """Have the page show others, without importing Gradio sooner than the app does."""
+    harden = root.harden_environment
+
+    def harden_and_show(environment: MutableMapping[str, str], own: Path) -> None:
+        harden(environment, own)
         from ui import layout
 
-        layout.EXAMPLES_FOLDER = Path(examples)
-    return app.main()
+        layout.EXAMPLES_FOLDER = folder
+
+    root.harden_environment = harden_and_show
 
 
 if __name__ == "__main__":
