@@ -27,6 +27,7 @@ from serving.asked import (
     request_id_of,
     video_of,
 )
+from serving.drain import Drain
 from serving.login import LoginMiddleware
 from serving.messages import Answered, UnknownVideoError, about, error_about
 from serving.refusals import refusal
@@ -60,6 +61,7 @@ class Api:
         self._models = models
         self._renderers = renderers
         self._videos, self._clips = settings.videos(), settings.clips()
+        self._drain = Drain(settings.folder)
 
     async def ground(self, request: Request) -> Response:
         """Find when something happens in a video, and where."""
@@ -89,8 +91,10 @@ class Api:
         if self._videos.find(video) is None:
             raise UnknownVideoError("There is no such video here; send it.")
         try:
-            answered = await self._models.ask(asked.request)
-            data = await self._told(asked, answered)
+            # A server that ends finishes the clip, too.
+            with self._drain.running(request_id):
+                answered = await self._models.ask(asked.request, is_part=True)
+                data = await self._told(asked, answered)
         except StableChatError as error:
             raise error_about(error, video, asked.name) from error
         headers = {"X-Video": video, "X-Replica": answered.replica}

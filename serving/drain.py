@@ -38,13 +38,17 @@ class Drain:
         return self._flag.exists()
 
     @contextmanager
-    def running(self, request_id: str) -> Iterator[None]:
+    def running(self, request_id: str, *, is_part: bool = False) -> Iterator[None]:
         """Be known to run.
+
+        Args:
+            request_id: Whose question it is.
+            is_part: Whether it belongs to something that runs, which is finished.
 
         Raises:
             DrainingError: The server is ending.
         """
-        if self.is_draining:
+        if self.is_draining and not is_part:
             raise DrainingError("The server is being stopped; ask again in a minute.")
         mark = self._running / f"{request_id}.{time.monotonic_ns()}"
         mark.touch()

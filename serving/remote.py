@@ -88,12 +88,15 @@ class Models:
         self,
         request: ModelRequest,
         on_told: Callable[[Told], None] = lambda told: None,
+        *,
+        is_part: bool = False,
     ) -> Answered:
         """Have a question answered; where this is cancelled, the replica stops too.
 
         Args:
             request: The question.
             on_told: Called with how far it is.
+            is_part: Whether it belongs to something that runs already.
 
         Raises:
             BusyError: Too many are waiting.
@@ -104,7 +107,7 @@ class Models:
         """
         started, outcome = time.monotonic(), "cancelled"
         try:
-            with self._drain.running(request.request_id):
+            with self._drain.running(request.request_id, is_part=is_part):
                 answered = await within(request.deadline, self._tried(request, on_told))
             outcome = "answered"
             return answered
@@ -192,7 +195,7 @@ class Renderers:
         Raises:
             StableChatError: With one plain line.
         """
-        with self._drain.running(request_id):
+        with self._drain.running(request_id, is_part=True):
             return await within(order.deadline, self._tried(order))
 
     async def _tried(self, order: ClipOrder) -> str:

@@ -64,7 +64,11 @@ class FakeModels:
         self._wait = wait
 
     async def ask(
-        self, request: ModelRequest, on_told: Callable[[Told], None] = lambda told: None
+        self,
+        request: ModelRequest,
+        on_told: Callable[[Told], None] = lambda told: None,
+        *,
+        is_part: bool = False,
     ) -> Answered:
         """Answer a question."""
         self.asked.append(request)

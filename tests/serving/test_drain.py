@@ -24,6 +24,15 @@ def test_what_runs_is_waited_for(tmp_path: Path) -> None:
     assert done == [True]
 
 
+def test_what_belongs_to_it_may_begin(tmp_path: Path) -> None:
+    drain = Drain(tmp_path)
+    with drain.running("a"):
+        assert not drain.finish(0)
+        with drain.running("a", is_part=True):
+            pass
+    assert drain.finish(0)
+
+
 def test_no_longer_than_it_may_be(tmp_path: Path) -> None:
     drain = Drain(tmp_path)
     with drain.running("a"):

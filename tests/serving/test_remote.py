@@ -8,10 +8,13 @@ import time
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from serving_fakes import FakeCall, answer_of, request_about
+
+from serving.drain import Drain
 
 pytestmark = pytest.mark.skipif(
     find_spec("ray") is None, reason="needs requirements-ray.txt"
@@ -185,3 +188,18 @@ def test_nothing_begins_on_a_server_that_ends(tmp_path: Path, answered: Any) -> 
     with pytest.raises(DrainingError):
         asking()
     assert asking.measures.outcomes == ["refused"]
+
+
+def test_a_clip_is_cut_while_the_server_ends(tmp_path: Path) -> None:
+    from serving.remote import Renderers
+
+    async def made(order: object) -> str:
+        return "clip"
+
+    handle = SimpleNamespace(draw=SimpleNamespace(remote=made))
+    drain = Drain(tmp_path)
+    order = SimpleNamespace(deadline=time.time() + 60)
+    with drain.running("r"):
+        assert not drain.finish(0)
+        drawn = Renderers(handle, drain).draw(order, "r")  # type: ignore[arg-type]
+        assert asyncio.run(drawn) == "clip"

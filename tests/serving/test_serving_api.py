@@ -119,6 +119,21 @@ def test_a_video_and_a_question(serve: Serve, clip: Path) -> None:
     assert (asked.video, asked.query, asked.task) == (digest, "the square", "stvg")
 
 
+def test_a_question_that_runs_is_finished_when_the_server_ends(
+    serve: Serve, clip: Path
+) -> None:
+    served = serve()
+
+    async def end() -> None:
+        assert not served.drain.finish(0)
+
+    served.models._wait = end
+    answer = post(served, "/ground?query=the+square&clip=true", clip)
+    assert answer.status_code == 200 and answer.json()["files"], answer.text
+    assert served.drain.finish(0)
+    assert post(served, "/ground?query=the+square", clip).status_code == 503
+
+
 def test_a_video_that_was_sent_before(serve: Serve, clip: Path) -> None:
     served = serve()
     video = post(served, "/videos", clip).json()["video"]
