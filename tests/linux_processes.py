@@ -7,34 +7,12 @@ import os
 import re
 from pathlib import Path
 
-
-def title_of(pid: int) -> str:
-    """How a process calls itself; nothing once it is gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
+from benchmarks._processes import family_of, title_of
 
 
 def children_titled(pattern: str) -> list[int]:
     """Processes of such a name that this one started."""
-    return [pid for pid in tree(os.getpid()) if re.match(pattern, title_of(pid))]
-
-
-def tree(root: int) -> set[int]:
-    """A process and all that it started."""
-    parents = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(pid)] = int(fields[1])
-    found, new = {root}, {root}
-    while new:
-        new = {pid for pid, parent in parents.items() if parent in new} - found
-        found |= new
-    return found
+    return [pid for pid in family_of(os.getpid()) if re.match(pattern, title_of(pid))]
 
 
 def listened(pid: int) -> set[str]:

@@ -30,8 +30,9 @@ from batch_fakes import (
     small_plan,
     write_videos,
 )
-from linux_processes import children_titled, listened, title_of, tree
+from linux_processes import children_titled, listened
 
+from benchmarks._processes import family_of, title_of
 from stablechat.cli.batch.jobs import BatchInput, Result
 from stablechat.cli.batch.local_engine import LocalEngine
 from stablechat.cli.batch.ray_engine import RayEngine, RayOptions, pipeline
@@ -330,15 +331,15 @@ def test_a_cluster_of_its_own(tmp_path: Path) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     with start() as driver:
-        wait_for(lambda: [p for p in tree(driver.pid) if holds_model(p)])
-        family = {pid for pid in tree(driver.pid) if not is_helper(pid)}
+        wait_for(lambda: [p for p in family_of(driver.pid) if holds_model(p)])
+        family = {pid for pid in family_of(driver.pid) if not is_helper(pid)}
         driver.kill()
     orphan = folders_of(driver.pid)
     assert len(orphan) == 1
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in family))
     with start() as driver:
-        wait_for(lambda: [p for p in tree(driver.pid) if holds_model(p)])
-        heard = {address for p in tree(driver.pid) for address in listened(p)}
+        wait_for(lambda: [p for p in family_of(driver.pid) if holds_model(p)])
+        heard = {address for p in family_of(driver.pid) for address in listened(p)}
         told, logged = driver.communicate(timeout=120)
     assert driver.returncode == 0, logged
     assert heard and heard <= {"127.0.0.1", "::ffff:7f00:1"}

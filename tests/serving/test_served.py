@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 from gradio_client import Client, handle_file
-from linux_processes import listened, tree
+from linux_processes import listened
 from served import Reply, Server, end, running_server, wait_for
 
+from benchmarks._processes import family_of
 from render.exports import grounding_to_dict
 from stablechat import StableChat
 from stablechat.video import probe
@@ -194,14 +195,14 @@ def test_figures_and_health(server: Server) -> None:
 
 
 def test_it_listens_on_loopback_only(server: Server) -> None:
-    family = tree(server.process.pid)
+    family = family_of(server.process.pid)
     heard = {address for pid in family for address in listened(pid)}
     assert heard and heard <= {"127.0.0.1", "::ffff:7f00:1", "::1"}
 
 
 # The last one: it ends the server.
 def test_nothing_is_left(server: Server) -> None:
-    family = tree(server.process.pid)
+    family = family_of(server.process.pid)
     assert len(family) > 5 and os.listdir(server.temporary)
     assert end(server.process) == 0
     wait_for(lambda: not [p for p in family if Path(f"/proc/{p}").exists()], "all end")
