@@ -211,7 +211,7 @@ def test_a_megabyte_takes_no_time(unit: str) -> None:
     for task in TASKS:
         start = time.process_time()
         parsed = parse_answer(hostile, task)
-        assert time.process_time() - start < 1
+        assert time.process_time() - start < 10  # minutes, were it quadratic
         assert_well_formed(parsed)
         assert parsed.issues[0].startswith("The model's answer is too long")
 
