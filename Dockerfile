@@ -18,10 +18,12 @@ COPY render render
 COPY stablechat stablechat
 COPY ui ui
 
-# Spaces run as user 1000, too. Downloaded weights lie in its home.
+# Spaces run as user 1000, too. Downloaded weights lie in its home, and
+# answers where --keep names that folder.
 RUN useradd --uid 1000 --create-home stablechat \
     && install -d -o 1000 -g 1000 \
-        /home/stablechat/.cache /home/stablechat/.cache/huggingface
+        /home/stablechat/.cache /home/stablechat/.cache/huggingface \
+        /home/stablechat/answers
 USER 1000
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 VOLUME /home/stablechat/.cache/huggingface

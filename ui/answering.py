@@ -87,7 +87,7 @@ class Answering:
         )
 
     def _empty(self) -> Update:
-        return empty(self.page.result) | {self.page.history: gr.update(value=None)}
+        return empty(self.page.result) | {self.page.history.runs: gr.update(value=None)}
 
     async def run(
         self, asks: tuple[Ask, ...] | None, request: gr.Request

@@ -80,9 +80,11 @@ class Disk:
         self._examples = {path.resolve() for path in examples}
 
     def tidy(self) -> None:
-        """Remove what is too much, and uploads that are old and about nothing."""
+        """Remove what is too much, and uploads about nothing: old or forgotten ones."""
         self.make_room()
-        for upload in self._unused(self._sessions.all().values(), MAX_AGE_SECONDS):
+        there = self._sessions.all().values()
+        stale, unused = self._unused(there, MAX_AGE_SECONDS), self._unused(there, 0)
+        for upload in {*stale, *self._sessions.forgotten.intersection(unused)}:
             upload.unlink(missing_ok=True)
 
     def make_room(self, wanted_bytes: int = 0) -> bool:

@@ -18,6 +18,7 @@ from ui.pipeline import Pipeline
 from ui.remembered import secrets_told
 from ui.results.editing import Editing
 from ui.results.exporting import Exporting
+from ui.results.forgetting import Forgetting
 from ui.results.history import history
 from ui.results.show import empty, shown_run
 from ui.running import Update, language_asked
@@ -75,6 +76,11 @@ class Handlers:
         if session.run is not None:
             update |= shown_run(page, session.run, language)
         return update
+
+    def forgetting(self) -> Forgetting:
+        """The handlers of "Forget my answers"."""
+        page = self._page
+        return Forgetting(self.sessions, page.history, page.result, page.status)
 
     def exporting(self) -> Exporting:
         """The handler of the list of files."""

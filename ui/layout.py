@@ -24,6 +24,7 @@ from ui.models.choice import Loader
 from ui.models.facts import device_name, dtype_name
 from ui.models.widgets import place_model
 from ui.pipeline import Chat, Pipeline
+from ui.results.history_widgets import place_forgetting, place_history
 from ui.results.widgets import place_results
 from ui.session import Sessions
 from ui.settings import MAX_CANDIDATES, STORAGE_KEY, STORAGE_SECRET
@@ -97,10 +98,9 @@ def _place(chat: Chat, examples: list[Example], *, may_load: bool) -> Widgets:
             model = place_model(chat, may_load=may_load)
         with gr.Column(scale=7, min_width=320, elem_classes="sc-answer"):
             status = gr.HTML(view.idle("en"), padding=False, elem_id="sc-status")
-            history = gr.Radio(
-                [], label=label("history"), visible=False, elem_id="sc-history"
-            )
+            runs = place_history()
             result = place_results()
+            history = place_forgetting(runs)
     return Widgets(
         header=header,
         notice=notice,

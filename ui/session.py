@@ -84,6 +84,7 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._forgotten: set[Path] = set()
         self._store = store
         if store is not None:
             self._restore(store)
@@ -196,6 +197,35 @@ class Sessions:
             if fits and session.left is not None and session.owner == owner:
                 found = key
         return found
+
+    def forget(self, request: gr.Request, others: Sequence[str]) -> None:
+        """Remove a tab's answers, and all that its browser's closed tabs left.
+
+        The uploads that they were about go soon, unless something else is about them.
+
+        Args:
+            request: Of the tab, which has no job.
+            others: What its browser kept of other tabs; those that are open stay.
+        """
+        session = self.of(request)
+        uploads = session.videos
+        session.forget()
+        for secret in filter(None, others):
+            with self._lock:
+                left = self._left_with(secret, _person(request))
+                gone = self._sessions.get(left) if left is not None else None
+            if left is not None and gone is not None:
+                uploads |= gone.videos
+                self.end(left)
+        with self._lock:
+            self._forgotten |= {path.resolve() for path in uploads}
+
+    @property
+    def forgotten(self) -> set[Path]:
+        """The uploads of forgotten answers that are still there."""
+        with self._lock:
+            self._forgotten = {path for path in self._forgotten if path.exists()}
+            return set(self._forgotten)
 
     def leave(self, key: str) -> None:
         """The tab went away: stop its job; its files stay for a while."""

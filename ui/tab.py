@@ -128,6 +128,14 @@ class Session:
         self.runs = [each for each in self.runs if each is not run]
         self._remove(run)
 
+    def forget(self) -> None:
+        """All answers go, and what was asked; the form's video stays."""
+        for run in self.runs:
+            self._remove(run)
+        self.runs, self.run, self.batch, self.asked = [], None, None, ()
+        if self._store is not None:
+            self._store.forget(self)
+
     def _remove(self, run: Run) -> None:
         run.remove()
         if self._store is not None:

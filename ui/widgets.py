@@ -9,6 +9,7 @@ import gradio as gr
 
 from ui.asking.widgets import OtherWidgets
 from ui.models.widgets import ModelWidgets
+from ui.results.history_widgets import HistoryWidgets
 from ui.results.widgets import ResultWidgets
 from ui.running import Update, buttons
 
@@ -32,7 +33,7 @@ class Widgets:
     keys: gr.HTML
     model: ModelWidgets
     status: gr.HTML
-    history: gr.Radio
+    history: HistoryWidgets
     asks: gr.State
     tab: gr.Textbox
     settings: gr.BrowserState
@@ -59,7 +60,7 @@ class Widgets:
     @property
     def results(self) -> list[Any]:
         """What a run changes."""
-        return [self.run, self.stop, self.status, self.history, *self.result.all]
+        return [self.run, self.stop, self.status, *self.history.all, *self.result.all]
 
     @property
     def arrival(self) -> list[Any]:

@@ -107,7 +107,9 @@ def connect(
     )
     running.success(None, js=_SHOW_ANSWER, api_visibility="private")
     running.failure(answering.failed, None, page.results, **quick)
-    page.history.input(handlers.open_run, page.history, page.results, **quick)
+    runs = page.history.runs
+    runs.input(handlers.open_run, runs, page.results, **quick)
+    _connect_forgetting(handlers, page, quick)
     if loader is not None:
         _connect_loading(handlers.loading(loader), page)
     ended = [running, *_connect_editing(handlers, page, quick)]
@@ -134,6 +136,23 @@ def _connect_form(asking: Asking, page: Widgets, quick: dict[str, Any]) -> None:
     others.elc_start.submit(asking.look, **looked)
     for button, field in others.takes.items():
         button.click(None, None, field, js=_PLAYER_TIME, api_visibility="private")
+
+
+def _connect_forgetting(
+    handlers: Handlers, page: Widgets, quick: dict[str, Any]
+) -> None:
+    """Wire what takes the answers away."""
+    forgetting, asked = handlers.forgetting(), page.history
+    keeps, outputs = handlers.sessions.keeps, page.history.all
+    asked.forget.click(forgetting.wanted, None, outputs, **quick)
+    asked.sure_no.click(forgetting.not_wanted, None, outputs, **quick)
+    asked.sure_yes.click(
+        forgetting.forget,
+        page.tab,
+        forgetting.outputs,
+        js=tell_secrets(keeps),
+        **quick,
+    )
 
 
 def _connect_loading(loading: ModelLoading | None, page: Widgets) -> None:

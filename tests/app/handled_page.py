@@ -18,6 +18,7 @@ from ui.handlers import Handlers
 from ui.models.widgets import ModelWidgets
 from ui.pipeline import Pipeline
 from ui.results.edit_widgets import EditWidgets
+from ui.results.history_widgets import HistoryWidgets
 from ui.results.widgets import ResultWidgets
 from ui.session import Sessions
 from ui.widgets import Widgets
@@ -34,9 +35,11 @@ class Page:
         edit = EditWidgets(**{n: n for n in EditWidgets.__dataclass_fields__})  # type: ignore[arg-type]
         shown = {n: n for n in ResultWidgets.__dataclass_fields__}
         result = ResultWidgets(**{**shown, "edit": edit})  # type: ignore[arg-type]
+        history = HistoryWidgets(**{n: n for n in HistoryWidgets.__dataclass_fields__})  # type: ignore[arg-type]
         others = OtherWidgets(**{n: n for n in OtherWidgets.__dataclass_fields__})  # type: ignore[arg-type]
         model = ModelWidgets("panel", "facts", None)  # type: ignore[arg-type]
         parts = {**names, "result": result, "others": others, "model": model}
+        parts["history"] = history
         self.handlers.widgets = Widgets(**parts)  # type: ignore[arg-type]
 
     def upload(self, clip: Path) -> str:

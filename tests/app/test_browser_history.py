@@ -210,3 +210,23 @@ def test_everybody_can_use_the_list(
         expect(page.locator("#sc-history label").first).to_contain_text(said)
         expect(page.locator("#sc-clip video")).to_be_visible()
         check_for_everybody(page)
+        check_forgetting(page, look)
+
+
+def check_forgetting(page: Page, look: Look) -> None:
+    """All answers go once that was said twice, and do not come back."""
+    forget, sure = page.locator("#sc-forget"), page.locator("#sc-forget-sure")
+    forget.click()
+    expect(sure).to_contain_text(text(look.language, "forget_sure", count=5))
+    check_for_everybody(page)
+    page.locator("#sc-forget-no").click()
+    expect(page.locator("#sc-history label")).to_have_count(5)
+    forget.click()
+    page.locator("#sc-forget-yes").click()
+    status = page.locator("#sc-status")
+    expect(status).to_contain_text(look.says("forgotten_title"))
+    for gone in ("#sc-history", "#sc-clip", "#sc-forget", "#sc-forget-sure"):
+        expect(page.locator(gone)).not_to_be_visible()
+    page.reload()
+    expect(page.locator("#sc-video-line .sc-facts")).to_be_visible()
+    expect(page.locator("#sc-history")).to_have_count(0)

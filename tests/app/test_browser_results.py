@@ -32,6 +32,9 @@ def answered(
         number = page.locator("#sc-candidates input[type=number]")
         number.fill(str(candidates))
         number.press("Tab")
+        # The page has taken it when its handle has moved, too.
+        handle = page.locator("#sc-candidates input[type=range]")
+        expect(handle).to_have_value(str(candidates))
     ask(page, "the red circle")
     wait_for_answer(page)
     for player in ("sc-video", "sc-clip"):

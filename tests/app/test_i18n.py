@@ -27,7 +27,7 @@ COMPOSED = (
     | {f"idle_step_{number}" for number in (1, 2, 3)}
     | {
         f"{card}_{part}"
-        for card in ("waiting", "not_found", "stopped")
+        for card in ("waiting", "not_found", "stopped", "forgotten")
         for part in ("title", "body")
     }
     | {f"box_{kind}" for kind in ("corners", "frame", "none")}

@@ -11,6 +11,7 @@ from ui import view
 from ui.batch import Batch
 from ui.i18n import Language, text
 from ui.outcomes import Outcome, has_answer
+from ui.results.history_widgets import HistoryWidgets
 from ui.running import Update
 from ui.runs import Run
 from ui.tab import Session
@@ -21,12 +22,18 @@ from ui.translation import in_language
 _MAX_NAME = 60
 
 
-def history(page: gr.Radio, session: Session, language: Language) -> Update:
-    """The list, the newest first and what is shown chosen; hidden while it is short."""
+def history(page: HistoryWidgets, session: Session, language: Language) -> Update:
+    """The list, the newest first and what is shown chosen; hidden while it is short.
+
+    Whoever was asked whether to forget them is asked again about what there is now.
+    """
     choices = [(name(run, language), run.key) for run in reversed(session.runs)]
     shown = session.run.key if session.run in session.runs and session.run else None
-    update = gr.update(choices=choices, value=shown, visible=len(choices) > 1)
-    return {page: update}
+    return {
+        page.runs: gr.update(choices=choices, value=shown, visible=len(choices) > 1),
+        page.forget: gr.update(visible=bool(choices)),
+        page.sure: gr.update(visible=False),
+    }
 
 
 def name(run: Run, language: Language) -> str:
