@@ -222,6 +222,6 @@ def seconds(cell: str) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
-def results(server: Server) -> list[Path]:
+def results(server: Server) -> set[Path]:
     """The answers that are on the server's disk."""
-    return list(server.temporary.glob("stablechat-*/sessions/*/*/*.json"))
+    return set(server.temporary.glob("stablechat-*/sessions/*/*/*.json"))

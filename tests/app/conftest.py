@@ -40,7 +40,7 @@ def sessions(tmp_path: Path) -> Iterator[Sessions]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def start_server(
     tmp_path_factory: pytest.TempPathFactory, clip: Path
 ) -> Iterator[Callable[[str], Server]]:
@@ -57,7 +57,7 @@ def start_server(
         end_app(server)
 
 
-@pytest.fixture(scope="module", params=["fake", "demo"])
+@pytest.fixture(scope="session", params=["fake", "demo"])
 def server(
     request: pytest.FixtureRequest, start_server: Callable[[str], Server]
 ) -> Server:
@@ -65,12 +65,14 @@ def server(
     return start_server(request.param)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fake_server(start_server: Callable[[str], Server]) -> Server:
     """The app with the fake model."""
     return start_server("fake")
 
 
+# Not for the session, as the servers are: while Playwright is there, no test can have
+# an event loop of its own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. Its absence is a failure: CI must not pass without having looked."""
