@@ -193,9 +193,11 @@ def make_clip(
     size: str = "320x180",
     sound: bool = True,
     picture: str = "testsrc2",
+    rate: int = 25,
 ) -> Path:
     """Write a small H.264 video with FFmpeg's test picture and a tone."""
-    inputs = ["-f", "lavfi", "-i", f"{picture}=size={size}:rate=25:duration={seconds}"]
+    drawn = f"{picture}=size={size}:rate={rate}:duration={seconds}"
+    inputs = ["-f", "lavfi", "-i", drawn]
     if sound:
         inputs += ["-f", "lavfi", "-i", f"sine=frequency=440:duration={seconds}"]
     command = [
