@@ -118,6 +118,7 @@ def _ask(chat: Chat, waiting: Waiting, path: Path) -> Answer:
         return chat.describe(
             path,
             request.query or None,
+            segment=request.segment,
             on_progress=waiting.report,
             cancelled=waiting.cancelled,
         )
@@ -126,6 +127,7 @@ def _ask(chat: Chat, waiting: Waiting, path: Path) -> Answer:
             path,
             request.query,
             window_seconds=request.window_seconds,
+            segment=request.segment,
             top=request.top,
             on_progress=waiting.report_search,
             cancelled=waiting.cancelled,
@@ -137,6 +139,7 @@ def _ask(chat: Chat, waiting: Waiting, path: Path) -> Answer:
         span=request.span,
         region=request.region,
         start_seconds=request.start_seconds,
+        segment=request.segment,
         at_seconds=request.at_seconds,
         candidates=request.candidates,
         on_progress=waiting.report,

@@ -21,7 +21,7 @@ from stablechat.video import printable_name
 _HASH = re.compile(r"[0-9a-f]{64}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-_SHARED = {"video", "name"}
+_SHARED = {"video", "name", "segment"}
 _GROUND = {
     *_SHARED,
     *("query", "task", "span", "region", "start_seconds", "at_seconds"),
@@ -86,13 +86,16 @@ def grounding_asked(data: Json, request_id: str, deadline: float) -> Asked:
         request_id=request_id,
         deadline=deadline,
         task=task,
-        span=_span(data),
+        span=_span(data, "span"),
         region=None if "region" not in data else _numbers(data, "region", 4),
         start_seconds=_number(data, "start_seconds"),
         at_seconds=_number(data, "at_seconds"),
         candidates=count(data, "candidates", 1),
+        segment=_span(data, "segment"),
     )
     request.question()
+    if request.segment is not None and task == "rec":
+        raise InputError("segment is not for task rec; choose at_seconds.")
     check_candidates(request.candidates, "confidence")
     return Asked(request, _name(data), flag(data, "clip"))
 
@@ -106,7 +109,14 @@ def description_asked(data: Json, request_id: str, deadline: float) -> Asked:
     _check_names(data, _DESCRIBE)
     question = string(data, "question", "")
     describe_prompt(question or None)
-    request = ModelRequest("describe", video_of(data), question, request_id, deadline)
+    request = ModelRequest(
+        "describe",
+        video_of(data),
+        question,
+        request_id,
+        deadline,
+        segment=_span(data, "segment"),
+    )
     return Asked(request, _name(data))
 
 
@@ -118,7 +128,7 @@ def fields_of_query(pairs: list[tuple[str, str]]) -> Json:
     """
     data: dict[str, Any] = {}
     for key, text in pairs:
-        if key in ("span", "region"):
+        if key in ("span", "region", "segment"):
             data.setdefault(key, []).append(_read_number(key, text))
         elif key in ("start_seconds", "at_seconds", "candidates"):
             data[key] = _read_number(key, text)
@@ -163,10 +173,12 @@ def _number(data: Json, key: str) -> float | None:
     return number(data, key) if key in data else None
 
 
-def _span(data: Json) -> TimeSpan | None:
-    if "span" not in data:
+def _span(data: Json, key: str) -> TimeSpan | None:
+    if key not in data:
         return None
-    start, end = _numbers(data, "span", 2)
+    start, end = _numbers(data, key, 2)
     if not 0 <= start <= end:
-        raise InputError("span must be a start and an end, 0 <= start <= end.")
+        raise InputError(
+            "{key} must be a start and an end, 0 <= start <= end.", key=key
+        )
     return TimeSpan(start, end)

@@ -48,6 +48,7 @@ class ModelRequest:
         start_seconds: For ``elc``.
         at_seconds: For ``rec``.
         candidates: How many answers to choose from.
+        segment: The part of the video to look at; None is all of it.
         window_seconds: Of a search for moments.
         top: How many moments; None is all.
     """
@@ -63,6 +64,7 @@ class ModelRequest:
     start_seconds: float | None = None
     at_seconds: float | None = None
     candidates: int = 1
+    segment: TimeSpan | None = None
     window_seconds: float = 0.0
     top: int | None = None
 
@@ -74,7 +76,8 @@ class ModelRequest:
     @property
     def fits_a_batch(self) -> bool:
         """Whether it can be answered together with others."""
-        return self.kind == "ground" and self.task != "rec" and self.candidates == 1
+        is_plain = self.candidates == 1 and self.segment is None
+        return self.kind == "ground" and self.task != "rec" and is_plain
 
     def question(self) -> Question:
         """What is grounded.

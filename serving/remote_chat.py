@@ -99,6 +99,7 @@ class RemoteChat:
         span: TimeSpan | None = None,
         region: Sequence[float] | None = None,
         start_seconds: float | None = None,
+        segment: TimeSpan | None = None,
         at_seconds: float | None = None,
         candidates: int = 1,
         on_progress: Progress | None = None,
@@ -118,6 +119,7 @@ class RemoteChat:
             span=span,
             region=None if region is None else tuple(float(each) for each in region),
             start_seconds=start_seconds,
+            segment=segment,
             at_seconds=at_seconds,
             candidates=candidates,
         )
@@ -128,6 +130,7 @@ class RemoteChat:
         query: str,
         *,
         window_seconds: float = DEFAULT_WINDOW_SECONDS,
+        segment: TimeSpan | None = None,
         top: int | None = None,
         on_progress: Callable[[SearchProgress], None] | None = None,
         cancelled: Cancelled | None = None,
@@ -146,6 +149,7 @@ class RemoteChat:
             kind="moments",
             query=query,
             window_seconds=window_seconds,
+            segment=segment,
             top=top,
         )
 
@@ -154,13 +158,19 @@ class RemoteChat:
         video: Path,
         question: str | None = None,
         *,
+        segment: TimeSpan | None = None,
         on_progress: Progress | None = None,
         cancelled: Cancelled | None = None,
     ) -> Description:
         """Say what happens; as ``StableChat.describe``."""
-        told = _reported(on_progress)
         return self._asked(
-            Description, video, told, cancelled, kind="describe", query=question or ""
+            Description,
+            video,
+            _reported(on_progress),
+            cancelled,
+            kind="describe",
+            query=question or "",
+            segment=segment,
         )
 
     def _asked(

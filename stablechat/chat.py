@@ -20,7 +20,7 @@ from stablechat.candidates import (
 from stablechat.confidence import load_calibration
 from stablechat.downloads import UNWATCHED, Watch
 from stablechat.encoding import EncodedVideo, FeatureCache, check_frames
-from stablechat.errors import CancelledError, InputError
+from stablechat.errors import CancelledError
 from stablechat.grounding import to_grounding
 from stablechat.loader import LoadedModel, load_model
 from stablechat.memory import held_bytes, unused_bytes
@@ -29,7 +29,7 @@ from stablechat.prompts import describe_prompt
 from stablechat.questions import Question
 from stablechat.search import OnProgress, search_video
 from stablechat.shortage import plain_memory_errors
-from stablechat.turn import Cancelled, Progress, Turn
+from stablechat.turn import Cancelled, Progress, Turn, check_looked_at
 from stablechat.types import (
     Description,
     FloatArray,
@@ -173,10 +173,7 @@ class StableChat:
         """
         question = Question(query, task, span, region, start_seconds)
         check_candidates(candidates, choose)
-        if at_seconds is not None and (task != "rec" or at_seconds < 0):
-            raise InputError("at_seconds is for task rec, and must be 0 or later.")
-        if isinstance(video, FrameSample) and (segment, at_seconds) != (None, None):
-            raise InputError("segment and at_seconds choose frames; these are read.")
+        check_looked_at(video, task, segment, at_seconds)
         with self.turn(on_progress, cancelled) as turn:
             encoded = turn.encode_asked(video, task, segment, at_seconds or 0.0)
             prompt = question.prompt(encoded.video, encoded.pts_seconds)
@@ -193,7 +190,7 @@ class StableChat:
         answers = [self.interpret(question, each, encoded) for each in generations]
         return best_of(
             [
-                replace(answer, log_likelihood=score)
+                replace(answer, log_likelihood=score, segment=segment)
                 for answer, score in zip(answers, scores, strict=True)
             ],
             choose,
@@ -250,7 +247,7 @@ class StableChat:
             encoded = turn.encode_video(Path(video), segment)
             generation = turn.answer(encoded, prompt, config, task="describe")
         text = parse_answer(generation.text, "describe").prose
-        return Description(encoded.video, prompt, text, generation, self.name)
+        return Description(encoded.video, prompt, text, generation, self.name, segment)
 
     def find_moments(
         self,
@@ -259,6 +256,7 @@ class StableChat:
         *,
         window_seconds: float = DEFAULT_WINDOW_SECONDS,
         overlap_seconds: float | None = None,
+        segment: TimeSpan | None = None,
         top: int | None = None,
         config: GenerationConfig | None = None,
         on_progress: OnProgress | None = None,
@@ -266,7 +264,7 @@ class StableChat:
     ) -> Moments:
         """Find all that a query may mean in a long video, window by window.
 
-        A video that is no longer than one window is asked as :meth:`ground` asks it.
+        What is no longer than one window is asked about as :meth:`ground` does it.
         For several queries at once there is :func:`stablechat.search.search_video`.
 
         Args:
@@ -276,6 +274,7 @@ class StableChat:
                 each.
             overlap_seconds: How much of a window the next one sees again; None is a
                 quarter (``windows.DEFAULT_OVERLAP_SHARE``).
+            segment: Look at this part of the video only.
             top: How many moments to return; None is all.
             config: How to decode; None is greedy.
             on_progress: Called often, with the time that is left.
@@ -294,6 +293,7 @@ class StableChat:
             [query],
             window_seconds=window_seconds,
             overlap_seconds=overlap_seconds,
+            segment=segment,
             top=top,
             config=config,
             on_progress=on_progress,

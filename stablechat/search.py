@@ -55,6 +55,7 @@ def search_video(
     *,
     window_seconds: float = DEFAULT_WINDOW_SECONDS,
     overlap_seconds: float | None = None,
+    segment: TimeSpan | None = None,
     top: int | None = None,
     config: GenerationConfig | None = None,
     on_progress: OnProgress | None = None,
@@ -69,8 +70,8 @@ def search_video(
         chat: The loaded model.
         video: A video file.
         queries: What to look for.
-        window_seconds, overlap_seconds, top, config, on_progress, cancelled: As for
-            :meth:`stablechat.chat.StableChat.find_moments`.
+        window_seconds, overlap_seconds, segment, top, config, on_progress, cancelled:
+            As for :meth:`stablechat.chat.StableChat.find_moments`.
 
     Returns:
         What was found, for each query.
@@ -86,28 +87,32 @@ def search_video(
         overlap_seconds = default_overlap(window_seconds)
     check_windows(window_seconds, overlap_seconds)
     info = probe(Path(video), cancelled=cancelled)
-    windows = plan_windows(info, window_seconds, overlap_seconds)
+    windows = plan_windows(info, window_seconds, overlap_seconds, segment)
     is_long = len(windows) > 1
     asked = chat.apart() if is_long else chat
 
     def ask(window: TimeSpan, query: str, report: Progress) -> WindowAnswer:
         # A short video is asked about as a whole, as ever.
-        segment = window if is_long else None
+        part = window if is_long else segment
         answer = asked.ground(
             info.path,
             query,
-            segment=segment,
+            segment=part,
             config=config,
             on_progress=report,
             cancelled=cancelled,
         )
-        recognition = asked.recognise(answer, segment, cancelled=cancelled)
+        recognition = asked.recognise(answer, part, cancelled=cancelled)
+        answer = replace(answer, segment=segment)
         return WindowAnswer(window, slim(answer) if is_long else answer, recognition)
 
     release = asked.forget if is_long else None
     answers = search_windows(windows, queries, ask, release, on_progress)
     return tuple(
-        ranked_moments(info, query, windows, of_query, top, chat.name)
+        replace(
+            ranked_moments(info, query, windows, of_query, top, chat.name),
+            segment=segment,
+        )
         for query, of_query in zip(queries, answers, strict=True)
     )
 

@@ -51,7 +51,10 @@ def check_windows(window_seconds: float, overlap_seconds: float) -> None:
 
 
 def plan_windows(
-    video: VideoInfo, window_seconds: float, overlap_seconds: float
+    video: VideoInfo,
+    window_seconds: float,
+    overlap_seconds: float,
+    within: TimeSpan | None = None,
 ) -> tuple[TimeSpan, ...]:
     """Cut a video into windows.
 
@@ -59,16 +62,17 @@ def plan_windows(
         video: Its pictures, from the first to the end of the last, are cut.
         window_seconds: Length of a window.
         overlap_seconds: What two neighbours share, at least.
+        within: Cut this part of it only.
 
     Returns:
-        In the video's order. One if the video is no longer than a window.
+        In the video's order. One if there is no more than a window.
 
     Raises:
         InputError: As for :func:`check_windows`, or there would be more than
-            :data:`MAX_WINDOWS`.
+            :data:`MAX_WINDOWS`, or ``within`` is behind the end.
     """
     check_windows(window_seconds, overlap_seconds)
-    first, last = video.start_seconds, video.duration_seconds
+    first, last = _ends(video, within)
     rest = last - first - window_seconds - _TOLERANCE_SECONDS
     if rest <= 0:
         return (TimeSpan(min(first, last), last),)
@@ -82,3 +86,17 @@ def plan_windows(
     starts = [first + number * step for number in range(count - 1)]
     starts.append(last - window_seconds)
     return tuple(TimeSpan(start, start + window_seconds) for start in starts)
+
+
+def _ends(video: VideoInfo, within: TimeSpan | None) -> tuple[float, float]:
+    first, last = video.start_seconds, video.duration_seconds
+    if within is None:
+        return first, last
+    if within.start_seconds > last:
+        raise InputError(
+            "The segment begins at {start:.2f} seconds and the video ends at "
+            "{end:.2f}; choose an earlier one.",
+            start=within.start_seconds,
+            end=last,
+        )
+    return max(first, within.start_seconds), min(last, within.end_seconds)

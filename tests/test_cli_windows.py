@@ -71,6 +71,30 @@ def test_moments_are_told_the_likeliest_first(
     assert len(encoded) == 3
 
 
+def test_only_a_part_is_looked_at(
+    clip: Path,
+    encoded: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    let_say(monkeypatch, (ANSWER, -4.0), (NOTHING, None))
+    options = (*WINDOWS, "--segment", "3.05", "9", "--json")
+    assert run("ground", clip, "it", *options) == 0
+    data = json.loads(capsys.readouterr().out)
+    part = {"start_seconds": 3.05, "end_seconds": 9.0}
+    assert data["segment"] == part and len(encoded) == 2
+    assert [each["start_seconds"] for each in data["windows"]] == [3.05, 5.0]
+    (moment,) = data["searches"][0]["moments"]
+    assert 3.05 < moment["span"]["start_seconds"] < 7.05 and "segment" not in moment
+    # No longer than a window: asked about as one.
+    let_say(monkeypatch, (ANSWER, -4.0))
+    options = (*WINDOWS, "--segment", "2", "5", "--json")
+    assert run("ground", clip, "it", *options) == 0
+    (window,) = json.loads(capsys.readouterr().out)["windows"]
+    assert window == {"start_seconds": 2.0, "end_seconds": 5.0}
+    assert len(encoded) == 3
+
+
 def test_one_clip_for_each_moment_and_one_of_all(
     clip: Path,
     tmp_path: Path,
@@ -169,7 +193,7 @@ def test_a_short_video_is_one_window(
         (("--overlap", "4"), "--overlap is for long videos"),
         (("--top", "4"), "--top is for long videos"),
         (("--window", "4", "--task", "tvg"), "can't be combined with --task"),
-        (("--window", "4", "--segment", "1", "2"), "combined with --segment"),
+        (("--window", "4", "--segment", "11", "12"), "video ends at 10.00"),
         (("--window", "4", "--candidates", "3"), "combined with --candidates"),
         (("--merge",), "--merge needs a folder"),
         (("--window", "0.0001"), "the limit is"),

@@ -48,6 +48,35 @@ def test_pictures_that_start_late_are_cut_from_there() -> None:
     assert pairs(windows) == [(20, 60), (60, 100)]
 
 
+def test_a_part_of_a_video_is_cut_like_a_video() -> None:
+    def cut(start: float, end: float) -> list[tuple[float, float]]:
+        part = TimeSpan(start, end)
+        return pairs(plan_windows(video(100, 20), 40, 10, part))
+
+    assert cut(30, 100) == [(30, 70), (60, 100)]
+    assert cut(0, 60) == [(20, 60)]  # nothing is shown before
+    assert cut(50, 900) == [(50, 90), (60, 100)]
+    assert cut(35, 36) == [(35, 36)]
+    with pytest.raises(InputError, match=r"begins at 101.00 .* ends at 100.00"):
+        cut(101, 102)
+
+
+@given(
+    duration=st.floats(1, 20_000),
+    ends=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    window=st.floats(5, 600),
+)
+def test_windows_stay_inside_the_part(
+    duration: float, ends: tuple[float, float], window: float
+) -> None:
+    start, end = sorted(duration * share for share in ends)
+    found = plan_windows(video(duration), window, window / 4, TimeSpan(start, end))
+    assert found[0].start_seconds == start
+    assert found[-1].end_seconds == pytest.approx(end)
+    shortest = min(each.duration_seconds for each in found)
+    assert shortest == pytest.approx(min(window, end - start), abs=0.011)
+
+
 @given(
     duration=st.floats(0.1, 20_000),
     start=st.floats(0, 5),

@@ -20,7 +20,7 @@ from ui import view
 from ui.asking.asking import Asking
 from ui.asking.checking import MissingError
 from ui.asking.form import AskForm, form_of
-from ui.asks import Ask, Mode
+from ui.asks import Ask
 from ui.batch import Batch, answer_all, answer_one
 from ui.drawing import line
 from ui.i18n import Language, text
@@ -158,7 +158,7 @@ class Answering:
         return update | {page.status: said}
 
     async def answer(
-        self, video: str | None, question: str, mode: Mode, request: gr.Request
+        self, form: AskForm, request: gr.Request
     ) -> AsyncIterator[Job[Outcome]]:
         """The same for programs: the job at every tick, last when it is done.
 
@@ -167,8 +167,7 @@ class Answering:
         """
         language = language_asked(request)
         try:
-            form = AskForm(video, question, mode)
-            ask = self.asking.checker(request).ask(form, question)
+            ask = self.asking.checker(request).ask(form, form.question)
             job = self._start_one(ask, self._session(request))
             try:
                 while not job.done:

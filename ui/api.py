@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from ui.asking.form import AskForm
 from ui.handlers import Handlers
 from ui.jobs import Progress
 
@@ -33,9 +34,11 @@ def publish(handlers: Handlers) -> None:
     answering = handlers.answering()
 
     async def ground(
-        video: str | None, query: str, request: gr.Request
+        video: str | None, query: str, start: str, end: str, request: gr.Request
     ) -> AsyncIterator[tuple[str | None, dict[str, Any]]]:
-        async for job in answering.answer(video, query, "ground", request):
+        async for job in answering.answer(
+            AskForm(video, query, "ground", segment=(start, end)), request
+        ):
             if job.done:
                 outcome = job.result()
                 clip = str(outcome.clip.path) if outcome.clip else None
@@ -44,9 +47,11 @@ def publish(handlers: Handlers) -> None:
                 yield None, _stage(job.progress)
 
     async def describe(
-        video: str | None, question: str, request: gr.Request
+        video: str | None, question: str, start: str, end: str, request: gr.Request
     ) -> AsyncIterator[dict[str, Any]]:
-        async for job in answering.answer(video, question, "describe", request):
+        async for job in answering.answer(
+            AskForm(video, question, "describe", segment=(start, end)), request
+        ):
             yield for_programs(job.result().data) if job.done else _stage(job.progress)
 
     # Seen by programs only. Their labels are the documentation of the parameters.
@@ -56,6 +61,8 @@ def publish(handlers: Handlers) -> None:
         label="What to look for, for example: the red circle moving left", visible=False
     )
     question = gr.Textbox("", label="A question; empty: a description", visible=False)
+    start = gr.Textbox("", label="Look only from; empty: the beginning", visible=False)
+    end = gr.Textbox("", label="Look only to; empty: the end", visible=False)
     clip = gr.File(label="The clip (MP4), null if nothing was found", visible=False)
     answer = gr.JSON(label="The answer, as in grounding.json", visible=False)
     described = gr.JSON(label="The answer; its words are in text", visible=False)
@@ -66,7 +73,7 @@ def publish(handlers: Handlers) -> None:
     }
     trigger.click(
         ground,
-        [video, query],
+        [video, query, start, end],
         [clip, answer],
         api_name="ground",
         api_description=_GROUND,
@@ -74,7 +81,7 @@ def publish(handlers: Handlers) -> None:
     )
     trigger.click(
         describe,
-        [video, question],
+        [video, question, start, end],
         described,
         api_name="describe",
         api_description=_DESCRIBE,

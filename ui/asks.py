@@ -30,6 +30,7 @@ class Ask:
         region: xyxy in pixels, the thing that ``elc`` asks about.
         start_seconds: From when on.
         at_seconds: The picture of a video that ``rec`` asks about.
+        segment: The part of the video to look at; None is all of it.
         num_windows: In how many parts the video is looked at, one after another.
     """
 
@@ -42,6 +43,7 @@ class Ask:
     region: tuple[float, float, float, float] | None = None
     start_seconds: float | None = None
     at_seconds: float | None = None
+    segment: TimeSpan | None = None
     num_windows: int = 1
 
     @property

@@ -50,7 +50,7 @@ class Handlers:
     def asking(self) -> Asking:
         """The handlers of the form."""
         page = self._page
-        return Asking(self.sessions, page.mode, page.question, page.others)
+        return Asking(self.sessions, page.mode, page.question, page.others, page.part)
 
     def answering(self) -> Answering:
         """The handlers of Run and Stop."""

@@ -9,7 +9,7 @@ import gradio as gr
 
 from ui import view
 from ui.api import publish
-from ui.asking.widgets import place_others
+from ui.asking.widgets import place_others, place_part
 from ui.examples import (
     Example,
     example_labels,
@@ -165,6 +165,7 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
             info=label("candidates_info"),
             elem_id="sc-candidates",
         )
+        part = place_part()
         windows = gr.Checkbox(
             True,
             label=label("windows"),
@@ -177,6 +178,7 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
         "windows": windows,
         "keys": keys,
         "others": others,
+        "part": part,
         "video": video,
         "video_line": video_line,
         "mode": mode,

@@ -60,13 +60,16 @@ class Page:
         self._disconnect()
         self._downloads.cleanup()
 
-    async def ask(self, endpoint: str, video: str, words: str, context: Told) -> Any:
+    async def ask(
+        self, endpoint: str, video: str, words: list[str], context: Told
+    ) -> Any:
         """Ask about a file, telling how far it is.
 
         Args:
             endpoint: ``"/ground"`` or ``"/describe"``.
             video: The file's path.
-            words: What is asked.
+            words: What the endpoint takes after the file: what is asked, and the part
+                of the video to look at.
             context: Takes the progress. A cancelled call cancels the question.
 
         Returns:
@@ -79,7 +82,7 @@ class Page:
         if not path.is_file():
             raise InputError(f"There is no file {video}; give the path of a video.")
         client = await asyncio.to_thread(self._connected)
-        job = client.submit(handle_file(str(path)), words, api_name=endpoint)
+        job = client.submit(handle_file(str(path)), *words, api_name=endpoint)
         try:
             while not job.done():
                 await _tell(job, context)

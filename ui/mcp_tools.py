@@ -18,6 +18,13 @@ _INSTRUCTIONS = (
 Caller = Context[Any, Any, Any]
 
 _Video = Annotated[str, Field(description="path of a video file on this machine")]
+_Start = Annotated[
+    float | None,
+    Field(description="look only from this second on; null is the beginning", ge=0),
+]
+_End = Annotated[
+    float | None, Field(description="look only to this second; null is the end", ge=0)
+]
 _Confidence = Annotated[
     float | None,
     Field(
@@ -85,13 +92,16 @@ def make_server(page: Page) -> FastMCP:
             str, Field(description='what to look for, "the red circle moving left"')
         ],
         caller: Caller,
+        look_from_seconds: _Start = None,
+        look_to_seconds: _End = None,
     ) -> Found:
         """Find when something happens in a video, and where.
 
         The clip shows it with its box and its sound. Something is answered even where
         it is not in the video: look at the clip, or ask for a description.
         """
-        clip, data = await page.ask("/ground", video, query, caller)
+        words = [query, *_times(look_from_seconds, look_to_seconds)]
+        clip, data = await page.ask("/ground", video, words, caller)
         return _found(data, None if clip is None else page.keep(clip))
 
     @server.tool()
@@ -101,12 +111,20 @@ def make_server(page: Page) -> FastMCP:
         question: Annotated[
             str, Field(description="about the video; empty asks for a description")
         ] = "",
+        look_from_seconds: _Start = None,
+        look_to_seconds: _End = None,
     ) -> Described:
         """Say what happens in a video, or answer a question about it."""
-        data = await page.ask("/describe", video, question, caller)
+        words = [question, *_times(look_from_seconds, look_to_seconds)]
+        data = await page.ask("/describe", video, words, caller)
         return Described(data["text"], list(data["video"]["warnings"]))
 
     return server
+
+
+def _times(*seconds: float | None) -> list[str]:
+    """Times as the page's fields take them; empty is the video's end."""
+    return ["" if each is None else f"{each:.3f}" for each in seconds]
 
 
 def _found(data: dict[str, Any], clip: str | None) -> Found:

@@ -76,6 +76,7 @@ class Chat(Protocol):
         span: TimeSpan | None = None,
         region: Sequence[float] | None = None,
         start_seconds: float | None = None,
+        segment: TimeSpan | None = None,
         at_seconds: float | None = None,
         candidates: int = 1,
         on_progress: Callable[[str, float], None] | None = None,
@@ -89,6 +90,7 @@ class Chat(Protocol):
         query: str,
         *,
         window_seconds: float = DEFAULT_WINDOW_SECONDS,
+        segment: TimeSpan | None = None,
         top: int | None = None,
         on_progress: Callable[[SearchProgress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -100,6 +102,7 @@ class Chat(Protocol):
         video: Path,
         question: str | None = None,
         *,
+        segment: TimeSpan | None = None,
         on_progress: Callable[[str, float], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Description:
@@ -190,6 +193,7 @@ class Pipeline:
             return self.chat.describe(
                 ask.video,
                 ask.question or None,
+                segment=ask.segment,
                 on_progress=job.report,
                 cancelled=job.cancelled,
             )
@@ -202,6 +206,7 @@ class Pipeline:
             span=ask.span,
             region=ask.region,
             start_seconds=ask.start_seconds,
+            segment=ask.segment,
             at_seconds=ask.at_seconds,
             candidates=ask.candidates,
             on_progress=job.report,
@@ -214,6 +219,7 @@ class Pipeline:
             ask.video,
             ask.question,
             window_seconds=window_seconds(self.chat),
+            segment=ask.segment,
             top=max(TOLD_MOMENTS, ask.candidates),
             on_progress=job.report_search,
             cancelled=job.cancelled,
@@ -245,6 +251,7 @@ def likeliest(found: Moments) -> Grounding:
             generation=nothing,
             issues=(remark,),
             model=found.model,
+            segment=found.segment,
         )
     best, *others = found.groundings
     return replace(best, alternatives=tuple(others), issues=(*best.issues, remark))

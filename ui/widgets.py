@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ui.asking.widgets import OtherWidgets
+from ui.asking.widgets import OtherWidgets, PartWidgets
 from ui.models.widgets import ModelWidgets
 from ui.results.history_widgets import HistoryWidgets
 from ui.results.widgets import ResultWidgets
@@ -30,6 +30,7 @@ class Widgets:
     candidates: gr.Slider
     windows: gr.Checkbox
     others: OtherWidgets
+    part: PartWidgets
     keys: gr.HTML
     model: ModelWidgets
     status: gr.HTML
@@ -55,6 +56,7 @@ class Widgets:
         return {
             *(self.video, self.question, self.mode, self.candidates, self.windows),
             *self.others.inputs,
+            *self.part.fields,
         }
 
     @property

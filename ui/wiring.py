@@ -124,7 +124,8 @@ def _connect_form(asking: Asking, page: Widgets, quick: dict[str, Any]) -> None:
     others.kind.change(asking.other_chosen, others.kind, follow, **quick)
     video = page.video
     video.change(asking.video_changed, video, page.video_line, **quick)
-    video.change(asking.forget_region, None, others.region, **quick)
+    places = [*others.region, *page.part.fields]
+    video.change(asking.forget_places, None, places, **quick)
     still = others.rec_still
     still.change(asking.still_changed, still, others.rec_still_line, **quick)
     looked: dict[str, Any] = {
@@ -134,7 +135,7 @@ def _connect_form(asking: Asking, page: Widgets, quick: dict[str, Any]) -> None:
     }
     others.elc_look.click(asking.look, js=_AT_PLAYER, **looked)
     others.elc_start.submit(asking.look, **looked)
-    for button, field in others.takes.items():
+    for button, field in (others.takes | page.part.takes).items():
         button.click(None, None, field, js=_PLAYER_TIME, api_visibility="private")
 
 

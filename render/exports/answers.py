@@ -79,11 +79,25 @@ def grounding_to_dict(
         "query": grounding.query,
         "task": grounding.task,
         "model": grounding.model,
+        **segment_to_dict(grounding.segment),
         **_answer_to_dict(grounding),
         "files": {name: _text_of(path) for name, path in (files or {}).items()},
         "timings": _timings_to_dict(grounding.generation),
         "alternatives": _alternatives_to_list(grounding),
         **_original_to_dict(grounding.original),
+    }
+
+
+def segment_to_dict(segment: TimeSpan | None) -> Json:
+    """The part of the video that was looked at; nothing where it was all of it."""
+    return {} if segment is None else {"segment": span_to_dict(segment)}
+
+
+def span_to_dict(span: TimeSpan) -> Json:
+    """A stretch of time as plain values."""
+    return {
+        "start_seconds": _tidy(span.start_seconds),
+        "end_seconds": _tidy(span.end_seconds),
     }
 
 
@@ -110,8 +124,7 @@ def _answer_to_dict(grounding: Grounding) -> Json:
         "span": None
         if span is None
         else {
-            "start_seconds": _tidy(span.start_seconds),
-            "end_seconds": _tidy(span.end_seconds),
+            **span_to_dict(span),
             "duration_seconds": _tidy(span.duration_seconds),
             "confidence": _tidy_or_none(grounding.span_confidence),
         },
@@ -134,6 +147,7 @@ def description_to_dict(description: Description) -> Json:
         "video": video_to_dict(description.video),
         "question": description.question,
         "model": description.model,
+        **segment_to_dict(description.segment),
         "text": description.text,
         "finish_reason": generation.finish_reason,
         "timings": _timings_to_dict(generation),
@@ -251,6 +265,7 @@ def _answer(top: Json, data: Json, video: VideoInfo) -> Grounding:
         span_confidence=None
         if span is None
         else as_unit(as_object(span, "span").get("confidence"), "span's confidence"),
+        segment=_span(top.get("segment"), video, "segment"),
     )
 
 
@@ -331,14 +346,14 @@ def _video(data: Json) -> VideoInfo:
     )
 
 
-def _span(data: object, video: VideoInfo) -> TimeSpan | None:
+def _span(data: object, video: VideoInfo, name: str = "span") -> TimeSpan | None:
     if data is None:
         return None
-    fields = as_object(data, "span")
+    fields = as_object(data, name)
     span = TimeSpan(number(fields, "start_seconds"), number(fields, "end_seconds"))
     if span.start_seconds > video.duration_seconds:
         raise InputError(
-            f"span starts at {span.start_seconds} s, after the video's end at "
+            f"{name} starts at {span.start_seconds} s, after the video's end at "
             f"{video.duration_seconds} s."
         )
     return span

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from render.exports.answers import grounding_to_dict, video_to_dict
+from render.exports.answers import (
+    grounding_to_dict,
+    segment_to_dict,
+    span_to_dict,
+    video_to_dict,
+)
 from render.fields import Json
 from stablechat.errors import InputError
-from stablechat.types import Moment, Moments, TimeSpan
+from stablechat.types import Moment, Moments
 
 #: Of a moment's files, in the table of a search's.
 _OF_ONE = ("clip", "grounding", "png")
@@ -37,7 +42,8 @@ def searches_to_dict(
     return {
         "video": video_to_dict(searches[0].video),
         "model": searches[0].model,
-        "windows": [_span(window) for window in searches[0].windows],
+        **segment_to_dict(searches[0].segment),
+        "windows": [span_to_dict(window) for window in searches[0].windows],
         "searches": [
             {
                 "query": search.query,
@@ -62,18 +68,11 @@ def _taken(files: dict[str, Path], number: int) -> dict[str, Path]:
 def _moment(moment: Moment, rank: int, files: Mapping[str, Path]) -> Json:
     recognition = moment.recognition
     answer = grounding_to_dict(moment.grounding, files)
-    for told in ("video", "query", "model", "alternatives"):
-        del answer[told]  # above, once for all
+    for told in ("video", "query", "model", "segment", "alternatives"):
+        answer.pop(told, None)  # above, once for all
     return {
         "rank": rank,
         "recognition": None if recognition is None else round(recognition, 6),
-        "windows": [_span(window) for window in moment.windows],
+        "windows": [span_to_dict(window) for window in moment.windows],
         **answer,
-    }
-
-
-def _span(span: TimeSpan) -> Json:
-    return {
-        "start_seconds": round(span.start_seconds, 6),
-        "end_seconds": round(span.end_seconds, 6),
     }

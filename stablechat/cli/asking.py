@@ -21,7 +21,7 @@ Report = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
 
 #: What only a question about a whole video takes, and what it is without it.
-_NOT_WITH_WINDOWS = {"task": "stvg", "segment": None, "candidates": 1}
+_NOT_WITH_WINDOWS = {"task": "stvg", "candidates": 1}
 _ONLY_WITH_WINDOWS = {"overlap": None, "top": None}
 
 
@@ -121,6 +121,7 @@ class Questions:
             self.queries,
             window_seconds=self._args.window,
             overlap_seconds=self._args.overlap,
+            segment=self._segment,
             top=self._args.top,
             config=self._config,
             on_progress=lambda progress: report(_stage_of(progress), progress.fraction),

@@ -98,6 +98,7 @@ class Grounding:
         log_likelihood: Mean over the answer's tokens, in nats, where answers were
             chosen by it; None elsewhere.
         original: What the model said, where a person corrected it by hand.
+        segment: The part of the video that was looked at; None is all of it.
     """
 
     video: VideoInfo
@@ -114,6 +115,7 @@ class Grounding:
     alternatives: tuple[Grounding, ...] = ()
     log_likelihood: float | None = None
     original: Grounding | None = None
+    segment: TimeSpan | None = None
 
     @property
     def found(self) -> bool:
@@ -131,6 +133,7 @@ class Description:
         text: The answer.
         generation: The model's own text and how it ended.
         model: Name of the model that answered.
+        segment: The part of the video that was looked at; None is all of it.
     """
 
     video: VideoInfo
@@ -138,3 +141,4 @@ class Description:
     text: str
     generation: Generation
     model: str = ""
+    segment: TimeSpan | None = None

@@ -63,6 +63,7 @@ class Moments:
         windows: Every part that was looked at, in the video's order.
         num_moments: How many moments there were before the others were left out.
         model: Name of the model that answered.
+        segment: The part of the video that was looked at; None is all of it.
     """
 
     video: VideoInfo
@@ -71,6 +72,7 @@ class Moments:
     windows: tuple[TimeSpan, ...]
     num_moments: int
     model: str = ""
+    segment: TimeSpan | None = None
 
     def __post_init__(self) -> None:
         require(len(self.windows) > 0, "A search needs at least one window.")

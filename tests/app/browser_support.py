@@ -177,7 +177,7 @@ def open_page(context: BrowserContext, server: Server) -> Page:
     """Open a tab."""
     page = context.new_page()
     page.goto(server.url)
-    expect(page.locator("#sc-run")).to_be_visible()
+    expect(page.locator("#sc-run")).to_be_visible(timeout=20_000)
     return page
 
 

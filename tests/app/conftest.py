@@ -40,24 +40,33 @@ def sessions(tmp_path: Path) -> Iterator[Sessions]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def start_server(
     tmp_path_factory: pytest.TempPathFactory, clip: Path
-) -> Iterator[Callable[[str], Server]]:
-    """Starts an app, once for each model; ends all of them afterwards."""
-    running: dict[str, Server] = {}
+) -> Callable[[str], Server]:
+    """Starts an app, once for each model and for all these tests."""
 
     def start(chat: str) -> Server:
-        if chat not in running:
-            running[chat] = start_app(chat, tmp_path_factory.mktemp(chat), clip)
-        return running[chat]
+        if chat not in _running:
+            _running[chat] = start_app(chat, tmp_path_factory.mktemp(chat), clip)
+        return _running[chat]
 
-    yield start
-    for server in running.values():
-        end_app(server)
+    return start
 
 
-@pytest.fixture(scope="session", params=["fake", "demo"])
+#: By model. Other tests must find no process that is still running.
+_running: dict[str, Server] = {}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End what was started with the last test of the app."""
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        while _running:
+            end_app(_running.popitem()[1])
+
+
+@pytest.fixture(params=["fake", "demo"])
 def server(
     request: pytest.FixtureRequest, start_server: Callable[[str], Server]
 ) -> Server:
@@ -65,14 +74,14 @@ def server(
     return start_server(request.param)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def fake_server(start_server: Callable[[str], Server]) -> Server:
     """The app with the fake model."""
     return start_server("fake")
 
 
-# Not for the session, as the servers are: while Playwright is there, no test can have
-# an event loop of its own.
+# Not for all these tests, as the servers are: while Playwright is there, no test can
+# have an event loop of its own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. Its absence is a failure: CI must not pass without having looked."""

@@ -82,6 +82,7 @@ class FakeChat:
         span: TimeSpan | None = None,
         region: Sequence[float] | None = None,
         start_seconds: float | None = None,
+        segment: TimeSpan | None = None,
         at_seconds: float | None = None,
         candidates: int = 1,
         on_progress: OnProgress | None = None,
@@ -95,7 +96,8 @@ class FakeChat:
         self._work(query, on_progress, cancelled)
         self.questions.append(question)
         answers = [
-            self._answer(info, question, rank, at_seconds) for rank in range(candidates)
+            replace(self._answer(info, question, rank, at_seconds), segment=segment)
+            for rank in range(candidates)
         ]
         if candidates == 1:
             return answers[0]
@@ -137,6 +139,7 @@ class FakeChat:
         query: str,
         *,
         window_seconds: float = 60.0,
+        segment: TimeSpan | None = None,
         top: int | None = None,
         on_progress: Callable[[SearchProgress], None] | None = None,
         cancelled: Cancelled | None = None,
@@ -151,16 +154,20 @@ class FakeChat:
 
         self._work(query, tell, cancelled)
         question = Question(query, "stvg")
-        answers = [self._answer(info, question, rank, None) for rank in range(2)]
+        answers = [
+            replace(self._answer(info, question, rank, None), segment=segment)
+            for rank in range(2)
+        ]
         moments = [Moment(each, windows) for each in answers if each.found]
         told = tuple(moments[:top])
-        return Moments(info, query, told, windows, len(moments), self.name)
+        return Moments(info, query, told, windows, len(moments), self.name, segment)
 
     def describe(
         self,
         video: Path,
         question: str | None = None,
         *,
+        segment: TimeSpan | None = None,
         on_progress: OnProgress | None = None,
         cancelled: Cancelled | None = None,
     ) -> Description:
@@ -168,7 +175,9 @@ class FakeChat:
         info = probe(video)
         self._work(question or "", on_progress, cancelled)
         generation = Generation(DESCRIPTION, (), "stop")
-        return Description(info, question or "", DESCRIPTION, generation, self.name)
+        return Description(
+            info, question or "", DESCRIPTION, generation, self.name, segment
+        )
 
     def _work(
         self, query: str, on_progress: OnProgress | None, cancelled: Cancelled | None

@@ -12,7 +12,7 @@ from typing import Any
 from fake_chat import FakeChat
 
 from ui.asking.form import AskForm
-from ui.asking.widgets import OtherWidgets
+from ui.asking.widgets import OtherWidgets, PartWidgets
 from ui.asks import SIMPLE_MODES, Ask
 from ui.handlers import Handlers
 from ui.models.widgets import ModelWidgets
@@ -37,9 +37,10 @@ class Page:
         result = ResultWidgets(**{**shown, "edit": edit})  # type: ignore[arg-type]
         history = HistoryWidgets(**{n: n for n in HistoryWidgets.__dataclass_fields__})  # type: ignore[arg-type]
         others = OtherWidgets(**{n: n for n in OtherWidgets.__dataclass_fields__})  # type: ignore[arg-type]
+        part = PartWidgets("part_start", "part_end", "", "")  # type: ignore[arg-type]
         model = ModelWidgets("panel", "facts", None)  # type: ignore[arg-type]
         parts = {**names, "result": result, "others": others, "model": model}
-        parts["history"] = history
+        parts |= {"history": history, "part": part}
         self.handlers.widgets = Widgets(**parts)  # type: ignore[arg-type]
 
     def upload(self, clip: Path) -> str:
@@ -60,6 +61,7 @@ class Page:
         first = mode in SIMPLE_MODES
         values = {
             **{name: "" for name in ("svg_start", "svg_end", "elc_start")},
+            **{"part_start": "", "part_end": ""},
             **dict.fromkeys(("elc_x1", "elc_y1", "elc_x2", "elc_y2", "rec_still")),
             **{"rec_moment": "", "kind": None if first else mode},
             **{
@@ -90,6 +92,8 @@ def request(tab: str = "a", language: str = "en") -> Any:
     return SimpleNamespace(session_hash=tab, headers={"accept-language": language})
 
 
-def ask(page: Page, video: str, question: str, mode: str = "ground") -> Ask:
-    form = AskForm(video, question, mode)  # type: ignore[arg-type]
+def ask(
+    page: Page, video: str, question: str, mode: str = "ground", **others: Any
+) -> Ask:
+    form = AskForm(video, question, mode, **others)  # type: ignore[arg-type]
     return page.handlers.asking().checker(request()).asks(form)[0]

@@ -56,15 +56,17 @@ def test_the_endpoints_are_documented(client: Client) -> None:
     assert set(info["named_endpoints"]) == {"/ground", "/describe"}
     assert info["unnamed_endpoints"] == {}
     ground = info["named_endpoints"]["/ground"]
-    assert [p["parameter_name"] for p in ground["parameters"]] == ["video", "query"]
-    assert [p["python_type"]["type"] for p in ground["parameters"]] == [
-        "filepath",
-        "str",
-    ]
-    assert not any(p["parameter_has_default"] for p in ground["parameters"])
+    names = [p["parameter_name"] for p in ground["parameters"]]
+    assert names == ["video", "query", "start", "end"]
+    kinds = [p["python_type"]["type"] for p in ground["parameters"]]
+    assert kinds == ["filepath", "str", "str", "str"]
+    # Those that came later may be left out.
+    defaults = [p["parameter_has_default"] for p in ground["parameters"]]
+    assert defaults == [False, False, True, True]
     assert [r["component"] for r in ground["returns"]] == ["File", "Json"]
     describe = info["named_endpoints"]["/describe"]
-    video, question = describe["parameters"]
+    video, question, *part = describe["parameters"]
+    assert [each["parameter_default"] for each in part] == ["", ""]
     assert (video["parameter_name"], question["parameter_name"]) == (
         "video",
         "question",

@@ -338,7 +338,7 @@ def test_programs_get_an_error_they_can_read(page: Page, clip: Path) -> None:
     async def collect(question: str) -> None:
         video = page.upload(clip)
         async for _ in page.handlers.answering().answer(
-            video, question, "ground", request()
+            AskForm(video, question), request()
         ):
             pass
 
@@ -366,6 +366,13 @@ def test_a_long_video_is_looked_at_part_by_part(
     [*_, nothing] = page.run(ask(page, video, "missing star"), request("b"))
     assert "Could not find it" in nothing["status"]
     assert page.chat.window_seconds == 60
+    part = ask(page, video, "the star", segment=("0.5", "2.9"))
+    [*_, of_a_part] = page.run(part, request("c"))
+    assert "only 0:00.500 to 0:02.900 was looked at" in of_a_part["status"]
+    assert "sc-outside" in of_a_part["timeline"]["value"]
+    missing = ask(page, video, "missing star", segment=("", "2.5"))
+    [*_, nothing] = page.run(missing, request("d"))
+    assert "only 0:00.000 to 0:02.500 was looked at" in nothing["status"]
     # Where that is not wanted, and for what is no search, it is one question.
     checker = page.handlers.asking().checker(request())
     for form in (AskForm(video, "x", windows=False), AskForm(video, "x", "describe")):

@@ -31,6 +31,7 @@ COMPOSED = (
         for part in ("title", "body")
     }
     | {f"box_{kind}" for kind in ("corners", "frame", "none")}
+    | {f"{key}_{end}" for key in ("svg", "part") for end in ("start", "end")}
     | {f"fix_{field}" for field in ("start", "end", "moment")}
     | {f"file_{each.name.replace('-', '_')}" for each in FORMATS}
     | {f"key_{name}" for name in ("run", "line", "stop", "step")}

@@ -82,7 +82,8 @@ def test_tools_are_typed(url: str, tmp_path: Path) -> None:
     tools = {tool.name: tool for tool in told.tools}
     assert set(tools) == {"ground", "describe"}
     ground = tools["ground"]
-    assert set(ground.inputSchema["properties"]) == {"video", "query"}
+    part = {"look_from_seconds", "look_to_seconds"}
+    assert set(ground.inputSchema["properties"]) == {"video", "query", *part}
     assert ground.inputSchema["required"] == ["video", "query"]
     assert all(p["description"] for p in ground.inputSchema["properties"].values())
     assert set(ground.outputSchema["properties"]) == {
@@ -116,6 +117,16 @@ def test_an_agent_finds_a_moment(url: str, clip: Path, tmp_path: Path) -> None:
 def test_an_agent_gets_a_description(url: str, clip: Path, tmp_path: Path) -> None:
     result = call(url, tmp_path, "describe", video=str(clip))
     assert result.structuredContent == {"text": DESCRIPTION, "issues": []}
+
+
+def test_an_agent_asks_about_a_part(url: str, clip: Path, tmp_path: Path) -> None:
+    part = {"look_from_seconds": 0.5, "look_to_seconds": 2.5}
+    asked: dict[str, Any] = {"video": str(clip), **part}
+    found = call(url, tmp_path, "ground", query="the box", **asked)
+    assert not found.isError
+    assert not call(url, tmp_path, "describe", **asked).isError
+    late = call(url, tmp_path, "describe", **{**asked, "look_from_seconds": 9})
+    assert late.isError and "ends at 0:03.000" in late.content[0].text
 
 
 def test_nothing_found_is_said(url: str, clip: Path, tmp_path: Path) -> None:

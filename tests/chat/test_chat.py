@@ -101,8 +101,13 @@ def test_a_segment_is_all_that_is_seen(
     chat: StableChat, clip: Path, encoded: Any, say: Any
 ) -> None:
     say("{<TEMP-000><TEMP-099>}")
-    found = chat.ground(clip, "it", "tvg", segment=TimeSpan(1.0, 2.0))
-    assert found.span == TimeSpan(1.0, 2.0)
+    part = TimeSpan(1.0, 2.0)
+    found = chat.ground(clip, "it", "tvg", segment=part)
+    assert found.span == part == found.segment
+    assert chat.ground(clip, "it", "tvg").segment is None
+    assert chat.describe(clip, segment=part).segment == part
+    with pytest.raises(InputError, match="choose at_seconds"):
+        chat.ground(clip, "it", "rec", segment=part)
 
 
 def test_rec_about_a_picture_of_a_video(

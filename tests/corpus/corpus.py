@@ -114,22 +114,28 @@ def known_topics(name: str) -> frozenset[str]:
     return frozenset().union(*found)
 
 
-def all_cases() -> dict[str, Case]:
-    """The corpus; its generated part is built if it is not there yet."""
-    cases = real_cases(nasty.SHARED_VIDEOS) + generated_cases(*nasty.build())
+def all_cases(*, with_long: bool = True) -> dict[str, Case]:
+    """The corpus; its generated part is built if it is not there yet.
+
+    Args:
+        with_long: See :func:`tests.corpus.nasty.build`.
+    """
+    generated = generated_cases(*nasty.build(with_long=with_long))
+    cases = real_cases(nasty.SHARED_VIDEOS) + generated
     return {case.name: case for case in cases}
 
 
-def run_corpus(work: Path) -> Run:
+def run_corpus(work: Path, *, with_long: bool = True) -> Run:
     """Check every file.
 
     Args:
         work: An empty folder.
+        with_long: See :func:`tests.corpus.nasty.build`.
 
     Returns:
         What came out.
     """
-    run = Run(all_cases())
+    run = Run(all_cases(with_long=with_long))
     before = _listing()
     for answer in run_jobs(_jobs(run, work), work):
         if answer.key:
@@ -155,7 +161,7 @@ def _jobs(run: Run, work: Path) -> Iterator[Job]:
 
 def _listing() -> set[str]:
     """Names and sizes of the files beside those that are read."""
-    folders = (nasty.SHARED_VIDEOS, nasty.build()[0])
+    folders = (nasty.SHARED_VIDEOS, nasty.build(with_long=False)[0])
     return {
         f"{path} ({path.lstat().st_size})"
         for folder in folders

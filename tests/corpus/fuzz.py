@@ -159,8 +159,8 @@ def corpus_bases(pattern: str = "*") -> list[Path]:
     """Small files of the corpus that can be read, or should be."""
     paths = [
         Path(case.path)
-        for case in all_cases().values()
-        if fnmatchcase(case.name, pattern) and case.group not in ("names", "long_ones")
+        for case in all_cases(with_long=False).values()
+        if fnmatchcase(case.name, pattern) and case.group != "names"
     ]
     return [p for p in paths if p.is_file() and 0 < p.stat().st_size <= MOST_BYTES]
 

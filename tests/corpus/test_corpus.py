@@ -16,7 +16,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PRESENT = nasty.GENERATOR.exists()
 REAL = [c.name for c in real_cases(nasty.SHARED_VIDEOS)] if PRESENT else ["absent"]
-GROUPS = nasty.group_names() if PRESENT else ["absent"]
+NAMES = nasty.group_names() if PRESENT else ["absent"]
+GROUPS = [
+    pytest.param(name, marks=[pytest.mark.long] if name == nasty.LONG_GROUP else [])
+    for name in NAMES
+]
 
 #: At least so many files must go through each check, lest one be skipped silently.
 LEAST_CHECKED = {"barcodes": 120, "likeness": 80, "box": 200, "sync": 90}
@@ -25,8 +29,16 @@ MAX_NEW_FDS = 4  # of a worker, between its first and its last file
 
 
 @pytest.fixture(scope="session")
-def run(shared_videos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return run_corpus(tmp_path_factory.mktemp("corpus"))
+def run(
+    request: pytest.FixtureRequest,
+    shared_videos: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Run:
+    with_long = any(
+        item.path == Path(__file__) and item.get_closest_marker("long") is not None
+        for item in request.session.items
+    )
+    return run_corpus(tmp_path_factory.mktemp("corpus"), with_long=with_long)
 
 
 @pytest.mark.parametrize("name", REAL)

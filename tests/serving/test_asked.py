@@ -37,6 +37,21 @@ def test_a_question_with_all_that_can_be_said() -> None:
     assert (asked.request.request_id, asked.request.deadline) == ("id", 5.0)
 
 
+def test_a_part_of_the_video() -> None:
+    data = {"video": VIDEO, "query": "it", "segment": [1, 2.5]}
+    request = grounding_asked(data, "id", 0.0).request
+    assert request.segment == TimeSpan(1.0, 2.5) and not request.fits_a_batch
+    assert grounding_asked({**data, "candidates": 2}, "", 0.0).request.segment
+    pairs = [("segment", "1"), ("segment", "2.5")]
+    asked = description_asked({**fields_of_query(pairs), "video": VIDEO}, "id", 0.0)
+    assert asked.request.segment == TimeSpan(1.0, 2.5)
+    for wrong, told in (([2, 1], "0 <= start"), ([1], "2 numbers")):
+        with pytest.raises(InputError, match=f"segment must be .*{told}"):
+            grounding_asked({**data, "segment": wrong}, "id", 0.0)
+    with pytest.raises(InputError, match="choose at_seconds"):
+        grounding_asked({**data, "task": "rec"}, "id", 0.0)
+
+
 def test_the_same_in_the_address() -> None:
     pairs = [("task", "elc"), ("clip", "true"), ("start_seconds", "1.5")]
     pairs += [("region", each) for each in ("1", "2", "30", "40")]

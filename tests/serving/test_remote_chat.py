@@ -61,6 +61,10 @@ def test_it_answers_about_the_pages_own_file(make: Make, clip: Path) -> None:
     assert chat.describe(clip).video.path == clip
     assert [each.kind for each in models.asked] == ["ground", "describe"]
     assert models.asked[0].video == models.asked[1].video
+    part = golden_files_span()
+    chat.describe(clip, segment=part)
+    chat.ground(clip, "it", segment=part)
+    assert [each.segment for each in models.asked] == [None, None, part, part]
 
 
 def golden_files_span() -> Any:

@@ -25,6 +25,7 @@ from serving.messages import (
 from serving.shelf import Shelf
 from stablechat import StableChat
 from stablechat.errors import CancelledError, VideoError
+from stablechat.types import Grounding, TimeSpan
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 QUERIES = ("the red circle", "the yellow star")
@@ -120,6 +121,27 @@ def test_a_description_is_answered_alone(
     assert isinstance(event, Answered)
     direct = chat.describe(EXAMPLES / "red_circle.mp4")
     assert event.answer.text == direct.text  # type: ignore[union-attr]
+
+
+def test_a_part_is_looked_at_alone(
+    chat: StableChat, shelf: Shelf, videos: dict[str, str]
+) -> None:
+    part, query = TimeSpan(0.5, 3.0), "the red circle"
+    video = videos["red_circle"]
+    kinds: list[dict[str, Any]] = [
+        {"kind": "ground"},
+        {"kind": "describe"},
+        {"kind": "moments", "window_seconds": 9.0},
+    ]
+    requests = [
+        request_about(video, query=query, segment=part, **kind) for kind in kinds
+    ]
+    assert not any(each.fits_a_batch for each in requests)
+    events = [event for each in requests for event in answer(chat, shelf, each)]
+    direct = chat.ground(EXAMPLES / "red_circle.mp4", query, segment=part)
+    told = [event.answer for event in events if isinstance(event, Answered)]
+    assert [each.segment for each in told] == [part] * 3
+    assert isinstance(told[0], Grounding) and told[0].span == direct.span
 
 
 def test_the_same_film_by_another_name_is_encoded_once(

@@ -14,7 +14,7 @@ from stablechat.times import format_time
 from stablechat.video import probe
 from ui import view
 from ui.asking.checking import Checker
-from ui.asking.widgets import OtherWidgets
+from ui.asking.widgets import OtherWidgets, PartWidgets
 from ui.asks import Mode
 from ui.drawing import canvas, line
 from ui.i18n import label
@@ -37,12 +37,14 @@ class Asking:
         mode: The modes that come first.
         question: What is typed.
         others: The folded controls.
+        part: Which part of the video is looked at.
     """
 
     sessions: Sessions
     mode: gr.Radio
     question: gr.Textbox
     others: OtherWidgets
+    part: PartWidgets
 
     @property
     def mode_outputs(self) -> list[Any]:
@@ -98,11 +100,12 @@ class Asking:
         except StableChatError as error:
             return view.video_problem(language, error)
 
-    def forget_region(self) -> Update:
-        """What was drawn on a picture of another video."""
+    def forget_places(self) -> Update:
+        """What was drawn on a picture of another video, and which part of it."""
         others = self.others
         empty = {others.elc_start: "", others.elc_picture: "", others.elc_line: ""}
-        return empty | dict.fromkeys(others.sides)
+        times = dict.fromkeys(self.part.fields, "")
+        return empty | dict.fromkeys(others.sides) | times
 
     def still_changed(self, still: str | None, request: gr.Request) -> str:
         """Show the image that was uploaded, or say why it can't be used."""

@@ -134,15 +134,34 @@ class Checker:
         return int(count)
 
     def _details(self, form: AskForm, video: VideoInfo) -> dict[str, Any]:
-        if form.mode == "ground":
-            return {"num_windows": _num_windows(form, video)}
-        if form.mode == "svg":
-            return {"span": self._span(form, video)}
-        if form.mode == "elc":
-            return self._region(form, video)
         if form.mode == "rec":
             return {"at_seconds": self.moment(form.moment, video)}
-        return {}
+        segment = self._segment(form, video)
+        details: dict[str, Any] = {"segment": segment}
+        if form.mode == "ground":
+            details["num_windows"] = _num_windows(form, video, segment)
+        elif form.mode == "svg":
+            span = details["span"] = self._span(form.span, video)
+            self._check_inside(segment, span)
+        elif form.mode == "elc":
+            details |= self._region(form, video)
+            start = details["start_seconds"]
+            self._check_inside(segment, TimeSpan(start, start))
+        return details
+
+    def _segment(self, form: AskForm, video: VideoInfo) -> TimeSpan | None:
+        """The part of the video to look at; None is all of it."""
+        if not any(typed.strip() for typed in form.segment):
+            return None
+        return self._span(form.segment, video)
+
+    def _check_inside(self, segment: TimeSpan | None, asked: TimeSpan) -> None:
+        if segment is None:
+            return
+        start, end = segment.start_seconds, segment.end_seconds
+        if not start <= asked.start_seconds <= asked.end_seconds <= end:
+            part = {"start": format_time(start), "end": format_time(end)}
+            raise InputError(text(self.language, "outside_part", **part))
 
     def moment(self, typed: str, video: VideoInfo) -> float:
         """A time of a video; empty is its beginning.
@@ -156,9 +175,9 @@ class Checker:
             raise InputError(text(self.language, "time_beyond", end=end))
         return seconds
 
-    def _span(self, form: AskForm, video: VideoInfo) -> TimeSpan:
-        start, typed = self.moment(form.span[0], video), form.span[1]
-        end = parse_time(typed) if typed.strip() else video.duration_seconds
+    def _span(self, typed: tuple[str, str], video: VideoInfo) -> TimeSpan:
+        start = self.moment(typed[0], video)
+        end = parse_time(typed[1]) if typed[1].strip() else video.duration_seconds
         end = min(end, video.duration_seconds)
         if start >= end:
             raise InputError(text(self.language, "span_order"))
@@ -189,9 +208,10 @@ class Checker:
         return looked if looked is not None and looked.video == video.path else None
 
 
-def _num_windows(form: AskForm, video: VideoInfo) -> int:
+def _num_windows(form: AskForm, video: VideoInfo, segment: TimeSpan | None) -> int:
     """In how many parts a video is looked at; short ones as a whole."""
-    if not form.windows or video.duration_seconds <= LONG_VIDEO_SECONDS:
+    looked_at = segment or TimeSpan(0.0, video.duration_seconds)
+    if not form.windows or looked_at.duration_seconds <= LONG_VIDEO_SECONDS:
         return 1
     overlap = default_overlap(DEFAULT_WINDOW_SECONDS)
-    return len(plan_windows(video, DEFAULT_WINDOW_SECONDS, overlap))
+    return len(plan_windows(video, DEFAULT_WINDOW_SECONDS, overlap, segment))

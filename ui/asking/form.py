@@ -25,6 +25,7 @@ class AskForm:
         region: What was drawn, xyxy in pixels; None where empty.
         still: An image to ask ``rec`` about, or None for a picture of the video.
         moment: Which picture; empty is the first.
+        segment: Start and end of the part to look at, as typed; empty is the video's.
         windows: Look at a long video window by window.
     """
 
@@ -37,12 +38,13 @@ class AskForm:
     region: Sides = (None, None, None, None)
     still: str | None = None
     moment: str = ""
+    segment: tuple[str, str] = ("", "")
     windows: bool = True
 
 
 def form_of(page: Widgets, values: Mapping[Any, Any]) -> AskForm:
     """The form, as its controls say."""
-    others = page.others
+    others, part = page.others, page.part
     x1, y1, x2, y2 = (values[side] for side in others.sides)
     return AskForm(
         video=values[page.video],
@@ -54,5 +56,6 @@ def form_of(page: Widgets, values: Mapping[Any, Any]) -> AskForm:
         region=(x1, y1, x2, y2),
         still=values[others.rec_still],
         moment=values[others.rec_moment] or "",
+        segment=(values[part.start] or "", values[part.end] or ""),
         windows=bool(values[page.windows]),
     )

@@ -77,6 +77,32 @@ class OtherWidgets:
         }
 
 
+@dataclass(frozen=True)
+class PartWidgets:
+    """Which part of the video is looked at."""
+
+    start: gr.Textbox
+    end: gr.Textbox
+    take_start: gr.Button
+    take_end: gr.Button
+
+    @property
+    def fields(self) -> list[Any]:
+        """What is about one video, and goes with it."""
+        return [self.start, self.end]
+
+    @property
+    def takes(self) -> dict[Any, Any]:
+        """As :attr:`OtherWidgets.takes`."""
+        return {self.take_start: self.start, self.take_end: self.end}
+
+
+def place_part() -> PartWidgets:
+    """Place the fields of the part that is looked at."""
+    fields = _place_span("part", "sc-part")
+    return PartWidgets(**fields)
+
+
 def place_others() -> OtherWidgets:
     """Place the folded controls."""
     with gr.Accordion(label("others"), open=False, elem_id="sc-others"):
@@ -91,18 +117,29 @@ def place_others() -> OtherWidgets:
 
 def _place_svg() -> dict[str, Any]:
     with gr.Column(visible=False, elem_classes="sc-kind-fields") as group:
-        with gr.Row(elem_classes="sc-aligned"):
-            start = time_field("svg_start", "sc-svg-start", "empty_start")
-            take_start = _take_button("sc-svg-take-start")
-        with gr.Row(elem_classes="sc-aligned"):
-            end = time_field("svg_end", "sc-svg-end", "empty_end")
-            take_end = _take_button("sc-svg-take-end")
+        fields = _place_span("svg", "sc-svg")
+    named = {f"svg_{name}": field for name, field in fields.items()}
+    return {"svg_fields": group, **named}
+
+
+def _place_span(key: str, prefix: str) -> dict[str, Any]:
+    """Two times, each with a button that takes the player's.
+
+    Args:
+        key: What the keys of their labels begin with.
+        prefix: What their ids on the page begin with.
+    """
+    with gr.Row(elem_classes="sc-aligned"):
+        start = time_field(f"{key}_start", f"{prefix}-start", "empty_start")
+        take_start = _take_button(f"{prefix}-take-start")
+    with gr.Row(elem_classes="sc-aligned"):
+        end = time_field(f"{key}_end", f"{prefix}-end", "empty_end")
+        take_end = _take_button(f"{prefix}-take-end")
     return {
-        "svg_fields": group,
-        "svg_start": start,
-        "svg_end": end,
-        "svg_take_start": take_start,
-        "svg_take_end": take_end,
+        "start": start,
+        "end": end,
+        "take_start": take_start,
+        "take_end": take_end,
     }
 
 

@@ -37,13 +37,22 @@ _NOTHING: dict[Task, str] = {
 }
 
 
-def about(language: Language, question: str, file: str, elapsed_seconds: float) -> str:
-    """What was asked of which video, and how long the answer took.
+def about(
+    language: Language,
+    question: str,
+    file: str,
+    elapsed_seconds: float,
+    segment: TimeSpan | None = None,
+) -> str:
+    """What was asked of which video or part of it, and how long the answer took.
 
     The form may already hold the next question while the answer is looked at.
     """
     parts = [f'<q class="sc-asked">{escape(question)}</q>'] if question else []
     parts.append(f"<span>{escape(file)}</span>")
+    if segment is not None:
+        only = text(language, "looked_at", **_times(segment))
+        parts.append(f"<span>{escape(only)}</span>")
     took = text(language, "took", seconds=f"{elapsed_seconds:.1f}")
     parts.append(f"<span>{escape(took)}</span>")
     return f'<p class="sc-about">{" · ".join(parts)}</p>'
@@ -79,7 +88,8 @@ def together(language: Language, result: Together) -> str:
     counts = {"count": len(result.outcomes), "asked": result.asked}
     title = text(language, "together_title", **counts)
     file = result.video.path.name
-    said = about(language, "", file, result.elapsed_seconds)
+    segment = result.answers[0].segment
+    said = about(language, "", file, result.elapsed_seconds, segment)
     body = [text(language, "together_body")]
     unsure = sum(is_unsure(answer) for answer in result.answers)
     if unsure:

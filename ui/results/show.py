@@ -10,7 +10,7 @@ import gradio as gr
 
 from stablechat.grounding import shown_span
 from stablechat.times import format_time
-from stablechat.types import Clip, Description, Grounding, VideoInfo
+from stablechat.types import Clip, Description, Grounding, TimeSpan, VideoInfo
 from ui.i18n import Language, text
 from ui.outcomes import Outcome
 from ui.results import cards
@@ -49,7 +49,8 @@ def card(outcome: Outcome, language: Language) -> str:
     """The card over an answer."""
     answer = outcome.answer
     file = answer.video.path.name
-    about = cards.about(language, outcome.question, file, outcome.elapsed_seconds)
+    seconds, segment = outcome.elapsed_seconds, answer.segment
+    about = cards.about(language, outcome.question, file, seconds, segment)
     if isinstance(answer, Grounding):
         return cards.found(language, answer, about)
     if not answer.text.strip():
@@ -107,7 +108,15 @@ def shown(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
 def _together(page: ResultWidgets, result: Together, language: Language) -> Update:
     """Several answers as one clip."""
     moments = moments_of_all(result.answers)
-    update = _clip(page, result.video, result.clip, moments, result.pieces, language)
+    update = _clip(
+        page,
+        result.video,
+        result.clip,
+        moments,
+        result.pieces,
+        language,
+        result.answers[0].segment,
+    )
     frames = [frame for each in result.outcomes for frame in each.key_frames[:1]]
     return update | {
         page.key_frames: _html(strip(language, frames)),
@@ -125,9 +134,15 @@ def _clip(
     moments: Sequence[Moment],
     pieces: Sequence[Piece],
     language: Language,
+    looked_at: TimeSpan | None,
 ) -> Update:
     line = timeline(
-        language, video.duration_seconds, moments, pieces, video.path.parent.name
+        language,
+        video.duration_seconds,
+        moments,
+        pieces,
+        video.path.parent.name,
+        looked_at,
     )
     return {
         page.clip: gr.update(value=str(clip.path), visible=True),
@@ -155,7 +170,7 @@ def _grounding(
         return {}
     moments, clip = moments_of(answer, outcome.rank), outcome.clip
     pieces = [Piece(clip.span, 0.0)]
-    update = _clip(page, answer.video, clip, moments, pieces, language)
+    update = _clip(page, answer.video, clip, moments, pieces, language, answer.segment)
     update[page.key_frames] = _html(strip(language, outcome.key_frames))
     update |= _editing(page.edit, answer, outcome, language)
     update[page.edit.choice] = _choice(moments, outcome.rank, language)

@@ -29,6 +29,7 @@ def timeline(
     moments: Sequence[Moment],
     pieces: Sequence[Piece],
     folder: str = "",
+    looked_at: TimeSpan | None = None,
 ) -> str:
     """The line, its marks, and where there are several a lane for each candidate.
 
@@ -42,6 +43,7 @@ def timeline(
         pieces: What parts of the video the clip shows; none where there is no clip.
         folder: Name of the video's own folder, by which it is known when another one
             was uploaded since.
+        looked_at: The part of the video that the model saw; None is all of it.
     """
     data = f' data-folder="{escape(folder)}"'
     if pieces:
@@ -51,7 +53,8 @@ def timeline(
     marked = moments if any(moment.question for moment in moments) else moments[:1]
     return (
         f'<section class="sc-timeline" aria-label="{title}"{data}>'
-        f'<div class="sc-line">{_marked(marked, duration_seconds)}'
+        f'<div class="sc-line">{_outside(looked_at, duration_seconds)}'
+        f"{_marked(marked, duration_seconds)}"
         f'<input type="range" class="sc-scrub" min="0" max="{duration_seconds:.6f}" '
         f'step="any" value="{_start(moments):.6f}" '
         f'aria-label="{escape(text(language, "position"))}"></div>'
@@ -85,6 +88,21 @@ def _lanes(
         for place, moment in enumerate(moments[:MAX_LANES])
     )
     return f'<div class="sc-lanes">{"".join(lanes)}</div>'
+
+
+def _outside(looked_at: TimeSpan | None, duration_seconds: float) -> str:
+    """What the model did not see, before and after the part that it saw."""
+    if looked_at is None:
+        return ""
+    ends = (
+        TimeSpan(0.0, looked_at.start_seconds),
+        TimeSpan(min(looked_at.end_seconds, duration_seconds), duration_seconds),
+    )
+    return "".join(
+        f'<span class="sc-outside" style="{_place(end, duration_seconds)}"></span>'
+        for end in ends
+        if end.duration_seconds > 0
+    )
 
 
 def _marked(moments: Sequence[Moment], duration_seconds: float) -> str:

@@ -54,6 +54,7 @@ def search(
             queries,
             window_seconds=plan.window_seconds,
             overlap_seconds=plan.overlap_seconds,
+            segment=plan.segment,
             top=plan.top,
             config=plan.config,
             cancelled=cancelled,

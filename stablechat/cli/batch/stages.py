@@ -287,7 +287,11 @@ def _ask(
         cancelled=cancelled,
     )
     timings = {**answer.generation.timings, "read_seconds": video.read_seconds}
-    return replace(answer, generation=replace(answer.generation, timings=timings))
+    return replace(
+        answer,
+        generation=replace(answer.generation, timings=timings),
+        segment=plan.segment,
+    )
 
 
 def _write(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from stablechat.errors import InputError
 from stablechat.types import TimeSpan
+from ui.asking import checking
 from ui.asking.checking import Checker, MissingError
 from ui.asking.form import AskForm
 from ui.asks import Ask
@@ -189,3 +190,48 @@ def test_one_bad_line_is_refused_before_anything_is_asked(
     many = "\n".join(["the star"] * (MAX_QUESTIONS + 1))
     with pytest.raises(InputError, match=f"No more than {MAX_QUESTIONS}"):
         checker.asks(form(video, "ground", question=many))
+
+
+def test_a_part_may_be_all_that_is_looked_at(checker: Checker, video: str) -> None:
+    part = TimeSpan(0.5, 2.5)
+    typed = ("0:00.5", "2,5")
+    for mode in ("ground", "describe", "tvg"):
+        assert only(checker, form(video, mode, segment=typed)).segment == part
+        assert only(checker, form(video, mode)).segment is None
+    assert only(checker, form(video, "rec", segment=typed)).segment is None
+    svg = form(video, "svg", segment=typed, span=("1", "2"))
+    assert only(checker, svg).segment == part
+    elc = form(video, "elc", segment=typed, region=BOX, start="1")
+    assert only(checker, elc).segment == part
+    to_the_end = only(checker, form(video, "ground", segment=("2", ""))).segment
+    assert to_the_end is not None and to_the_end.end_seconds == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "more", "words"),
+    [
+        ("ground", {"segment": ("soon", "")}, "not a time"),
+        ("describe", {"segment": ("2", "1")}, "after the start"),
+        ("tvg", {"segment": ("0:04", "")}, "ends at 0:03.000"),
+        ("svg", {"segment": ("1", "2"), "span": ("", "")}, "outside the part"),
+        ("svg", {"segment": ("1", "2"), "span": ("1.5", "2.5")}, "outside the part"),
+        ("elc", {"segment": ("1", "2"), "region": BOX, "start": "0.5"}, "outside the"),
+    ],
+)
+def test_parts_that_can_not_be_used_are_refused(
+    checker: Checker, video: str, mode: str, more: Any, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        only(checker, form(video, mode, **more))
+
+
+def test_a_short_part_of_a_long_video_is_one_question(
+    checker: Checker, video: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "LONG_VIDEO_SECONDS", 1.5)
+    monkeypatch.setattr(checking, "DEFAULT_WINDOW_SECONDS", 1.0)
+    counts = [
+        only(checker, form(video, "ground", segment=typed)).num_windows
+        for typed in (("", ""), ("1", "2"), ("1", "3"))
+    ]
+    assert counts == [4, 1, 3]

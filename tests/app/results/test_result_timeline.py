@@ -41,6 +41,20 @@ def test_answers_to_several_questions_are_all_on_the_line() -> None:
     assert "&lt;q1&gt;: 0:01.000 to 0:02.000" in html and "<q1>" not in html
 
 
+def test_what_was_not_looked_at_is_marked() -> None:
+    def outside(start: float, end: float) -> list[str]:
+        part = TimeSpan(start, end)
+        html = timeline("en", 10.0, one(3.0, 4.0), [], looked_at=part)
+        return re.findall(r'sc-outside" style="([^"]+)"', html)
+
+    assert outside(2.0, 7.5) == [
+        "left:0.0000%;width:20.0000%",
+        "left:75.0000%;width:25.0000%",
+    ]
+    assert outside(0.0, 11.0) == []
+    assert "sc-outside" not in timeline("en", 10.0, one(3.0, 4.0), [])
+
+
 def test_candidates_have_a_lane_each_up_to_a_limit() -> None:
     html = timeline("en", 10.0, moments_of(ranked(3)), [])
     starts = re.findall(r'data-seek="([\d.]+)" aria-label="Answer (\d)', html)

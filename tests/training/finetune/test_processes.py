@@ -22,6 +22,9 @@ from training.finetune.settings import read_settings
 from training.finetune.sharding import set_up_fsdp
 from training.finetune.trainer import COMPLETE_FILE, STATE_FILE
 
+# Several starts of PyTorch each; evaluation's processes are tested in CI.
+pytestmark = pytest.mark.long
+
 COMMON: dict[str, Any] = {
     "learning_rates": {"language": 1e-3, "packer": 1e-3, "coordinates": 1e-3},
     "lora": {"r": 4, "alpha": 8, "dropout": 0.0},
