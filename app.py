@@ -79,6 +79,12 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="let people load another model on the page, from the hub or any folder of "
         "this machine (default: only without --host, --share and --auth)",
     )
+    server.add_argument(
+        "--links",
+        action=argparse.BooleanOptionalAction,
+        help="let people give a link to a video, which this machine fetches, from the "
+        "open internet only (default: only without --host, --share and --auth)",
+    )
     add_limit_option(server)
     server.add_argument(
         "--no-browser", action="store_true", help="don't open the page by itself"
@@ -123,6 +129,7 @@ def serve(arguments: argparse.Namespace) -> None:
         # environment while it is imported.
         from stablechat.video import limits_from_texts, set_default_limits
         from ui.disk import Disk, parse_size
+        from ui.fetching.fetching import Fetcher
         from ui.layout import build_app, own_files
         from ui.models.choice import load_chat as load_other
         from ui.server import check_address, launch
@@ -130,13 +137,16 @@ def serve(arguments: argparse.Namespace) -> None:
         set_default_limits(limits_from_texts(arguments.limit))
         options = server_options(arguments)
         check_address(options)
+        fetcher = Fetcher(parse_size(options.max_file_size, "--max-file-size"))
         app = build_app(
             load_chat(arguments),
             sessions,
             loader=load_other if options.may_load_models else None,
+            fetcher=fetcher if options.may_fetch_links else None,
         )
         max_bytes = parse_size(options.max_disk, "--max-disk")
         disk = Disk(sessions, max_bytes, examples=own_files(app))
+        fetcher.has_room = disk.make_room
         sessions.start_sweeping(disk.tidy)
         try:
             print(f"StableChat is at {launch(app, options, disk)}", flush=True)
@@ -158,6 +168,7 @@ def server_options(arguments: argparse.Namespace) -> ServerOptions:
         max_disk=arguments.max_disk,
         open_browser=not arguments.no_browser,
         load_models=arguments.load_models,
+        fetch_links=arguments.links,
     )
 
 

@@ -36,6 +36,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_batch(commands)
     _add_describe(commands)
     _add_probe(commands)
+    _add_fetch(commands)
     _add_clip(commands)
     _add_model_export(commands)
     return parser.parse_args(argv)
@@ -236,6 +237,15 @@ def _add_describe(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_probe(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add(commands, "probe", "Print what a video file holds, as JSON.")
+
+
+def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
+    text = "Fetch a video from the open internet; docs/videos.md."
+    command = _add(commands, "fetch", text, takes_one=False)
+    add = command.add_argument
+    add("link", metavar="LINK", help="https or http, of the video file itself")
+    add("--out", metavar="DIR", default=".", help="where to (default: here)")
+    add("--json", action="store_true", help="print JSON on stdout and nothing else")
 
 
 def _add_clip(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -10,6 +10,7 @@ from ui import view
 from ui.answering import Answering
 from ui.asking.asking import Asking
 from ui.asks import Mode
+from ui.fetching.fetching import Fetcher, LinkFetching
 from ui.i18n import Language
 from ui.models.choice import Loader
 from ui.models.facts import device_name, dtype_name, facts, question_line
@@ -128,6 +129,13 @@ class Handlers:
         if form is None:
             return None
         return ModelLoading(self.pipeline, loader, form, self.about_model)
+
+    def fetching(self, fetcher: Fetcher) -> LinkFetching | None:
+        """The handlers of the field for a link, where there is one."""
+        page = self._page
+        if page.link is None:
+            return None
+        return LinkFetching(self.sessions, fetcher, page.link, page.video)
 
     def restore(self, stored: object) -> Update:
         """Fill in what the browser remembers, if it does."""

@@ -35,6 +35,7 @@ class Progress:
         parts: How many there are.
         place: In the line, while waiting.
         search: How far it is through a long video, while it is looked at.
+        bytes: What has come of a file, and how much there will be, if that is known.
     """
 
     stage: str = ""
@@ -43,6 +44,7 @@ class Progress:
     parts: int = 1
     place: Place | None = None
     search: SearchProgress | None = None
+    bytes: tuple[int, int | None] = (0, None)
 
 
 class Job(Generic[Result]):
@@ -96,6 +98,10 @@ class Job(Generic[Result]):
         """Called by the work while it goes through a long video."""
         self.report(search.stage, search.fraction)
         self._progress = replace(self._progress, search=search)
+
+    def report_bytes(self, done_bytes: int, total_bytes: int | None) -> None:
+        """Called by the work while it fetches a file."""
+        self._progress = Progress(stage="fetch", bytes=(done_bytes, total_bytes))
 
     def report_place(self, place: Place) -> None:
         """Called by the work while it waits for the model."""

@@ -17,6 +17,8 @@ from ui.examples import (
     read_examples,
     thumbnail_styles,
 )
+from ui.fetching.fetching import Fetcher
+from ui.fetching.widgets import place_link
 from ui.handlers import Handlers
 from ui.i18n import label
 from ui.lane import Lane
@@ -24,6 +26,7 @@ from ui.models.choice import Loader
 from ui.models.facts import device_name, dtype_name
 from ui.models.widgets import place_model
 from ui.pipeline import Chat, Pipeline
+from ui.player import player
 from ui.results.history_widgets import place_forgetting, place_history
 from ui.results.widgets import place_results
 from ui.session import Sessions
@@ -45,6 +48,7 @@ def build_app(
     *,
     examples_folder: Path | None = None,
     loader: Loader | None = None,
+    fetcher: Fetcher | None = None,
     lane: Lane | None = None,
 ) -> gr.Blocks:
     """Build the page; launches nothing.
@@ -60,6 +64,7 @@ def build_app(
             :data:`EXAMPLES_FOLDER`.
         loader: Loads another model when that is asked for on the page; None does not
             let anybody. It may read any folder of this machine.
+        fetcher: Fetches what links lead to; None does not let anybody.
         lane: The way to the model, if it is not one question at a time.
     """
     handlers = Handlers(Pipeline(chat, lane or Lane()), sessions)
@@ -68,9 +73,14 @@ def build_app(
     app = gr.Blocks(title="StableChat", analytics_enabled=False)
     with app:
         examples = read_examples(examples_folder or EXAMPLES_FOLDER)
-        widgets = _place(chat, examples, may_load=loader is not None)
+        widgets = _place(
+            chat,
+            examples,
+            may_load=loader is not None,
+            may_fetch=fetcher is not None,
+        )
         handlers.widgets = widgets
-        connect(app, handlers, widgets, loader)
+        connect(app, handlers, widgets, loader, fetcher)
         publish(handlers)
     app.queue(default_concurrency_limit=1, max_size=_MAX_EVENTS)
     return app
@@ -82,7 +92,9 @@ def own_files(app: gr.Blocks) -> set[Path]:
     return {Path(name) for names in kept for name in names}
 
 
-def _place(chat: Chat, examples: list[Example], *, may_load: bool) -> Widgets:
+def _place(
+    chat: Chat, examples: list[Example], *, may_load: bool, may_fetch: bool
+) -> Widgets:
     header = gr.HTML(
         view.header("en", chat.name, device_name(chat.device), dtype_name(chat.dtype)),
         padding=False,
@@ -94,7 +106,7 @@ def _place(chat: Chat, examples: list[Example], *, may_load: bool) -> Widgets:
     )
     with gr.Row(elem_classes="sc-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="sc-ask"):
-            asking = _place_question(examples)
+            asking = _place_question(examples, may_fetch=may_fetch)
             model = place_model(chat, may_load=may_load)
         with gr.Column(scale=7, min_width=320, elem_classes="sc-answer"):
             status = gr.HTML(view.idle("en"), padding=False, elem_id="sc-status")
@@ -116,11 +128,12 @@ def _place(chat: Chat, examples: list[Example], *, may_load: bool) -> Widgets:
     )
 
 
-def _place_question(examples: list[Example]) -> dict[str, Any]:
-    video = gr.Video(
+def _place_question(examples: list[Example], *, may_fetch: bool) -> dict[str, Any]:
+    video = player(
         label=label("video"), sources=["upload"], height=190, elem_id="sc-video"
     )
     video_line = gr.HTML(view.video_hint("en"), padding=False, elem_id="sc-video-line")
+    link = place_link() if may_fetch else None
     mode = gr.Radio(
         choices=[
             (label("mode_ground"), "ground"),
@@ -181,6 +194,7 @@ def _place_question(examples: list[Example]) -> dict[str, Any]:
         "part": part,
         "video": video,
         "video_line": video_line,
+        "link": link,
         "mode": mode,
         "question": question,
         "question_line": question_line,

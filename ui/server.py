@@ -47,6 +47,7 @@ class ServerOptions:
         open_browser: Open the page in the person's browser.
         load_models: Let whoever sees the page load another model, which may be any
             folder of this machine; None lets them if that is this machine's people.
+        fetch_links: Fetch the links that are given on the page; None likewise.
     """
 
     host: str = "127.0.0.1"
@@ -57,12 +58,21 @@ class ServerOptions:
     max_disk: str = DEFAULT_MAX_DISK
     open_browser: bool = True
     load_models: bool | None = None
+    fetch_links: bool | None = None
+
+    @property
+    def may_fetch_links(self) -> bool:
+        """Whether this machine fetches the links that are given on the page."""
+        return self._is_own if self.fetch_links is None else self.fetch_links
 
     @property
     def may_load_models(self) -> bool:
         """Whether models may be loaded on the page."""
-        if self.load_models is not None:
-            return self.load_models
+        return self._is_own if self.load_models is None else self.load_models
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether the page is for this machine's people only."""
         return is_loopback(self.host) and not self.share and not self.auth
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ cache: a file inside it is served as it is, so that removing it here removes the
 copy. ::
 
     stablechat-PID-xxxx/            mode 0700, removed at exit
-        <hash>/kitchen.mp4          uploads; Gradio removes them by age
+        <hash>/kitchen.mp4          uploads; ui.disk removes them
         sessions/<token>/<n>/       one run of one tab
         sessions/<token>/<n>/<m>/   its clip, cut again
 
@@ -27,7 +27,8 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -253,6 +254,20 @@ class Sessions:
         """Every session by its key, as it is now."""
         with self._lock:
             return dict(self._sessions)
+
+    @contextmanager
+    def upload_folder(self) -> Iterator[Path]:
+        """A folder for a file that comes in another way than by Gradio.
+
+        It is gone if the file does not come.
+        """
+        folder = self.root / secrets.token_hex(32)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def owns_upload(self, path: Path) -> bool:
         """Whether a path is an upload (or an example) and not another tab's result.

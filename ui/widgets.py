@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ui.asking.widgets import OtherWidgets, PartWidgets
+from ui.fetching.widgets import LinkWidgets
 from ui.models.widgets import ModelWidgets
 from ui.results.history_widgets import HistoryWidgets
 from ui.results.widgets import ResultWidgets
@@ -22,6 +23,7 @@ class Widgets:
     notice: gr.HTML
     video: gr.Video
     video_line: gr.HTML
+    link: LinkWidgets | None
     mode: gr.Radio
     question: gr.Textbox
     question_line: gr.HTML

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ui.asking.asking import Asking
+from ui.fetching.fetching import Fetcher, LinkFetching
 from ui.handlers import Handlers
 from ui.models.choice import Loader
 from ui.models.loading import ModelLoading
@@ -19,6 +20,13 @@ _WITHOUT_MODEL: dict[str, Any] = {
     "concurrency_limit": 2,
     "api_visibility": "private",
     "show_progress": "hidden",
+}
+
+# How many there may be at once is known where they are.
+_OWN_LIMIT: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "concurrency_limit": None,
 }
 
 # On a phone the answer is below the form: bring it into view, and only then move.
@@ -50,7 +58,11 @@ _AT_PLAYER = "(video) => [video, window.stableChat.playerTime()]"
 
 
 def connect(
-    app: gr.Blocks, handlers: Handlers, page: Widgets, loader: Loader | None
+    app: gr.Blocks,
+    handlers: Handlers,
+    page: Widgets,
+    loader: Loader | None,
+    fetcher: Fetcher | None,
 ) -> None:
     """Wire the page's own events; none of them is part of the public API.
 
@@ -59,6 +71,7 @@ def connect(
         handlers: What is called.
         page: Its controls.
         loader: Loads another model, where that is allowed.
+        fetcher: Fetches links, where that is allowed.
     """
     quick: dict[str, Any] = {
         "queue": False,
@@ -112,6 +125,8 @@ def connect(
     _connect_forgetting(handlers, page, quick)
     if loader is not None:
         _connect_loading(handlers.loading(loader), page)
+    if fetcher is not None:
+        _connect_fetching(handlers.fetching(fetcher))
     ended = [running, *_connect_editing(handlers, page, quick)]
     ended.append(_connect_files(handlers, page))
     page.stop.click(answering.stop, None, page.results, cancels=ended, **quick)
@@ -162,22 +177,39 @@ def _connect_loading(loading: ModelLoading | None, page: Widgets) -> None:
         return
     form = loading.page
     outputs = [*page.about_model, form.load, form.stop, form.line]
-    one_at_a_time: dict[str, Any] = {
-        "api_visibility": "private",
-        "show_progress": "hidden",
-        "concurrency_limit": None,
-    }
     started = gr.on(
         [form.load.click, form.model.submit],
         loading.load,
         form.choice,
         outputs,
-        **one_at_a_time,
+        **_OWN_LIMIT,
     )
     form.stop.click(
         loading.stop,
         None,
         outputs,
+        cancels=[started],
+        queue=False,
+        api_visibility="private",
+    )
+
+
+def _connect_fetching(fetching: LinkFetching | None) -> None:
+    """Wire the field for a link."""
+    if fetching is None:
+        return
+    form = fetching.page
+    started = gr.on(
+        [form.fetch.click, form.link.submit],
+        fetching.fetch,
+        form.link,
+        fetching.outputs,
+        **_OWN_LIMIT,
+    )
+    form.stop.click(
+        fetching.stop,
+        None,
+        [form.fetch, form.stop, form.line],
         cancels=[started],
         queue=False,
         api_visibility="private",

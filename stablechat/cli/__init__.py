@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "batch": commands.batch,
         "describe": commands.describe,
         "probe": commands.probe,
+        "fetch": commands.fetch,
         "clip": commands.clip,
         "export": commands.export,
     }

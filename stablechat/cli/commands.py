@@ -21,9 +21,9 @@ from stablechat.cli.running import interruptible, shown_progress
 from stablechat.cli.saving import NOTHING, answers_to_dict, print_notes, save
 from stablechat.cli.several import ground_several
 from stablechat.cli.texts import summary, to_json, video_fields
-from stablechat.cli.videos import means_several
+from stablechat.cli.videos import means_several, no_link
 from stablechat.errors import InputError
-from stablechat.folders import checked_folder
+from stablechat.folders import checked_folder, made_folder
 
 
 def ground(args: argparse.Namespace) -> Printed:
@@ -94,7 +94,30 @@ def probe(args: argparse.Namespace) -> Printed:
     """Tell what a file holds."""
     from stablechat import video
 
-    return Printed(to_json(video_fields(video.probe(Path(args.video)))))
+    return Printed(to_json(video_fields(video.probe(Path(no_link(args.video))))))
+
+
+def fetch(args: argparse.Namespace) -> Printed:
+    """Fetch a video from the open internet."""
+    from stablechat.links import FetchLimits, fetch_video
+    from stablechat.video import default_limits
+
+    out, limits = checked_folder(args.out), FetchLimits()
+    most = default_limits().max_bytes
+    if args.limit and most is not None:
+        limits = FetchLimits(max_bytes=most)
+    with interruptible() as cancelled, shown_progress() as report, made_folder(out):
+
+        def told(done_bytes: int, total_bytes: int | None) -> None:
+            mebibytes = f"fetch, {done_bytes / 2**20:.1f} MiB,"
+            report(mebibytes, done_bytes / total_bytes if total_bytes else 0.0)
+
+        fetched = fetch_video(
+            args.link, out, limits, on_progress=told, cancelled=cancelled
+        )
+    if args.json:
+        return Printed(to_json(video_fields(fetched.video)))
+    return Printed(str(fetched.path))
 
 
 def clip(args: argparse.Namespace) -> Printed:

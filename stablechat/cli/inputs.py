@@ -115,9 +115,10 @@ def span_of(seconds: Sequence[float] | None) -> TimeSpan | None:
 
 def check_video(name: str, *, allow_image: bool = False) -> Path:
     """Refuse a bad file before the model is loaded."""
+    from stablechat.cli.videos import no_link
     from stablechat.video import probe
 
-    path = Path(name)
+    path = Path(no_link(name))
     if allow_image:
         from stablechat.pictures import is_image
 

@@ -42,7 +42,21 @@ def expand_names(names: Sequence[str]) -> list[Path]:
     return list(found.values())
 
 
+def no_link(name: str) -> str:
+    """A name that is one of this machine's.
+
+    Raises:
+        InputError: It is a link; with what to do about it.
+    """
+    if name.lower().startswith(("http://", "https://")):
+        raise InputError(
+            f"{name} is a link; fetch it first, with: python -m stablechat fetch LINK"
+        )
+    return name
+
+
 def _expand_name(name: str) -> Iterable[Path]:
+    no_link(name)
     if os.path.isdir(name):
         videos = _ours_left_out(sorted(Path(name).iterdir(), key=lambda p: p.name))
         videos = [p for p in videos if p.suffix.lower() in VIDEO_ENDINGS]

@@ -105,6 +105,7 @@ def start_app(
         "TMPDIR": str(temporary),
         "PYTHONUNBUFFERED": "1",
         "FAKE_GRACE_SECONDS": str(GRACE_SECONDS),
+        "FAKE_FILMS": "yes",
     }
     if clip is not None:
         environment["FAKE_EXAMPLES"] = str(_examples(folder, clip))

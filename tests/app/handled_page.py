@@ -14,6 +14,7 @@ from fake_chat import FakeChat
 from ui.asking.form import AskForm
 from ui.asking.widgets import OtherWidgets, PartWidgets
 from ui.asks import SIMPLE_MODES, Ask
+from ui.fetching.widgets import LinkWidgets
 from ui.handlers import Handlers
 from ui.models.widgets import ModelWidgets
 from ui.pipeline import Pipeline
@@ -40,7 +41,8 @@ class Page:
         part = PartWidgets("part_start", "part_end", "", "")  # type: ignore[arg-type]
         model = ModelWidgets("panel", "facts", None)  # type: ignore[arg-type]
         parts = {**names, "result": result, "others": others, "model": model}
-        parts |= {"history": history, "part": part}
+        link = LinkWidgets(**{n: n for n in LinkWidgets.__dataclass_fields__})  # type: ignore[arg-type]
+        parts |= {"history": history, "part": part, "link": link}
         self.handlers.widgets = Widgets(**parts)  # type: ignore[arg-type]
 
     def upload(self, clip: Path) -> str:

@@ -25,6 +25,7 @@ SPEAKERS = [
     *("video/_damage", "video/_inspect", "video/_open", "video/_pictures"),
     *("video/_timeline", "video/isolation/parent", "video/isolation/child"),
     *("video/sampling", "turn", "encoding"),
+    *("links/addresses", "links/network", "links/fetching"),
 ]
 RENDERERS = [
     *("_tasks", "clipper", "output", "parts", "exports/files", "exports/registry"),

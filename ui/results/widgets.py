@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ui.i18n import label
+from ui.player import player
 from ui.results.edit_widgets import EditWidgets, place_choice, place_editing
 
 #: What most people want of an answer; there is one of them at a time.
@@ -91,7 +92,7 @@ def place_results() -> ResultWidgets:
 
 
 def _place_answer() -> dict[str, Any]:
-    clip = gr.Video(
+    clip = player(
         label=label("clip"),
         interactive=False,
         visible=False,
