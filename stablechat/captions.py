@@ -142,7 +142,9 @@ def _issues(said: Sequence[Description]) -> Iterator[str]:
     ends = Counter(each.generation.finish_reason for each in said)
     silent = sum(not each.text.strip() for each in said)
     if silent:
-        yield Sentence("Parts about which the model said nothing: {count}.", count=silent)
+        yield Sentence(
+            "Parts about which the model said nothing: {count}.", count=silent
+        )
     if ends["length"]:
         words = "Parts whose words were cut off at the length limit: {count}."
         yield Sentence(words, count=ends["length"])

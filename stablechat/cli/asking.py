@@ -156,7 +156,7 @@ def _check_windows(window: float, overlap: float | None, top: int | None) -> Non
 
 
 def stage_of(progress: SearchProgress) -> str:
-    """How far a search is in a few words; for example "window 3 of 20, encode, 2:10 left,"."""
+    """How far it is, for example "window 3 of 20, encode, 2:10 left,"."""
     told = f"window {progress.window} of {progress.num_windows}, {progress.stage}"
     left = progress.remaining_seconds
     if left is None:

@@ -26,6 +26,7 @@ class AskForm:
         still: An image to ask ``rec`` about, or None for a picture of the video.
         moment: Which picture; empty is the first.
         windows: Look at a long video window by window.
+        part_seconds: Length of the parts for ``captions``; empty is the usual one.
     """
 
     video: str | None
@@ -38,6 +39,7 @@ class AskForm:
     still: str | None = None
     moment: str = ""
     windows: bool = True
+    part_seconds: float | None = None
 
 
 def form_of(page: Widgets, values: Mapping[Any, Any]) -> AskForm:
@@ -55,4 +57,5 @@ def form_of(page: Widgets, values: Mapping[Any, Any]) -> AskForm:
         still=values[others.rec_still],
         moment=values[others.rec_moment] or "",
         windows=bool(values[page.windows]),
+        part_seconds=values[others.captions_part],
     )
