@@ -60,14 +60,17 @@ class Page:
         self._disconnect()
         self._downloads.cleanup()
 
-    async def ask(self, endpoint: str, video: str, words: str, context: Told) -> Any:
+    async def ask(
+        self, endpoint: str, video: str, words: str, context: Told, *more: float
+    ) -> Any:
         """Ask about a file, telling how far it is.
 
         Args:
-            endpoint: ``"/ground"`` or ``"/describe"``.
+            endpoint: ``"/ground"``, ``"/describe"`` or ``"/captions"``.
             video: The file's path.
             words: What is asked.
             context: Takes the progress. A cancelled call cancels the question.
+            more: What else the endpoint takes.
 
         Returns:
             What the endpoint answers.
@@ -79,7 +82,7 @@ class Page:
         if not path.is_file():
             raise InputError(f"There is no file {video}; give the path of a video.")
         client = await asyncio.to_thread(self._connected)
-        job = client.submit(handle_file(str(path)), words, api_name=endpoint)
+        job = client.submit(handle_file(str(path)), words, *more, api_name=endpoint)
         try:
             while not job.done():
                 await _tell(job, context)
