@@ -17,6 +17,8 @@ from render.exports import (
     export_captions,
     safe_stem,
 )
+from render.exports.archive import write_zip
+from render.exports.saving import plain_errors
 from stablechat.errors import InputError
 from stablechat.types import Captions, Grounding
 from ui.jobs import Job
@@ -104,8 +106,12 @@ def _caption_files(outcome: Outcome, captions: Captions, folder: Path) -> Result
     folder.mkdir(exist_ok=True)
     others = [each for each in CAPTION_FORMATS if each.name not in _USUAL]
     stem = safe_stem(captions.video.path.name)
-    files = export_captions(captions, folder, others, stem=stem)
-    return ResultFiles(tuple(_files({"json": outcome.json_path, **files})), {})
+    saved = export_captions(captions, folder, others, stem=stem)
+    files = {"json": outcome.json_path, **saved}
+    archive = folder / f"{stem}_captions.zip"
+    with plain_errors():
+        write_zip(archive, {path.name: path for path in files.values()})
+    return ResultFiles(tuple(_files({ALL: archive, **files})), {})
 
 
 def _files(paths: Mapping[str, Path | None]) -> Iterator[ResultFile]:

@@ -90,7 +90,7 @@ def export_answers(
         Work((each,), clip=clip) for each, clip in zip(given, finished, strict=True)
     ]
     export = _Export(works, folder, formats, stem or given[0].video.path.stem)
-    with _plain_errors(), _scratch(folder) as scratch:
+    with plain_errors(), _scratch(folder) as scratch:
         written = export.write(scratch, options, on_progress, cancelled)
         _move(written, folder)
     return Exported(export.files, export.left_out)
@@ -119,7 +119,7 @@ def export_captions(
     """
     stem = stem or captions.video.path.stem
     names = {each.name: f"{stem}{each.ending}" for each in formats}
-    with _plain_errors(), _scratch(folder) as scratch:
+    with plain_errors(), _scratch(folder) as scratch:
         written = [scratch / names[each.name] for each in formats]
         for each, path in zip(formats, written, strict=True):
             path.write_bytes(each.content(captions))
@@ -244,7 +244,8 @@ def without_folders(data: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
+    """Say in a plain line why files can't be written."""
     try:
         yield
     except OSError as error:

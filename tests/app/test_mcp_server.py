@@ -80,7 +80,7 @@ def words(result: types.CallToolResult) -> str:
 def test_tools_are_typed(url: str, tmp_path: Path) -> None:
     told = talk(lambda session: session.list_tools(), "--out", tmp_path, "--url", url)
     tools = {tool.name: tool for tool in told.tools}
-    assert set(tools) == {"ground", "describe"}
+    assert set(tools) == {"ground", "describe", "captions"}
     ground = tools["ground"]
     assert set(ground.inputSchema["properties"]) == {"video", "query"}
     assert ground.inputSchema["required"] == ["video", "query"]
@@ -90,6 +90,7 @@ def test_tools_are_typed(url: str, tmp_path: Path) -> None:
         *("boxes", "clip", "text", "issues"),
     }
     assert tools["describe"].inputSchema["required"] == ["video"]
+    assert tools["captions"].inputSchema["required"] == ["video"]
     assert ground.description.startswith("Find when something happens")
 
 
@@ -116,6 +117,25 @@ def test_an_agent_finds_a_moment(url: str, clip: Path, tmp_path: Path) -> None:
 def test_an_agent_gets_a_description(url: str, clip: Path, tmp_path: Path) -> None:
     result = call(url, tmp_path, "describe", video=str(clip))
     assert result.structuredContent == {"text": DESCRIPTION, "issues": []}
+
+
+def test_an_agent_is_told_part_by_part(url: str, clip: Path, tmp_path: Path) -> None:
+    result = call(url, tmp_path, "captions", video=str(clip), part_seconds=2)
+    assert result.structuredContent == {
+        "parts": [
+            {
+                "start_seconds": 0.0,
+                "end_seconds": 2.0,
+                "text": f"Part 1: {DESCRIPTION}",
+            },
+            {
+                "start_seconds": 2.0,
+                "end_seconds": 3.0,
+                "text": f"Part 2: {DESCRIPTION}",
+            },
+        ],
+        "issues": [],
+    }
 
 
 def test_nothing_found_is_said(url: str, clip: Path, tmp_path: Path) -> None:
