@@ -111,6 +111,13 @@ def _stage(progress: Progress) -> dict[str, Any]:
     place = progress.place
     if place is not None:
         told |= {"ahead": place.ahead, "expected_seconds": place.seconds}
+    search = progress.search
+    if search is not None:  # The share is that of all parts, whatever the stage.
+        told |= {
+            "part": search.window,
+            "parts": search.num_windows,
+            "remaining_seconds": search.remaining_seconds,
+        }
     return told
 
 

@@ -173,5 +173,8 @@ async def _tell(job: Job, context: Told) -> None:
     last = outputs[-1] if outputs else None
     stage = last[-1] if isinstance(last, list | tuple) else last
     if isinstance(stage, dict) and stage.get("stage") in _STAGES:
-        done = _STAGES.index(stage["stage"]) + float(stage["fraction"])
+        fraction = float(stage["fraction"])
+        done = _STAGES.index(stage["stage"]) + fraction
+        if "parts" in stage:  # Each goes through all stages but the last.
+            done = fraction * (len(_STAGES) - 1)
         await context.report_progress(done, len(_STAGES), stage["stage"])

@@ -143,6 +143,20 @@ def test_stages_come_before_the_answer(
     assert told[-1]["text"] == DESCRIPTION
 
 
+def test_parts_are_counted_while_they_are_looked_at(
+    page: tuple[str, Sessions], chat: FakeChat, clip: Path
+) -> None:
+    chat.stage_seconds = 0.4
+    try:
+        client = Client(page[0], verbose=False)
+        job = client.submit(handle_file(str(clip)), "", 1, api_name="/captions")
+        told = [each for each in job if "parts" in each]
+    finally:
+        chat.stage_seconds = 0.0
+    assert {(each["part"], each["parts"]) for each in told} == {(1, 3)}
+    assert {each["remaining_seconds"] for each in told} == {70.0}
+
+
 @pytest.mark.parametrize("query", ["", "   ", "x " * 2000])
 def test_a_refusal_is_the_pages_line(client: Client, clip: Path, query: str) -> None:
     with pytest.raises(AppError) as refused:
