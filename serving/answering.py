@@ -122,6 +122,15 @@ def _ask(chat: Chat, waiting: Waiting, path: Path) -> Answer:
             on_progress=waiting.report,
             cancelled=waiting.cancelled,
         )
+    if request.kind == "captions":
+        return chat.caption(
+            path,
+            request.query or None,
+            window_seconds=request.window_seconds,
+            segment=request.segment,
+            on_progress=waiting.report_search,
+            cancelled=waiting.cancelled,
+        )
     if request.kind == "moments":
         return chat.find_moments(
             path,

@@ -11,6 +11,7 @@ from stablechat.errors import InputError, StableChatError
 from stablechat.questions import Question
 from stablechat.sentences import Sentence, Value
 from stablechat.types import (
+    Captions,
     Description,
     Grounding,
     Moments,
@@ -19,9 +20,9 @@ from stablechat.types import (
     TimeSpan,
 )
 
-Kind = Literal["ground", "moments", "describe"]
-Answer = Grounding | Moments | Description
-AnswerT = TypeVar("AnswerT", Grounding, Moments, Description)
+Kind = Literal["ground", "moments", "describe", "captions"]
+Answer = Grounding | Moments | Description | Captions
+AnswerT = TypeVar("AnswerT", Grounding, Moments, Description, Captions)
 
 
 class DeadlineError(StableChatError):
@@ -49,7 +50,7 @@ class ModelRequest:
         at_seconds: For ``rec``.
         candidates: How many answers to choose from.
         segment: The part of the video to look at; None is all of it.
-        window_seconds: Of a search for moments.
+        window_seconds: Of a search for moments; of captions, length of the parts.
         top: How many moments; None is all.
     """
 
@@ -97,7 +98,7 @@ class Told:
     Attributes:
         stage: ``"read"``, ``"encode"`` or ``"answer"``.
         fraction: 0..1 of it.
-        search: How far a search for moments is.
+        search: How far a search for moments is, or the captions are.
     """
 
     stage: str

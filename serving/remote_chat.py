@@ -17,6 +17,7 @@ from serving.shelf import Shelf
 from stablechat.errors import CancelledError, StableChatError, VideoError
 from stablechat.questions import Question
 from stablechat.types import (
+    Captions,
     Description,
     Grounding,
     Moments,
@@ -25,7 +26,7 @@ from stablechat.types import (
     TimeSpan,
 )
 from stablechat.video import printable_name
-from stablechat.windows import DEFAULT_WINDOW_SECONDS
+from stablechat.windows import DEFAULT_PART_SECONDS, DEFAULT_WINDOW_SECONDS
 from ui.lane import Lane, Place
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _POLL_SECONDS = 0.1
 
 Progress = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
-Kind = TypeVar("Kind", Grounding, Moments, Description)
+Kind = TypeVar("Kind", Grounding, Moments, Description, Captions)
 
 
 class OpenLane(Lane):
@@ -136,15 +137,10 @@ class RemoteChat:
         cancelled: Cancelled | None = None,
     ) -> Moments:
         """Find an event in a long video; as ``StableChat.find_moments``."""
-
-        def on_told(told: Told) -> None:
-            if on_progress is not None and told.search is not None:
-                on_progress(told.search)
-
         return self._asked(
             Moments,
             video,
-            on_told,
+            _search_reported(on_progress),
             cancelled,
             kind="moments",
             query=query,
@@ -170,6 +166,28 @@ class RemoteChat:
             cancelled,
             kind="describe",
             query=question or "",
+            segment=segment,
+        )
+
+    def caption(
+        self,
+        video: Path,
+        question: str | None = None,
+        *,
+        window_seconds: float = DEFAULT_PART_SECONDS,
+        segment: TimeSpan | None = None,
+        on_progress: Callable[[SearchProgress], None] | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Captions:
+        """Say what happens part by part; as ``StableChat.caption``."""
+        return self._asked(
+            Captions,
+            video,
+            _search_reported(on_progress),
+            cancelled,
+            kind="captions",
+            query=question or "",
+            window_seconds=window_seconds,
             segment=segment,
         )
 
@@ -230,5 +248,15 @@ def _reported(on_progress: Progress | None) -> Callable[[Told], None]:
     def on_told(told: Told) -> None:
         if on_progress is not None:
             on_progress(told.stage, told.fraction)
+
+    return on_told
+
+
+def _search_reported(
+    on_progress: Callable[[SearchProgress], None] | None,
+) -> Callable[[Told], None]:
+    def on_told(told: Told) -> None:
+        if on_progress is not None and told.search is not None:
+            on_progress(told.search)
 
     return on_told

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from stablechat.chat import StableChat
     from stablechat.errors import StableChatError
     from stablechat.types import (
+        Caption,
+        Captions,
         Clip,
         Description,
         FrameSample,
@@ -32,6 +34,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "StableChat": "stablechat.chat",
     "StableChatError": "stablechat.errors",
+    "Caption": "stablechat.types",
+    "Captions": "stablechat.types",
     "Clip": "stablechat.types",
     "Description": "stablechat.types",
     "FrameSample": "stablechat.types",
@@ -47,6 +51,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Caption",
+    "Captions",
     "Clip",
     "Description",
     "FrameSample",

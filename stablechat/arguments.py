@@ -231,7 +231,22 @@ def _add_describe(commands: argparse._SubParsersAction[_Parser]) -> None:
     command.add_argument(
         "question", metavar="QUESTION", nargs="?", help="default: a description"
     )
+    command.add_argument(
+        "--window",
+        type=float,
+        metavar="S",
+        help="part by part: cut the video into parts of so many seconds, and tell of "
+        "each; docs/long-videos.md",
+    )
     _add_segment(command)
+    command.add_argument(
+        "--out", metavar="DIR", help="write what is said part by part there, as JSON"
+    )
+    command.add_argument(
+        "--export",
+        metavar="NAMES",
+        help="write more into --out, separated by commas: srt, vtt, csv, json, or all",
+    )
     _add_model_options(command)
 
 

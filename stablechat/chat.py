@@ -17,6 +17,7 @@ from stablechat.candidates import (
     candidate_configs,
     check_candidates,
 )
+from stablechat.captions import caption_video
 from stablechat.confidence import load_calibration
 from stablechat.downloads import UNWATCHED, Watch
 from stablechat.encoding import EncodedVideo, FeatureCache, check_frames
@@ -188,13 +189,9 @@ class StableChat:
             if choose == "likelihood" and candidates > 1:
                 scores = [*turn.score(encoded, prompt, generations)]
         answers = [self.interpret(question, each, encoded) for each in generations]
-        return best_of(
-            [
-                replace(answer, log_likelihood=score, segment=segment)
-                for answer, score in zip(answers, scores, strict=True)
-            ],
-            choose,
-        )
+        both = zip(answers, scores, strict=True)
+        scored = [replace(a, log_likelihood=s, segment=segment) for a, s in both]
+        return best_of(scored, choose)
 
     def interpret(
         self, question: Question, generation: Generation, encoded: EncodedVideo
@@ -299,6 +296,9 @@ class StableChat:
             on_progress=on_progress,
             cancelled=cancelled,
         )[0]
+
+    #: What happens part by part; the function with the chat as its first argument.
+    caption = caption_video
 
     def recognise(
         self,

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from stablechat.errors import InputError
 from stablechat.moments import ranked_moments
 from stablechat.questions import Question
 from stablechat.turn import Cancelled, Progress
 from stablechat.types import (
+    Generation,
     GenerationConfig,
     Grounding,
     Moments,
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from stablechat.chat import StableChat
 
 OnProgress = Callable[[SearchProgress], None]
+Answer = TypeVar("Answer")
 #: Answers one query about one window, and reports its stages.
-Ask = Callable[[TimeSpan, str, Progress], WindowAnswer]
+Ask = Callable[[TimeSpan, str, Progress], Answer]
 
 _STAGES = ("read", "encode", "answer")
 
@@ -120,12 +122,12 @@ def search_video(
 def search_windows(
     windows: Sequence[TimeSpan],
     queries: Sequence[str],
-    ask: Ask,
+    ask: Ask[Answer],
     release: Callable[[], None] | None,
     on_progress: OnProgress | None = None,
     *,
     clock: Callable[[], float] = time.monotonic,
-) -> list[list[WindowAnswer]]:
+) -> list[list[Answer]]:
     """Ask every query about every window; a window is left before the next begins.
 
     Args:
@@ -139,7 +141,7 @@ def search_windows(
     Returns:
         For each query its answers, in the order of the windows.
     """
-    answers: list[list[WindowAnswer]] = [[] for _ in queries]
+    answers: list[list[Answer]] = [[] for _ in queries]
     estimate = _Estimate(len(windows), clock)
     for number, window in enumerate(windows):
         for place, query in enumerate(queries):
@@ -153,10 +155,14 @@ def search_windows(
 
 def slim(answer: Grounding) -> Grounding:
     """An answer without what only decoding needed: some 60 kB less for each window."""
-    generation = replace(
-        answer.generation, token_ids=(), log_probs=None, neighbour_probabilities=None
+    return replace(answer, generation=slim_generation(answer.generation))
+
+
+def slim_generation(generation: Generation) -> Generation:
+    """The model's text, without its tokens and their scores."""
+    return replace(
+        generation, token_ids=(), log_probs=None, neighbour_probabilities=None
     )
-    return replace(answer, generation=generation)
 
 
 def _reporter(

@@ -9,6 +9,7 @@ the one before it by more where the length does not divide.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from stablechat.errors import InputError
@@ -19,9 +20,13 @@ DEFAULT_WINDOW_SECONDS = 60.0
 #: Of a window that the next one sees again. A moment that is shorter than the overlap
 #: is whole in at least one window.
 DEFAULT_OVERLAP_SHARE = 0.25
+#: Length of a part that is described by itself: a picture every 0.2 seconds.
+DEFAULT_PART_SECONDS = 20.0
 #: More are refused: each takes about as long as a question about a short video.
 MAX_WINDOWS = 10_000
 
+# A last part shorter than this share of the others goes with the one before it.
+_LEAST_PART_SHARE = 0.25
 # A remainder shorter than this is rounding of the container's, and no window.
 _TOLERANCE_SECONDS = 0.01
 
@@ -62,17 +67,17 @@ def plan_windows(
         video: Its pictures, from the first to the end of the last, are cut.
         window_seconds: Length of a window.
         overlap_seconds: What two neighbours share, at least.
-        within: Cut this part of it only.
+        within: The part of the video that is cut; None is all of it.
 
     Returns:
         In the video's order. One if there is no more than a window.
 
     Raises:
         InputError: As for :func:`check_windows`, or there would be more than
-            :data:`MAX_WINDOWS`, or ``within`` is behind the end.
+            :data:`MAX_WINDOWS`, or ``within`` lies behind the end of the video.
     """
     check_windows(window_seconds, overlap_seconds)
-    first, last = _ends(video, within)
+    first, last = _bounds(video, within)
     rest = last - first - window_seconds - _TOLERANCE_SECONDS
     if rest <= 0:
         return (TimeSpan(min(first, last), last),)
@@ -88,7 +93,36 @@ def plan_windows(
     return tuple(TimeSpan(start, start + window_seconds) for start in starts)
 
 
-def _ends(video: VideoInfo, within: TimeSpan | None) -> tuple[float, float]:
+def plan_parts(
+    video: VideoInfo, part_seconds: float, within: TimeSpan | None = None
+) -> tuple[TimeSpan, ...]:
+    """Cut a video into parts that do not overlap: windows, but for the last one.
+
+    Args:
+        video: Its pictures, from the first to the end of the last, are cut.
+        part_seconds: Length of a part. The last one is what is left: shorter, or up to
+            a quarter longer, so that no part is too short to show anything.
+        within: The part of the video that is cut; None is all of it.
+
+    Returns:
+        In the video's order; each begins where the one before it ends.
+
+    Raises:
+        InputError: As for :func:`plan_windows`.
+    """
+    windows = plan_windows(video, part_seconds, 0.0, within)
+    starts = [window.start_seconds for window in windows[:-1]]
+    end = windows[-1].end_seconds
+    if not starts:
+        return windows
+    rest = starts[-1] + part_seconds
+    if end - rest >= _LEAST_PART_SHARE * part_seconds:
+        starts.append(rest)
+    return tuple(TimeSpan(*both) for both in itertools.pairwise([*starts, end]))
+
+
+def _bounds(video: VideoInfo, within: TimeSpan | None) -> tuple[float, float]:
+    """From where to where a video is cut."""
     first, last = video.start_seconds, video.duration_seconds
     if within is None:
         return first, last

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stablechat.errors import InputError
 from stablechat.types import TimeSpan, VideoInfo
-from stablechat.windows import MAX_WINDOWS, plan_windows
+from stablechat.windows import MAX_WINDOWS, plan_parts, plan_windows
 
 
 def video(duration: float, start: float = 0.0) -> VideoInfo:
@@ -118,3 +118,44 @@ def test_impossible_windows_are_refused(
     with pytest.raises(InputError, match=words) as refused:
         plan_windows(video(3600), window, overlap)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("duration", "part", "within", "expected"),
+    [
+        (12, 20, None, [(0, 12)]),
+        (12, 5, None, [(0, 5), (5, 10), (10, 12)]),
+        (11, 5, None, [(0, 5), (5, 11)]),  # what is left is too short to be a part
+        (10.005, 5, None, [(0, 5), (5, 10.005)]),
+        (100, 10, TimeSpan(12, 35), [(12, 22), (22, 32), (32, 35)]),
+        (30, 10, TimeSpan(15, 99), [(15, 25), (25, 30)]),
+    ],
+)
+def test_parts_follow_one_another(
+    duration: float,
+    part: float,
+    within: TimeSpan | None,
+    expected: list[tuple[float, float]],
+) -> None:
+    assert pairs(plan_parts(video(duration), part, within)) == expected
+
+
+@given(duration=st.floats(0.1, 5000), part=st.floats(1, 600), start=st.floats(0, 5))
+def test_parts_cover_all_without_overlap(
+    duration: float, part: float, start: float
+) -> None:
+    found = plan_parts(video(duration, min(start, duration)), part)
+    assert found[0].start_seconds == min(start, duration)
+    assert found[-1].end_seconds == pytest.approx(duration)
+    for before, after in itertools.pairwise(found):
+        assert before.end_seconds == after.start_seconds
+        assert before.duration_seconds == pytest.approx(part)
+    if len(found) > 1:
+        assert 0.24 * part <= found[-1].duration_seconds <= 1.26 * part
+
+
+def test_a_part_of_a_video_is_cut_into_windows() -> None:
+    windows = plan_windows(video(100), 40, 10, TimeSpan(20, 90))
+    assert pairs(windows) == [(20, 60), (50, 90)]
+    with pytest.raises(InputError, match="choose an earlier one"):
+        plan_windows(video(100), 40, 10, TimeSpan(100, 110))

@@ -75,7 +75,7 @@ class Answering:
             message = text(language, "unexpected")
             return self._empty() | {page.status: view.problem(language, message)}
         session.phase, session.asked, session.run = "waiting", asks, None
-        plain = asks[0].mode in ("describe", "elc")
+        plain = asks[0].mode in ("describe", "elc", "captions")
         words = "" if plain else "\n".join(ask.question for ask in asks)
         return (
             self._empty()
@@ -161,6 +161,13 @@ class Answering:
         self, form: AskForm, request: gr.Request
     ) -> AsyncIterator[Job[Outcome]]:
         """The same for programs: the job at every tick, last when it is done.
+
+        Args:
+            video: The uploaded file.
+            question: What is asked.
+            mode: What to do.
+            request: Of the program.
+            part_seconds: Length of the parts for ``captions``.
 
         Raises:
             gr.Error: With the line the page would show.

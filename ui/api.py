@@ -1,4 +1,4 @@
-"""The endpoints for programs: ``/ground`` and ``/describe``.
+"""The endpoints for programs: ``/ground``, ``/describe`` and ``/captions``.
 
 They go the page's way, so the same limits, queue, folders and cleaning hold; a program
 is a session of its own, as a tab is. Everything else that the page calls is private.
@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from stablechat.windows import DEFAULT_PART_SECONDS
 from ui.asking.form import AskForm
 from ui.handlers import Handlers
 from ui.jobs import Progress
@@ -20,6 +21,10 @@ _GROUND = (
     "picture and its sound, or null if nothing was found, and the answer as JSON."
 )
 _DESCRIBE = "Say what happens in a video, or answer a question about it, as JSON."
+_CAPTIONS = (
+    "Say what happens in a video part by part, or answer a question about each part, "
+    "as JSON; the times are those of the parts."
+)
 
 
 def publish(handlers: Handlers) -> None:
@@ -54,6 +59,24 @@ def publish(handlers: Handlers) -> None:
         ):
             yield for_programs(job.result().data) if job.done else _stage(job.progress)
 
+    async def captions(
+        video: str | None,
+        question: str,
+        part_seconds: float,
+        start: str,
+        end: str,
+        request: gr.Request,
+    ) -> AsyncIterator[dict[str, Any]]:
+        form = AskForm(
+            video,
+            question,
+            "captions",
+            part_seconds=part_seconds,
+            segment=(start, end),
+        )
+        async for job in answering.answer(form, request):
+            yield for_programs(job.result().data) if job.done else _stage(job.progress)
+
     # Seen by programs only. Their labels are the documentation of the parameters.
     trigger = gr.Button(visible=False)
     video = gr.File(label="The video, a file to upload", visible=False)
@@ -66,6 +89,10 @@ def publish(handlers: Handlers) -> None:
     clip = gr.File(label="The clip (MP4), null if nothing was found", visible=False)
     answer = gr.JSON(label="The answer, as in grounding.json", visible=False)
     described = gr.JSON(label="The answer; its words are in text", visible=False)
+    part = gr.Number(
+        DEFAULT_PART_SECONDS, label="Length of a part in seconds", visible=False
+    )
+    told = gr.JSON(label="The answer; its parts are in captions", visible=False)
     public: dict[str, Any] = {
         "api_visibility": "public",
         # They wait in the line for the model, as the page's questions do.
@@ -87,6 +114,14 @@ def publish(handlers: Handlers) -> None:
         api_description=_DESCRIBE,
         **public,
     )
+    trigger.click(
+        captions,
+        [video, question, part, start, end],
+        told,
+        api_name="captions",
+        api_description=_CAPTIONS,
+        **public,
+    )
 
 
 def _stage(progress: Progress) -> dict[str, Any]:
@@ -94,6 +129,13 @@ def _stage(progress: Progress) -> dict[str, Any]:
     place = progress.place
     if place is not None:
         told |= {"ahead": place.ahead, "expected_seconds": place.seconds}
+    search = progress.search
+    if search is not None:  # The share is that of all parts, whatever the stage.
+        told |= {
+            "part": search.window,
+            "parts": search.num_windows,
+            "remaining_seconds": search.remaining_seconds,
+        }
     return told
 
 

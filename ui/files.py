@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from render.exports import FORMATS, export_answers, safe_stem
+from render.exports import (
+    CAPTION_FORMATS,
+    FORMATS,
+    export_answers,
+    export_captions,
+    safe_stem,
+)
+from render.exports.archive import write_zip
+from render.exports.saving import plain_errors
 from stablechat.errors import InputError
-from stablechat.types import Grounding
+from stablechat.types import Captions, Grounding
 from ui.jobs import Job
 from ui.outcomes import Outcome
 from ui.together import Together
@@ -71,6 +79,9 @@ def write_files(
     """
     outcomes = result.outcomes if isinstance(result, Together) else (result,)
     known = [each for each in outcomes if each is not None]
+    for each in known:
+        if isinstance(each.answer, Captions):
+            return _caption_files(each, each.answer, folder)
     answers = [each.answer for each in known if isinstance(each.answer, Grounding)]
     if result is None or not answers:
         raise InputError("A description has no other formats.")
@@ -88,6 +99,19 @@ def write_files(
     paths["json"] = result.json_path
     paths["mp4"] = _clip_path(result)
     return ResultFiles(tuple(_files(paths)), _left_out(answers))
+
+
+def _caption_files(outcome: Outcome, captions: Captions, folder: Path) -> ResultFiles:
+    """What happens part by part has formats of its own."""
+    folder.mkdir(exist_ok=True)
+    others = [each for each in CAPTION_FORMATS if each.name not in _USUAL]
+    stem = safe_stem(captions.video.path.name)
+    saved = export_captions(captions, folder, others, stem=stem)
+    files = {"json": outcome.json_path, **saved}
+    archive = folder / f"{stem}_captions.zip"
+    with plain_errors():
+        write_zip(archive, {path.name: path for path in files.values()})
+    return ResultFiles(tuple(_files({ALL: archive, **files})), {})
 
 
 def _files(paths: Mapping[str, Path | None]) -> Iterator[ResultFile]:

@@ -119,7 +119,7 @@ class Handlers:
         request: gr.Request,
     ) -> str:
         """Say it when a question is beyond the model."""
-        if mode == "describe" or kind == "elc":
+        if mode == "describe" or kind in ("elc", "captions"):
             return ""
         return question_line(language_asked(request), self.pipeline.chat, question)
 

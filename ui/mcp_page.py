@@ -7,7 +7,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,12 +61,12 @@ class Page:
         self._downloads.cleanup()
 
     async def ask(
-        self, endpoint: str, video: str, words: list[str], context: Told
+        self, endpoint: str, video: str, words: Sequence[str | float], context: Told
     ) -> Any:
         """Ask about a file, telling how far it is.
 
         Args:
-            endpoint: ``"/ground"`` or ``"/describe"``.
+            endpoint: ``"/ground"``, ``"/describe"`` or ``"/captions"``.
             video: The file's path.
             words: What the endpoint takes after the file: what is asked, and the part
                 of the video to look at.
@@ -173,5 +173,8 @@ async def _tell(job: Job, context: Told) -> None:
     last = outputs[-1] if outputs else None
     stage = last[-1] if isinstance(last, list | tuple) else last
     if isinstance(stage, dict) and stage.get("stage") in _STAGES:
-        done = _STAGES.index(stage["stage"]) + float(stage["fraction"])
+        fraction = float(stage["fraction"])
+        done = _STAGES.index(stage["stage"]) + fraction
+        if "parts" in stage:  # Each goes through all stages but the last.
+            done = fraction * (len(_STAGES) - 1)
         await context.report_progress(done, len(_STAGES), stage["stage"])

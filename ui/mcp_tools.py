@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from mcp.server.fastmcp import Context, FastMCP
 from pydantic import Field
 
+from stablechat.windows import DEFAULT_PART_SECONDS
 from ui.mcp_page import Page
 
 _INSTRUCTIONS = (
@@ -77,8 +78,30 @@ class Described:
     issues: Annotated[list[str], Field(description="what was odd about the video")]
 
 
+@dataclass(frozen=True)
+class Part:
+    """What happens in a part of a video."""
+
+    start_seconds: Annotated[float, Field(description="of the part; not found")]
+    end_seconds: Annotated[float, Field(description="of the part; not found")]
+    text: Annotated[str, Field(description="what happens, or the answer")]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What happens in a video, part by part."""
+
+    parts: Annotated[
+        list[Part],
+        Field(description="in order; neighbours with the same words are one"),
+    ]
+    issues: Annotated[
+        list[str], Field(description="what was odd about the answers or the video")
+    ]
+
+
 def make_server(page: Page) -> FastMCP:
-    """An MCP server with the tools ``ground`` and ``describe``.
+    """An MCP server with the tools ``ground``, ``describe`` and ``captions``.
 
     Args:
         page: Answers the questions.
@@ -118,6 +141,33 @@ def make_server(page: Page) -> FastMCP:
         words = [question, *_times(look_from_seconds, look_to_seconds)]
         data = await page.ask("/describe", video, words, caller)
         return Described(data["text"], list(data["video"]["warnings"]))
+
+    @server.tool()
+    async def captions(
+        video: _Video,
+        caller: Caller,
+        question: Annotated[
+            str, Field(description="put to each part; empty asks for descriptions")
+        ] = "",
+        part_seconds: Annotated[
+            float, Field(description="length of a part; each takes as long as describe")
+        ] = DEFAULT_PART_SECONDS,
+        look_from_seconds: _Start = None,
+        look_to_seconds: _End = None,
+    ) -> Told:
+        """Say what happens in a video part by part, each with its start and end.
+
+        The video is cut into parts of one length, and each is looked at by itself: the
+        times are those of the parts.
+        """
+        part = _times(look_from_seconds, look_to_seconds)
+        words = (question, part_seconds, *part)
+        data = await page.ask("/captions", video, words, caller)
+        parts = [
+            Part(each["start_seconds"], each["end_seconds"], each["text"])
+            for each in data["captions"]
+        ]
+        return Told(parts, [*data["video"]["warnings"], *data["issues"]])
 
     return server
 

@@ -10,6 +10,7 @@ from typing import Any
 from render.clipper import cut_clip
 from render.encoding import DEFAULT_OPTIONS, ClipOptions
 from render.exports import (
+    captions_to_dict,
     description_to_dict,
     grounding_to_dict,
     safe_stem,
@@ -17,8 +18,10 @@ from render.exports import (
     write_json,
 )
 from render.exports.frames import AnswerFrame, answer_frames, is_image
+from render.exports.words import plain_line
 from stablechat.grounding import shown_span
-from stablechat.types import Clip, Description, Grounding
+from stablechat.times import format_time
+from stablechat.types import Captions, Clip, Description, Grounding
 from stablechat.video import read_timeline
 from ui.asks import Ask
 from ui.jobs import Job
@@ -26,6 +29,9 @@ from ui.pictures import FrameFile, write_boxed_picture, write_key_frames
 
 #: Pictures of an answer that are listed with their boxes; a file holds all.
 MAX_LISTED_FRAMES = 300
+
+#: What the model can have said.
+Answer = Grounding | Description | Captions
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Outcome:
         clip: The annotated clip, when something was found.
         data: The answer as JSON data, without this machine's paths.
         json_path: That data in a file.
-        text_path: A description in a file.
+        text_path: A description, or what happens part by part, in a file.
         picture: The picture with its box, where the answer is about one.
         question: What was typed; empty for a plain description.
         key_frames: Pictures of the answer, when something was found.
@@ -47,7 +53,7 @@ class Outcome:
         rank: 1 for the likeliest answer, more where another one was chosen.
     """
 
-    answer: Grounding | Description
+    answer: Answer
     clip: Clip | None
     data: dict[str, Any]
     json_path: Path
@@ -61,7 +67,7 @@ class Outcome:
     rank: int = 1
 
     @property
-    def answers(self) -> tuple[Grounding | Description, ...]:
+    def answers(self) -> tuple[Answer, ...]:
         """The one answer, as :class:`ui.together.Together` has several."""
         return (self.answer,)
 
@@ -162,6 +168,28 @@ def write_description(ask: Ask, description: Description, folder: Path) -> Outco
     text_path.write_text(description.text + "\n", encoding="utf-8", errors="replace")
     return Outcome(
         description,
+        None,
+        data,
+        json_path,
+        text_path=text_path,
+        question=ask.question,
+    )
+
+
+def write_captions(ask: Ask, captions: Captions, folder: Path) -> Outcome:
+    stem = safe_stem(ask.video.name)
+    data = without_folders(captions_to_dict(captions))
+    json_path = folder / f"{stem}_captions.json"
+    text_path = folder / f"{stem}_captions.txt"
+    lines = [
+        f"{format_time(each.span.start_seconds, hours=True)} - "
+        f"{format_time(each.span.end_seconds, hours=True)}  {plain_line(each.text)}\n"
+        for each in captions.captions
+    ]
+    write_json(json_path, data)
+    text_path.write_text("".join(lines), encoding="utf-8", errors="replace")
+    return Outcome(
+        captions,
         None,
         data,
         json_path,

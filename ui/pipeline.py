@@ -11,6 +11,7 @@ from render.encoding import DEFAULT_OPTIONS, ClipOptions
 from stablechat.errors import CancelledError
 from stablechat.sentences import Sentence
 from stablechat.types import (
+    Captions,
     Description,
     Generation,
     Grounding,
@@ -19,13 +20,15 @@ from stablechat.types import (
     Task,
     TimeSpan,
 )
-from stablechat.windows import DEFAULT_WINDOW_SECONDS
+from stablechat.windows import DEFAULT_PART_SECONDS, DEFAULT_WINDOW_SECONDS
 from ui.asks import Ask, Mode
 from ui.jobs import Job
 from ui.lane import Lane
 from ui.outcomes import (
+    Answer,
     Outcome,
     usual_options,
+    write_captions,
     write_description,
     write_grounding,
     write_picture_answer,
@@ -108,6 +111,18 @@ class Chat(Protocol):
     ) -> Description:
         """Say what happens."""
 
+    def caption(
+        self,
+        video: Path,
+        question: str | None = None,
+        *,
+        window_seconds: float = DEFAULT_PART_SECONDS,
+        segment: TimeSpan | None = None,
+        on_progress: Callable[[SearchProgress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Captions:
+        """Say what happens part by part."""
+
 
 @dataclass
 class Pipeline:
@@ -145,6 +160,8 @@ class Pipeline:
             raise CancelledError("Stopped.")
         if isinstance(answer, Description):
             return write_description(ask, answer, folder)
+        if isinstance(answer, Captions):
+            return write_captions(ask, answer, folder)
         if answer.task == "rec":
             return write_picture_answer(answer, folder)
         return write_grounding(answer, usual_options(answer, style), folder, job)
@@ -188,13 +205,22 @@ class Pipeline:
             rank=outcome.rank if rank is None else rank,
         )
 
-    def _answer(self, ask: Ask, job: Job[Any]) -> Grounding | Description:
+    def _answer(self, ask: Ask, job: Job[Any]) -> Answer:
         if ask.mode == "describe":
             return self.chat.describe(
                 ask.video,
                 ask.question or None,
                 segment=ask.segment,
                 on_progress=job.report,
+                cancelled=job.cancelled,
+            )
+        if ask.mode == "captions":
+            return self.chat.caption(
+                ask.video,
+                ask.question or None,
+                window_seconds=ask.part_seconds,
+                segment=ask.segment,
+                on_progress=job.report_search,
                 cancelled=job.cancelled,
             )
         if ask.num_windows > 1:

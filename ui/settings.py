@@ -17,6 +17,8 @@ MAX_CANDIDATES = 8
 LONG_VIDEO_SECONDS = 300.0
 #: As long as the videos that the demo model was trained on.
 DEMO_WINDOW_SECONDS = 20.0
+#: Most parts of a video that are told one by one; each takes as long as a question.
+MAX_PARTS = 500
 #: Moments of a long video that are told at least.
 TOLD_MOMENTS = 5
 

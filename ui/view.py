@@ -33,6 +33,7 @@ STAGES: dict[Mode, tuple[str, ...]] = {
     "tvg": _STAGES,
     "rec": _STAGES[:-1],
     "describe": _STAGES[:-1],
+    "captions": _STAGES[:-1],
 }
 
 _SHOWN_NOTES = 2
@@ -231,7 +232,8 @@ def working(language: Language, asks: Sequence[Ask], progress: Progress) -> str:
     )
     share = (current + progress.fraction) / len(stages)
     if progress.search is not None:
-        share = progress.search.fraction * (len(stages) - 1) / len(stages)
+        looking = sum(stage != "draw" for stage in stages)
+        share = progress.search.fraction * looking / len(stages)
         items = f"<li>{escape(_window(language, progress.search))}</li>"
     if joining:
         share, items = progress.fraction, ""

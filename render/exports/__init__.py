@@ -10,19 +10,37 @@ from render.exports.answers import (
     load_grounding,
     video_to_dict,
 )
+from render.exports.captions import (
+    CAPTION_FORMATS,
+    CaptionFormat,
+    caption_formats_named,
+    captions_from_dict,
+    captions_to_dict,
+)
 from render.exports.files import write_json
 from render.exports.moments import searches_to_dict
 from render.exports.registry import FORMATS, ExportFormat, formats_named
-from render.exports.saving import Exported, export_answers, without_folders
+from render.exports.saving import (
+    Exported,
+    export_answers,
+    export_captions,
+    without_folders,
+)
 from render.exports.words import safe_stem
 
 __all__ = [
+    "CAPTION_FORMATS",
     "FORMATS",
     "MAX_JSON_BYTES",
+    "CaptionFormat",
     "ExportFormat",
     "Exported",
+    "caption_formats_named",
+    "captions_from_dict",
+    "captions_to_dict",
     "description_to_dict",
     "export_answers",
+    "export_captions",
     "formats_named",
     "grounding_from_dict",
     "grounding_to_dict",

@@ -13,6 +13,7 @@ from typing import get_args
 
 import numpy as np
 
+from render.exports.spans import segment_to_dict, span_from_dict, span_to_dict
 from render.fields import (
     Json,
     as_finite,
@@ -81,23 +82,10 @@ def grounding_to_dict(
         "model": grounding.model,
         **segment_to_dict(grounding.segment),
         **_answer_to_dict(grounding),
-        "files": {name: _text_of(path) for name, path in (files or {}).items()},
+        "files": {name: text_of(path) for name, path in (files or {}).items()},
         "timings": _timings_to_dict(grounding.generation),
         "alternatives": _alternatives_to_list(grounding),
         **_original_to_dict(grounding.original),
-    }
-
-
-def segment_to_dict(segment: TimeSpan | None) -> Json:
-    """The part of the video that was looked at; nothing where it was all of it."""
-    return {} if segment is None else {"segment": span_to_dict(segment)}
-
-
-def span_to_dict(span: TimeSpan) -> Json:
-    """A stretch of time as plain values."""
-    return {
-        "start_seconds": _tidy(span.start_seconds),
-        "end_seconds": _tidy(span.end_seconds),
     }
 
 
@@ -157,7 +145,7 @@ def description_to_dict(description: Description) -> Json:
 def video_to_dict(video: VideoInfo) -> Json:
     """What is known of a video as plain values."""
     return {
-        "path": _text_of(video.path),
+        "path": text_of(video.path),
         "width": video.width,
         "height": video.height,
         "duration_seconds": _tidy(video.duration_seconds),
@@ -198,7 +186,7 @@ def _tidy_or_none(value: float | None) -> float | None:
     return None if value is None else _tidy(value)
 
 
-def _text_of(path: str | Path) -> str:
+def text_of(path: str | Path) -> str:
     """A path as text; bytes that are not UTF-8 become replacement characters."""
     return os.fsencode(path).decode("utf-8", "replace")
 
@@ -220,7 +208,7 @@ def grounding_from_dict(data: object) -> Grounding:
             outside the video.
     """
     top = as_object(data, "the file")
-    video = _video(as_object(get(top, "video"), "video"))
+    video = video_from_dict(as_object(get(top, "video"), "video"))
     answer = _ranked_answer(top, top, video)
     if not flag(top, "corrected_by_hand"):
         return answer
@@ -323,7 +311,8 @@ def _read_json(path: Path) -> object:
         raise InputError(f"{path.name} is not JSON: {error}.") from error
 
 
-def _video(data: Json) -> VideoInfo:
+def video_from_dict(data: Json) -> VideoInfo:
+    """Rebuild what is known of a video; raises InputError as all here does."""
     fps = number(data, "fps")
     if not 0 < fps < 1e6:
         raise InputError(f"fps must be positive, got {fps}.")
@@ -349,14 +338,7 @@ def _video(data: Json) -> VideoInfo:
 def _span(data: object, video: VideoInfo, name: str = "span") -> TimeSpan | None:
     if data is None:
         return None
-    fields = as_object(data, name)
-    span = TimeSpan(number(fields, "start_seconds"), number(fields, "end_seconds"))
-    if span.start_seconds > video.duration_seconds:
-        raise InputError(
-            f"{name} starts at {span.start_seconds} s, after the video's end at "
-            f"{video.duration_seconds} s."
-        )
-    return span
+    return span_from_dict(as_object(data, name), video, name)
 
 
 def _tube(data: object, video: VideoInfo) -> Tube | None:

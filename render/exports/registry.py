@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from render.encoding import DEFAULT_OPTIONS, ClipOptions
 from render.exports.answers import grounding_to_dict
@@ -236,13 +236,34 @@ def formats_named(names: str) -> tuple[ExportFormat, ...]:
     Raises:
         InputError: There is no such format.
     """
+    return asked_formats(names, FORMATS)
+
+
+class Named(Protocol):
+    """Whatever has a name that ``--export`` may say."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+
+
+Format = TypeVar("Format", bound=Named)
+
+
+def asked_formats(names: str, formats: Sequence[Format]) -> tuple[Format, ...]:
+    """As :func:`formats_named`, of some formats.
+
+    Raises:
+        InputError: There is no such format among them.
+    """
+    known = [each.name for each in formats]
     asked = {name.strip().lower() for name in names.split(",")} - {""}
-    unknown = sorted(asked - {*_BY_NAME, ALL})
+    unknown = sorted(asked - {*known, ALL})
     if unknown or not asked:
         said = repr(unknown[0]) if unknown else "without a name"
         raise InputError(
             "There is no export {said}; use {choices}.",
             said=said,
-            choices=", ".join([*_BY_NAME, ALL]),
+            choices=", ".join([*known, ALL]),
         )
-    return tuple(each for each in FORMATS if ALL in asked or each.name in asked)
+    return tuple(each for each in formats if ALL in asked or each.name in asked)

@@ -13,6 +13,7 @@ from typing import Any
 from render.encoding import DEFAULT_OPTIONS, ClipOptions
 from render.exports.answers import grounding_to_dict
 from render.exports.archive import write_zip
+from render.exports.captions import CAPTION_FORMATS, CaptionFormat
 from render.exports.files import json_bytes
 from render.exports.registry import (
     FORMATS,
@@ -24,7 +25,7 @@ from render.exports.registry import (
 )
 from render.exports.words import plain_line, safe_stem
 from stablechat.errors import CancelledError, InputError, RenderError
-from stablechat.types import Grounding
+from stablechat.types import Captions, Grounding
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,41 @@ def export_answers(
         Work((each,), clip=clip) for each, clip in zip(given, finished, strict=True)
     ]
     export = _Export(works, folder, formats, stem or given[0].video.path.stem)
-    with _plain_errors(), _scratch(folder) as scratch:
+    with plain_errors(), _scratch(folder) as scratch:
         written = export.write(scratch, options, on_progress, cancelled)
         _move(written, folder)
     return Exported(export.files, export.left_out)
+
+
+def export_captions(
+    captions: Captions,
+    folder: Path,
+    formats: Sequence[CaptionFormat] = CAPTION_FORMATS,
+    *,
+    stem: str | None = None,
+) -> Mapping[str, Path]:
+    """Save what is said part by part in some formats.
+
+    Args:
+        captions: What was said.
+        folder: Where to; it exists. Older files of these names are replaced.
+        formats: Which; ``captions.caption_formats_named`` finds them.
+        stem: What the files' names begin with; None is the video's name.
+
+    Returns:
+        What was saved, by the format's name.
+
+    Raises:
+        RenderError: A file can't be made or written; none is left then.
+    """
+    stem = stem or captions.video.path.stem
+    names = {each.name: f"{stem}{each.ending}" for each in formats}
+    with plain_errors(), _scratch(folder) as scratch:
+        written = [scratch / names[each.name] for each in formats]
+        for each, path in zip(formats, written, strict=True):
+            path.write_bytes(each.content(captions))
+        _move(written, folder)
+    return {name: folder / file for name, file in names.items()}
 
 
 @dataclass(frozen=True)
@@ -212,7 +244,8 @@ def without_folders(data: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def plain_errors() -> Iterator[None]:
+    """Say in a plain line why files can't be written."""
     try:
         yield
     except OSError as error:

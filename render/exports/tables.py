@@ -14,7 +14,7 @@ from render.exports.files import text_bytes
 from render.exports.frames import answer_frames
 from render.exports.words import BY_HAND, cell, plain_line
 from stablechat.grounding import shown_span
-from stablechat.types import Grounding
+from stablechat.types import Captions, Grounding
 from stablechat.video import Timeline
 
 MOMENT_COLUMNS = (
@@ -24,6 +24,10 @@ MOMENT_COLUMNS = (
 BOX_COLUMNS = (
     *("query", "moment", "frame", "time_seconds", "x1", "y1", "x2", "y2"),
     *("confidence", "corrected"),
+)
+CAPTION_COLUMNS = (
+    *("start_seconds", "end_seconds", "duration_seconds"),
+    *("text", "question", "video"),
 )
 
 _Cell = str | int | float | None
@@ -94,6 +98,22 @@ def boxes_csv(answers: Sequence[Grounding], timeline: Timeline | None) -> bytes:
         if frame.xyxy is not None
     ]
     return _table(BOX_COLUMNS, rows)
+
+
+def captions_csv(captions: Captions) -> bytes:
+    """One line for each caption, with the columns :data:`CAPTION_COLUMNS`."""
+    rows: list[list[_Cell]] = [
+        [
+            _rounded(each.span.start_seconds, 6),
+            _rounded(each.span.end_seconds, 6),
+            _rounded(each.span.duration_seconds, 6),
+            cell(each.text),
+            cell(captions.question),
+            cell(plain_line(captions.video.path.name)),
+        ]
+        for each in captions.captions
+    ]
+    return _table(CAPTION_COLUMNS, rows)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

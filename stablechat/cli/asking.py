@@ -124,7 +124,7 @@ class Questions:
             segment=self._segment,
             top=self._args.top,
             config=self._config,
-            on_progress=lambda progress: report(_stage_of(progress), progress.fraction),
+            on_progress=lambda progress: report(stage_of(progress), progress.fraction),
             cancelled=cancelled,
         )
         found = (grounding for search in searches for grounding in search.groundings)
@@ -156,8 +156,8 @@ def _check_windows(window: float, overlap: float | None, top: int | None) -> Non
     check_top(top)
 
 
-def _stage_of(progress: SearchProgress) -> str:
-    """For example "window 3 of 20, encode, 2:10 left,"."""
+def stage_of(progress: SearchProgress) -> str:
+    """How far it is, for example "window 3 of 20, encode, 2:10 left,"."""
     told = f"window {progress.window} of {progress.num_windows}, {progress.stage}"
     left = progress.remaining_seconds
     if left is None:

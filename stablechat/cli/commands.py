@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from stablechat.cli.asking import Answers, Questions
+from stablechat.cli.captioning import caption, check_caption_options
 from stablechat.cli.inputs import (
     check_video,
     clip_options,
@@ -70,7 +71,10 @@ def describe(args: argparse.Namespace) -> Printed:
 
     config, segment = config_of(args), span_of(args.segment)
     describe_prompt(args.question)
+    check_caption_options(args)
     path = check_video(args.video)
+    if args.window is not None:
+        return caption(args, path)
     chat = load_chat(args)
     with interruptible() as cancelled, shown_progress() as report:
         description = chat.describe(

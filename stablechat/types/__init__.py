@@ -28,6 +28,7 @@ from stablechat.types.base import (
     SpanBins,
     Task,
 )
+from stablechat.types.captions import Caption, Captions
 from stablechat.types.groundings import Description, Grounding, Tube
 from stablechat.types.media import Clip, FrameSample, TimeSpan, VideoInfo
 from stablechat.types.moments import Moment, Moments, SearchProgress, WindowAnswer
@@ -36,6 +37,8 @@ __all__ = [
     "NEIGHBOUR_REACH",
     "NUM_BINS",
     "BoxBins",
+    "Caption",
+    "Captions",
     "Clip",
     "CoordinateTokens",
     "Description",

@@ -16,6 +16,8 @@ from stablechat.pictures import is_image, read_image
 from stablechat.questions import Question
 from stablechat.sentences import Sentence
 from stablechat.types import (
+    Caption,
+    Captions,
     Description,
     Generation,
     Grounding,
@@ -28,6 +30,7 @@ from stablechat.types import (
     VideoInfo,
 )
 from stablechat.video import probe
+from stablechat.windows import plan_parts
 
 OnProgress = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
@@ -178,6 +181,33 @@ class FakeChat:
         return Description(
             info, question or "", DESCRIPTION, generation, self.name, segment
         )
+
+    def caption(
+        self,
+        video: Path,
+        question: str | None = None,
+        *,
+        window_seconds: float = 20.0,
+        segment: TimeSpan | None = None,
+        on_progress: Callable[[SearchProgress], None] | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Captions:
+        """Say which part each is; of "missing ..." nothing."""
+        self.window_seconds = window_seconds
+        info, query = probe(video), question or ""
+        parts = plan_parts(info, window_seconds, segment)
+
+        def tell(stage: str, fraction: float) -> None:
+            if on_progress is not None:
+                on_progress(SearchProgress(1, len(parts), stage, fraction / 2, 70.0))
+
+        self._work(query, tell, cancelled)
+        said = [
+            Caption(part, f"Part {number}: {DESCRIPTION}", Generation("", (), "stop"))
+            for number, part in enumerate(parts, 1)
+        ]
+        told = () if query.startswith("missing") else tuple(said)
+        return Captions(info, query, told, parts, self.name, segment=segment)
 
     def _work(
         self, query: str, on_progress: OnProgress | None, cancelled: Cancelled | None

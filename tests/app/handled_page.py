@@ -65,7 +65,11 @@ class Page:
             **{name: "" for name in ("svg_start", "svg_end", "elc_start")},
             **{"part_start": "", "part_end": ""},
             **dict.fromkeys(("elc_x1", "elc_y1", "elc_x2", "elc_y2", "rec_still")),
-            **{"rec_moment": "", "kind": None if first else mode},
+            **{
+                "rec_moment": "",
+                "captions_part": None,
+                "kind": None if first else mode,
+            },
             **{
                 "windows": True,
                 "video": video,

@@ -53,7 +53,7 @@ def runs(sessions: Sessions) -> list[Path]:
 
 def test_the_endpoints_are_documented(client: Client) -> None:
     info: dict[str, Any] = client.view_api(return_format="dict")
-    assert set(info["named_endpoints"]) == {"/ground", "/describe"}
+    assert set(info["named_endpoints"]) == {"/ground", "/describe", "/captions"}
     assert info["unnamed_endpoints"] == {}
     ground = info["named_endpoints"]["/ground"]
     names = [p["parameter_name"] for p in ground["parameters"]]
@@ -72,7 +72,13 @@ def test_the_endpoints_are_documented(client: Client) -> None:
         "question",
     )
     assert question["parameter_default"] == ""
-    labels = [part["label"] for e in (ground, describe) for part in e["parameters"]]
+    captions = info["named_endpoints"]["/captions"]
+    defaults = {
+        p["parameter_name"]: p["parameter_default"] for p in captions["parameters"]
+    }
+    assert defaults == {"video": None, "question": "", "part_seconds": 20.0}
+    both = (ground, describe, captions)
+    labels = [part["label"] for e in both for part in e["parameters"]]
     assert all(label and not label.startswith("__i18n__") for label in labels)
 
 
@@ -102,6 +108,19 @@ def test_a_description_needs_no_question(client: Client, clip: Path) -> None:
     assert "path" not in answer["video"]
 
 
+def test_captions_are_told_part_by_part(client: Client, clip: Path) -> None:
+    answer = client.predict(
+        video=handle_file(str(clip)), part_seconds=1, api_name="/captions"
+    )
+    assert [each["start_seconds"] for each in answer["captions"]] == [0, 1, 2]
+    assert answer["captions"][1]["text"] == f"Part 2: {DESCRIPTION}"
+    assert answer["video"]["name"] == "kitchen.mp4" and "path" not in answer["video"]
+    with pytest.raises(AppError, match="more than 0 seconds"):
+        client.predict(
+            video=handle_file(str(clip)), part_seconds=-1, api_name="/captions"
+        )
+
+
 def test_nothing_found_has_no_clip(client: Client, clip: Path) -> None:
     found, answer = client.predict(
         handle_file(str(clip)), "missing", api_name="/ground"
@@ -124,6 +143,20 @@ def test_stages_come_before_the_answer(
     stages = [each["stage"] for each in told if "stage" in each]
     assert {"read", "encode", "answer"} <= set(stages)
     assert told[-1]["text"] == DESCRIPTION
+
+
+def test_parts_are_counted_while_they_are_looked_at(
+    page: tuple[str, Sessions], chat: FakeChat, clip: Path
+) -> None:
+    chat.stage_seconds = 0.4
+    try:
+        client = Client(page[0], verbose=False)
+        job = client.submit(handle_file(str(clip)), "", 1, api_name="/captions")
+        told = [each for each in job if "parts" in each]
+    finally:
+        chat.stage_seconds = 0.0
+    assert {(each["part"], each["parts"]) for each in told} == {(1, 3)}
+    assert {each["remaining_seconds"] for each in told} == {70.0}
 
 
 @pytest.mark.parametrize("query", ["", "   ", "x " * 2000])

@@ -80,7 +80,7 @@ def words(result: types.CallToolResult) -> str:
 def test_tools_are_typed(url: str, tmp_path: Path) -> None:
     told = talk(lambda session: session.list_tools(), "--out", tmp_path, "--url", url)
     tools = {tool.name: tool for tool in told.tools}
-    assert set(tools) == {"ground", "describe"}
+    assert set(tools) == {"ground", "describe", "captions"}
     ground = tools["ground"]
     part = {"look_from_seconds", "look_to_seconds"}
     assert set(ground.inputSchema["properties"]) == {"video", "query", *part}
@@ -91,6 +91,7 @@ def test_tools_are_typed(url: str, tmp_path: Path) -> None:
         *("boxes", "clip", "text", "issues"),
     }
     assert tools["describe"].inputSchema["required"] == ["video"]
+    assert tools["captions"].inputSchema["required"] == ["video"]
     assert ground.description.startswith("Find when something happens")
 
 
@@ -125,8 +126,30 @@ def test_an_agent_asks_about_a_part(url: str, clip: Path, tmp_path: Path) -> Non
     found = call(url, tmp_path, "ground", query="the box", **asked)
     assert not found.isError
     assert not call(url, tmp_path, "describe", **asked).isError
+    told = call(url, tmp_path, "captions", part_seconds=1, **asked).structuredContent
+    assert told is not None
+    assert [each["start_seconds"] for each in told["parts"]] == [0.5, 1.5]
     late = call(url, tmp_path, "describe", **{**asked, "look_from_seconds": 9})
     assert late.isError and "ends at 0:03.000" in late.content[0].text
+
+
+def test_an_agent_is_told_part_by_part(url: str, clip: Path, tmp_path: Path) -> None:
+    result = call(url, tmp_path, "captions", video=str(clip), part_seconds=2)
+    assert result.structuredContent == {
+        "parts": [
+            {
+                "start_seconds": 0.0,
+                "end_seconds": 2.0,
+                "text": f"Part 1: {DESCRIPTION}",
+            },
+            {
+                "start_seconds": 2.0,
+                "end_seconds": 3.0,
+                "text": f"Part 2: {DESCRIPTION}",
+            },
+        ],
+        "issues": [],
+    }
 
 
 def test_nothing_found_is_said(url: str, clip: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 SPEAKERS = [
     *("adapters", "confidence", "correction", "grounding", "hub", "loader"),
     *("model/config", "model/tokens", "pictures", "placement", "prompts"),
+    "captions",
     *("quantization", "questions", "shortage", "times", "weights", "candidates"),
     *("video/_damage", "video/_inspect", "video/_open", "video/_pictures"),
     *("video/_timeline", "video/isolation/parent", "video/isolation/child"),

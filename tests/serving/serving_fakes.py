@@ -9,7 +9,14 @@ from typing import Any
 
 from serving.messages import Answered, Event, ModelRequest, Told
 from serving.settings import Settings
-from stablechat.types import Description, Generation, Grounding, TimeSpan
+from stablechat.types import (
+    Caption,
+    Captions,
+    Description,
+    Generation,
+    Grounding,
+    TimeSpan,
+)
 from stablechat.video import probe
 
 
@@ -83,6 +90,11 @@ class FakeModels:
             said = Generation("A circle.", (), "stop")
             description = Description(probe(path), "what?", "A circle.", said, "fake")
             return Answered(description, "here")
+        if request.kind == "captions":
+            part = TimeSpan(0, request.window_seconds)
+            told = Caption(part, "A circle.", Generation("", (), "stop"))
+            captions = Captions(probe(path), request.query, (told,), (part,), "fake")
+            return Answered(captions, "here")
         return Answered(answer_of(path, request.query), "here")
 
 

@@ -59,12 +59,16 @@ def test_it_answers_about_the_pages_own_file(make: Make, clip: Path) -> None:
     (asked,) = models.asked
     assert asked.task == "svg" and asked.span == golden_files_span()
     assert chat.describe(clip).video.path == clip
-    assert [each.kind for each in models.asked] == ["ground", "describe"]
-    assert models.asked[0].video == models.asked[1].video
+    captions = chat.caption(clip, "what?", window_seconds=2.0)
+    assert captions.video.path == clip and captions.question == "what?"
+    assert captions.captions[0].span.end_seconds == 2.0
+    assert [each.kind for each in models.asked] == ["ground", "describe", "captions"]
+    assert len({each.video for each in models.asked}) == 1
     part = golden_files_span()
     chat.describe(clip, segment=part)
     chat.ground(clip, "it", segment=part)
-    assert [each.segment for each in models.asked] == [None, None, part, part]
+    chat.caption(clip, segment=part)
+    assert [each.segment for each in models.asked] == [*[None] * 3, *[part] * 3]
 
 
 def golden_files_span() -> Any:

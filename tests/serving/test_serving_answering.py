@@ -25,7 +25,7 @@ from serving.messages import (
 from serving.shelf import Shelf
 from stablechat import StableChat
 from stablechat.errors import CancelledError, VideoError
-from stablechat.types import Grounding, TimeSpan
+from stablechat.types import Captions, Grounding, TimeSpan
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 QUERIES = ("the red circle", "the yellow star")
@@ -153,3 +153,22 @@ def test_the_same_film_by_another_name_is_encoded_once(
     request = request_about(shelf.adopt(other), query="the red circle")
     (event,) = answer(chat, shelf, request)
     assert isinstance(event, Answered) and event.was_kept
+
+
+def test_what_happens_part_by_part_is_told_with_the_progress(
+    chat: StableChat, shelf: Shelf, videos: dict[str, str]
+) -> None:
+    asked = request_about(
+        videos["red_circle"], kind="captions", query="", window_seconds=5.0
+    )
+
+    async def run() -> tuple[Waiting, list[Event]]:
+        waiting = Waiting(asked)
+        return waiting, Answering(chat, shelf, "r1")([waiting])
+
+    waiting, (event,) = asyncio.run(run())
+    assert isinstance(event, Answered) and isinstance(event.answer, Captions)
+    assert len(event.answer.windows) == 2
+    assert "red circle" in event.answer.captions[0].text
+    assert waiting.told is not None and waiting.told.search is not None
+    assert waiting.told.search.num_windows == 2

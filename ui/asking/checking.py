@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,27 @@ from stablechat.prompts import clean_query
 from stablechat.times import format_time, parse_time
 from stablechat.types import TimeSpan, VideoInfo
 from stablechat.video import probe
-from stablechat.windows import DEFAULT_WINDOW_SECONDS, default_overlap, plan_windows
+from stablechat.windows import (
+    DEFAULT_PART_SECONDS,
+    DEFAULT_WINDOW_SECONDS,
+    default_overlap,
+    plan_parts,
+    plan_windows,
+)
 from ui.asking.form import AskForm
 from ui.asks import Ask
 from ui.i18n import Language, text
 from ui.session import Sessions
-from ui.settings import LONG_VIDEO_SECONDS, MAX_CANDIDATES, MAX_QUESTIONS
+from ui.settings import (
+    LONG_VIDEO_SECONDS,
+    MAX_CANDIDATES,
+    MAX_PARTS,
+    MAX_QUESTIONS,
+)
 from ui.tab import Look, Session
 
 #: Modes that need no words.
-_WORDLESS_MODES = ("describe", "elc")
+_WORDLESS_MODES = ("describe", "elc", "captions")
 
 
 class MissingError(InputError):
@@ -147,6 +159,8 @@ class Checker:
             details |= self._region(form, video)
             start = details["start_seconds"]
             self._check_inside(segment, TimeSpan(start, start))
+        elif form.mode == "captions":
+            details |= self._parts(form, video, segment)
         return details
 
     def _segment(self, form: AskForm, video: VideoInfo) -> TimeSpan | None:
@@ -162,6 +176,24 @@ class Checker:
         if not start <= asked.start_seconds <= asked.end_seconds <= end:
             part = {"start": format_time(start), "end": format_time(end)}
             raise InputError(text(self.language, "outside_part", **part))
+
+    def _parts(
+        self, form: AskForm, video: VideoInfo, segment: TimeSpan | None
+    ) -> dict[str, Any]:
+        length = form.part_seconds
+        seconds = DEFAULT_PART_SECONDS if length is None else length
+        # Not a number is not more than 0 either.
+        if not seconds > 0 or math.isinf(seconds):
+            raise InputError(text(self.language, "part_length"))
+        # Counted before they are made: there may be any number of them.
+        looked_at = segment or TimeSpan(0.0, video.duration_seconds)
+        if looked_at.duration_seconds / seconds > MAX_PARTS:
+            least = math.ceil(looked_at.duration_seconds / MAX_PARTS * 10) / 10
+            raise InputError(
+                text(self.language, "parts_most", count=MAX_PARTS, seconds=f"{least:g}")
+            )
+        parts = plan_parts(video, seconds, segment)
+        return {"num_windows": len(parts), "part_seconds": float(seconds)}
 
     def moment(self, typed: str, video: VideoInfo) -> float:
         """A time of a video; empty is its beginning.

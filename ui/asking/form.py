@@ -27,6 +27,7 @@ class AskForm:
         moment: Which picture; empty is the first.
         segment: Start and end of the part to look at, as typed; empty is the video's.
         windows: Look at a long video window by window.
+        part_seconds: Length of the parts for ``captions``; empty is the usual one.
     """
 
     video: str | None
@@ -40,6 +41,7 @@ class AskForm:
     moment: str = ""
     segment: tuple[str, str] = ("", "")
     windows: bool = True
+    part_seconds: float | None = None
 
 
 def form_of(page: Widgets, values: Mapping[Any, Any]) -> AskForm:
@@ -58,4 +60,5 @@ def form_of(page: Widgets, values: Mapping[Any, Any]) -> AskForm:
         moment=values[others.rec_moment] or "",
         segment=(values[part.start] or "", values[part.end] or ""),
         windows=bool(values[page.windows]),
+        part_seconds=values[others.captions_part],
     )

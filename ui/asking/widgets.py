@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from stablechat.windows import DEFAULT_PART_SECONDS
 from ui.asks import OTHER_MODES
 from ui.fields import side_fields, time_field
 from ui.i18n import label
@@ -39,6 +40,8 @@ class OtherWidgets:
     rec_still_line: gr.HTML
     rec_moment: gr.Textbox
     rec_take: gr.Button
+    captions_fields: gr.Column
+    captions_part: gr.Number
 
     @property
     def groups(self) -> dict[str, Any]:
@@ -47,6 +50,7 @@ class OtherWidgets:
             "svg": self.svg_fields,
             "elc": self.elc_fields,
             "rec": self.rec_fields,
+            "captions": self.captions_fields,
         }
 
     @property
@@ -73,7 +77,7 @@ class OtherWidgets:
         """What a question is made of."""
         return {
             *(self.kind, self.svg_start, self.svg_end, self.elc_start),
-            *(*self.sides, self.rec_still, self.rec_moment),
+            *(*self.sides, self.rec_still, self.rec_moment, self.captions_part),
         }
 
 
@@ -112,7 +116,13 @@ def place_others() -> OtherWidgets:
             label=label("others"),
             elem_id="sc-kind",
         )
-        return OtherWidgets(kind=kind, **_place_svg(), **_place_elc(), **_place_rec())
+        return OtherWidgets(
+            kind=kind,
+            **_place_svg(),
+            **_place_elc(),
+            **_place_rec(),
+            **_place_captions(),
+        )
 
 
 def _place_svg() -> dict[str, Any]:
@@ -186,3 +196,14 @@ def _place_rec() -> dict[str, Any]:
         "rec_moment": moment,
         "rec_take": take,
     }
+
+
+def _place_captions() -> dict[str, Any]:
+    with gr.Column(visible=False, elem_classes="sc-kind-fields") as group:
+        part = gr.Number(
+            DEFAULT_PART_SECONDS,
+            label=label("captions_part"),
+            info=label("captions_part_info"),
+            elem_id="sc-captions-part",
+        )
+    return {"captions_fields": group, "captions_part": part}

@@ -19,8 +19,8 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.strategies import configure_tagged_union
 
 from stablechat.sentences import Sentence, sentence_data
-from stablechat.types import Description, Generation, Grounding
-from ui.outcomes import Outcome
+from stablechat.types import Generation
+from ui.outcomes import Answer, Outcome
 from ui.together import Together
 
 
@@ -80,7 +80,7 @@ def _add_paths(made: Converter, files: Path) -> None:
 
 def _add_answers(made: Converter) -> None:
     made.register_unstructure_hook(Generation, _without_tokens(made))
-    configure_tagged_union(Grounding | Description, made)
+    configure_tagged_union(Answer, made)
     # JSON already; its sentences are texts in there.
     plain = override(unstruct_hook=lambda data: data)
     made.register_unstructure_hook(

@@ -10,7 +10,7 @@ from stablechat.grounding import is_unsure, shown_span
 from stablechat.remarks import LOST_BOXES
 from stablechat.sentences import Sentence
 from stablechat.times import format_time
-from stablechat.types import Grounding, Task, TimeSpan
+from stablechat.types import Captions, Grounding, Task, TimeSpan
 from ui import view
 from ui.i18n import Language, text
 from ui.outcomes import has_answer
@@ -173,6 +173,16 @@ def described(
     title = text(language, "answered_title" if asked else "described_title")
     extra = view.notes(language, remarks)
     return view.card("good", title, about=about, extra=extra)
+
+
+def captioned(language: Language, answer: Captions, about: str = "") -> str:
+    """The card of what happens part by part."""
+    if not answer.captions:
+        return wordless(language, about)
+    title = text(language, "captions_title", count=len(answer.windows))
+    extra = view.notes(language, [*answer.video.warnings, *answer.issues])
+    body = text(language, "captions_body")
+    return view.card("good", title, body, about=about, extra=extra)
 
 
 def wordless(language: Language, about: str = "") -> str:

@@ -6,7 +6,7 @@ import gradio as gr
 
 from stablechat.grounding import is_unsure, shown_span
 from stablechat.times import format_time
-from stablechat.types import Grounding
+from stablechat.types import Captions, Grounding
 from ui import view
 from ui.batch import Batch
 from ui.i18n import Language, text
@@ -51,7 +51,9 @@ def _asked(outcome: Outcome, language: Language) -> str:
     words = outcome.question
     if not words and isinstance(outcome.answer, Grounding):
         words = outcome.answer.prose
-    words = " ".join(words.split()) or text(language, "mode_describe")
+    captions = isinstance(outcome.answer, Captions)
+    usual = text(language, "kind_captions" if captions else "mode_describe")
+    words = " ".join(words.split()) or usual
     return words if len(words) <= _MAX_NAME else words[: _MAX_NAME - 1] + "…"
 
 

@@ -10,7 +10,14 @@ import gradio as gr
 
 from stablechat.grounding import shown_span
 from stablechat.times import format_time
-from stablechat.types import Clip, Description, Grounding, TimeSpan, VideoInfo
+from stablechat.types import (
+    Captions,
+    Clip,
+    Description,
+    Grounding,
+    TimeSpan,
+    VideoInfo,
+)
 from ui.i18n import Language, text
 from ui.outcomes import Outcome
 from ui.results import cards
@@ -21,8 +28,8 @@ from ui.results.form import StyleForm
 from ui.results.keyframes import picture, strip
 from ui.results.moments import BY_HAND, Moment, moment_title, moments_of, moments_of_all
 from ui.results.parsed import parsed
-from ui.results.tables import boxes_table, moments_table
-from ui.results.timeline import timeline
+from ui.results.tables import boxes_table, captions_table, moments_table
+from ui.results.timeline import parts_timeline, timeline
 from ui.results.widgets import ResultWidgets
 from ui.running import Update
 from ui.runs import Run
@@ -53,6 +60,8 @@ def card(outcome: Outcome, language: Language) -> str:
     about = cards.about(language, outcome.question, file, seconds, segment)
     if isinstance(answer, Grounding):
         return cards.found(language, answer, about)
+    if isinstance(answer, Captions):
+        return cards.captioned(language, answer, about)
     if not answer.text.strip():
         return cards.wordless(language, about)
     remarks, asked = answer.video.warnings, bool(outcome.question)
@@ -90,19 +99,20 @@ def _no_picture(page: EditWidgets) -> Update:
 def shown(page: ResultWidgets, outcome: Outcome, language: Language) -> Update:
     """Put an answer on the page, as far as there is something to show."""
     answer = outcome.answer
-    common = {
+    common: Update = {
         page.downloads: gr.update(visible=True),
         page.download_json: _file(outcome.json_path),
+    }
+    if isinstance(answer, Captions):
+        return common | _captions(page, answer, outcome, language)
+    common |= {
         page.raw_panel: gr.update(visible=True),
         page.raw: answer.generation.text,
         page.parsed: parsed(language, answer),
     }
     if isinstance(answer, Description):
         return common | _description(page, answer, outcome)
-    # Folded, so that the files of this answer are written when it is opened.
-    common[page.files_panel] = gr.update(visible=True, open=False)
-    common[page.files] = ""
-    return common | _grounding(page, answer, outcome, language)
+    return common | _folded_files(page) | _grounding(page, answer, outcome, language)
 
 
 def _together(page: ResultWidgets, result: Together, language: Language) -> Update:
@@ -122,9 +132,13 @@ def _together(page: ResultWidgets, result: Together, language: Language) -> Upda
         page.key_frames: _html(strip(language, frames)),
         page.downloads: gr.update(visible=True),
         page.download_json: _file(result.json_path),
-        page.files_panel: gr.update(visible=True, open=False),
-        page.files: "",
+        **_folded_files(page),
     }
+
+
+def _folded_files(page: ResultWidgets) -> Update:
+    """Folded, so that the files of this answer are written when it is opened."""
+    return {page.files_panel: gr.update(visible=True, open=False), page.files: ""}
 
 
 def _clip(
@@ -157,6 +171,21 @@ def _description(page: ResultWidgets, answer: Description, outcome: Outcome) -> 
         return {}
     return {
         page.description: _html(answer.text),
+        page.download_text: _file(outcome.text_path),
+    }
+
+
+def _captions(
+    page: ResultWidgets, answer: Captions, outcome: Outcome, language: Language
+) -> Update:
+    """What happens part by part; the player of the upload shows it."""
+    files = _folded_files(page)
+    if not answer.captions:
+        return files
+    line = parts_timeline(language, answer, answer.video.path.parent.name)
+    return files | {
+        page.timeline: _html(line),
+        page.table: _html(captions_table(language, answer)),
         page.download_text: _file(outcome.text_path),
     }
 

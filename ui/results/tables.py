@@ -7,6 +7,7 @@ from html import escape
 
 from render.exports.frames import AnswerFrame
 from stablechat.times import format_time
+from stablechat.types import Caption, Captions
 from ui.i18n import Language, text
 from ui.links import seek_button
 from ui.outcomes import MAX_LISTED_FRAMES
@@ -81,11 +82,32 @@ def boxes_table(language: Language, frames: Iterable[AnswerFrame]) -> str:
     if len(boxed) > MAX_LISTED_FRAMES:
         more = escape(text(language, "boxes_cut", count=MAX_LISTED_FRAMES))
         note = f'<p class="sc-hint">{more}</p>'
+    return note + _scrolled(title, _table(title, heads, rows, css="sc-dense"))
+
+
+def captions_table(language: Language, captions: Captions) -> str:
+    """Start, end and words of each part, in a frame of bounded height."""
+    title = text(language, "captions_caption")
+    heads = [text(language, key) for key in ("start", "end", "captions_words")]
+    rows = [_caption_row(language, each) for each in captions.captions]
+    return _scrolled(title, _table(title, heads, rows, css="sc-captions"))
+
+
+def _caption_row(language: Language, caption: Caption) -> str:
+    start, end = (
+        format_time(seconds, hours=True)
+        for seconds in (caption.span.start_seconds, caption.span.end_seconds)
+    )
+    name = text(language, "caption_title", start=start, end=end)
+    button = seek_button(caption.span.start_seconds, start, name=name)
+    return f'<th scope="row">{button}</th><td>{end}</td><td>{escape(caption.text)}</td>'
+
+
+def _scrolled(title: str, table: str) -> str:
     # A region that can be scrolled must be reachable by keyboard.
     return (
-        f'{note}<div class="sc-scroll" role="region" tabindex="0" '
-        f'aria-label="{escape(title)}">{_table(title, heads, rows, css="sc-dense")}'
-        "</div>"
+        f'<div class="sc-scroll" role="region" tabindex="0" '
+        f'aria-label="{escape(title)}">{table}</div>'
     )
 
 

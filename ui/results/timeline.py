@@ -8,7 +8,7 @@ from html import escape
 
 from render.timeline import format_time as short_time
 from render.timeline import round_moments
-from stablechat.types import TimeSpan
+from stablechat.types import Captions, TimeSpan
 from ui.i18n import Language, text
 from ui.links import seek_button
 from ui.results.moments import Moment, moment_title, rank_mark
@@ -48,18 +48,50 @@ def timeline(
     data = f' data-folder="{escape(folder)}"'
     if pieces:
         data += f' data-pieces="{_pieces(pieces)}"'
-    title = escape(text(language, "timeline"))
     # Of several candidates the line shows the answer; of several answers all.
     marked = moments if any(moment.question for moment in moments) else moments[:1]
+    spans = [moment.span for moment in marked]
+    lanes = _lanes(language, moments, duration_seconds)
+    start = _start(moments)
+    return _section(language, duration_seconds, spans, data, start, looked_at, lanes)
+
+
+def parts_timeline(language: Language, captions: Captions, folder: str = "") -> str:
+    """The line with every part about which something is said, parted by gaps.
+
+    Args:
+        language: Of the labels.
+        captions: What is said.
+        folder: As for :func:`timeline`.
+    """
+    spans = [each.span for each in captions.captions]
+    data = f' data-folder="{escape(folder)}"'
+    start = spans[0].start_seconds if spans else 0.0
+    length = captions.video.duration_seconds
+    return _section(
+        language, length, spans, data, start, captions.segment, css="sc-parts"
+    )
+
+
+def _section(
+    language: Language,
+    duration_seconds: float,
+    spans: Sequence[TimeSpan],
+    data: str,
+    start_seconds: float,
+    looked_at: TimeSpan | None,
+    lanes: str = "",
+    css: str = "",
+) -> str:
+    title = escape(text(language, "timeline"))
     return (
-        f'<section class="sc-timeline" aria-label="{title}"{data}>'
+        f'<section class="sc-timeline {css}" aria-label="{title}"{data}>'
         f'<div class="sc-line">{_outside(looked_at, duration_seconds)}'
-        f"{_marked(marked, duration_seconds)}"
+        f"{_marked(spans, duration_seconds)}"
         f'<input type="range" class="sc-scrub" min="0" max="{duration_seconds:.6f}" '
-        f'step="any" value="{_start(moments):.6f}" '
+        f'step="any" value="{start_seconds:.6f}" '
         f'aria-label="{escape(text(language, "position"))}"></div>'
-        f"{_marks(duration_seconds)}"
-        f"{_lanes(language, moments, duration_seconds)}</section>"
+        f"{_marks(duration_seconds)}{lanes}</section>"
     )
 
 
@@ -105,11 +137,10 @@ def _outside(looked_at: TimeSpan | None, duration_seconds: float) -> str:
     )
 
 
-def _marked(moments: Sequence[Moment], duration_seconds: float) -> str:
+def _marked(spans: Sequence[TimeSpan], duration_seconds: float) -> str:
     return "".join(
-        f'<span class="sc-marked" style="{_place(moment.span, duration_seconds)}">'
-        "</span>"
-        for moment in moments
+        f'<span class="sc-marked" style="{_place(span, duration_seconds)}"></span>'
+        for span in spans
     )
 
 

@@ -16,7 +16,7 @@ from ui.asking.checking import Checker, MissingError
 from ui.asking.form import AskForm
 from ui.asks import Ask
 from ui.session import Sessions
-from ui.settings import MAX_CANDIDATES, MAX_QUESTIONS
+from ui.settings import MAX_CANDIDATES, MAX_PARTS, MAX_QUESTIONS
 from ui.tab import Look
 
 BOX = (20.0, 30.0, 100.0, 90.0)
@@ -195,7 +195,7 @@ def test_one_bad_line_is_refused_before_anything_is_asked(
 def test_a_part_may_be_all_that_is_looked_at(checker: Checker, video: str) -> None:
     part = TimeSpan(0.5, 2.5)
     typed = ("0:00.5", "2,5")
-    for mode in ("ground", "describe", "tvg"):
+    for mode in ("ground", "describe", "tvg", "captions"):
         assert only(checker, form(video, mode, segment=typed)).segment == part
         assert only(checker, form(video, mode)).segment is None
     assert only(checker, form(video, "rec", segment=typed)).segment is None
@@ -235,3 +235,30 @@ def test_a_short_part_of_a_long_video_is_one_question(
         for typed in (("", ""), ("1", "2"), ("1", "3"))
     ]
     assert counts == [4, 1, 3]
+
+
+def test_parts_need_no_words_and_have_a_usual_length(
+    checker: Checker, video: str
+) -> None:
+    ask = only(checker, form(video, "captions", question=""))
+    assert (ask.question, ask.part_seconds, ask.num_answers) == ("", 20.0, 1)
+    ask = only(checker, form(video, "captions", part_seconds=1))
+    assert (ask.question, ask.part_seconds, ask.num_answers) == ("the star", 1.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "more than 0 seconds"),
+        (-1, "more than 0 seconds"),
+        (float("nan"), "more than 0 seconds"),
+        (float("inf"), "more than 0 seconds"),
+        (0.001, f"more than {MAX_PARTS} parts; give a length of 0.1 seconds"),
+        (1e-320, "more than 500 parts"),
+    ],
+)
+def test_parts_that_can_not_be_are_refused(
+    checker: Checker, video: str, seconds: float, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        checker.asks(form(video, "captions", part_seconds=seconds))

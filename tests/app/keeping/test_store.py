@@ -20,7 +20,7 @@ from stablechat.correction import corrected
 from stablechat.sentences import Sentence
 from stablechat.types import Grounding, TimeSpan
 from ui.asks import Ask
-from ui.batch import Batch, answer_all
+from ui.batch import Batch, answer_all, answer_one
 from ui.disk import Disk
 from ui.jobs import Job
 from ui.keeping.folder import KeptFolder, kept_folder
@@ -297,3 +297,23 @@ def test_an_answer_that_can_not_be_kept_is_still_shown(
         assert len(asked(sessions, clip).runs) == 3
         assert "will not survive a restart" in caplog.text
         kept.state.unlink()
+
+
+def test_what_happens_part_by_part_survives(tmp_path: Path, clip: Path) -> None:
+    with opened(tmp_path) as (sessions, _):
+        session = asked(sessions, clip)
+        ask = Ask(session.asked[0].video, "", "captions", part_seconds=1.0)
+        job: Job[Any] = Job(
+            lambda job: answer_one(Pipeline(FakeChat()), ask, session, job)
+        )
+        job.start()
+        assert job.join(60)
+        run, outcome = job.result()
+        session.run, session.asked = run, (ask,)
+        session.save()
+        secret, before = session.secret, plain(outcome)
+    with opened(tmp_path) as (sessions, _):
+        assert sessions.claim("b", secret)
+        again = sessions.get("b")
+        assert again.run is not None and again.asked == (ask,)
+        assert plain(again.run.result) == before
