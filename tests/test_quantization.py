@@ -34,7 +34,7 @@ from stablechat.quantization import (
     is_pending,
     make_pending,
 )
-from stablechat.types import GenerationConfig
+from stablechat.types import GenerationConfig, Grounding
 
 SCHEMES = ("8bit", "4bit")
 ROOT = Path(__file__).resolve().parents[1]
@@ -183,14 +183,17 @@ def test_it_answers_on_the_cpu(scheme: str | None, dtype: str) -> None:
     )
 
 
+@cache
+def found_by_the_demo_model(scheme: str | None) -> Grounding:
+    chat = StableChat.from_pretrained(None, "cpu", quantization=scheme)
+    video = ROOT / "assets" / "examples" / "red_circle.mp4"
+    return chat.ground(video, "the red circle moving left")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_demo_model_still_finds_it(scheme: str) -> None:
-    video = ROOT / "assets" / "examples" / "red_circle.mp4"
-    chats = [
-        StableChat.from_pretrained(None, "cpu", quantization=q) for q in (None, scheme)
-    ]
-    usual, found = (chat.ground(video, "the red circle moving left") for chat in chats)
+    usual, found = found_by_the_demo_model(None), found_by_the_demo_model(scheme)
     assert usual.span and usual.tube and found.span and found.tube
     starts = (usual.span.start_seconds, found.span.start_seconds)
     ends = (usual.span.end_seconds, found.span.end_seconds)

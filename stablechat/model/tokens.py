@@ -127,12 +127,7 @@ class PromptTokenizer:
         question, values = _take_values(prompt)
         head = self._turn("system", SYSTEM_PROMPT) + self._opening("user")
         block = self._image_block() if image else self._video_block()
-        tail = [
-            *self.encode("\n" + question),
-            *self._close(),
-            *self._opening("assistant"),
-        ]
-        ids = head + block + tail
+        ids = head + block + self._tail(question)
         # Only the slow half of a video's block is filled; see packer.py.
         filled = (
             self._config.num_image_tokens if image else self._config.num_slow_tokens
@@ -146,6 +141,20 @@ class PromptTokenizer:
             coordinate_positions=torch.tensor(positions, dtype=torch.long),
             coordinate_rows=torch.tensor(rows, dtype=torch.float64),
         )
+
+    def encode_tail(self, prompt: str) -> list[int]:
+        """What :meth:`encode_prompt` puts after the visual, without the rest.
+
+        Training writes tables of thousands of questions, which all share that rest.
+        """
+        return self._tail(_take_values(prompt)[0])
+
+    def _tail(self, question: str) -> list[int]:
+        return [
+            *self.encode("\n" + question),
+            *self._close(),
+            *self._opening("assistant"),
+        ]
 
     def _coordinates(
         self, ids: list[int], values: list[tuple[str, float]]

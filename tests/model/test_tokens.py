@@ -102,3 +102,10 @@ def test_a_tokenizer_of_another_model_is_refused() -> None:
     other = dataclasses.replace(CONFIG, base_vocab_size=FIRST + 1)
     with pytest.raises(CheckpointError, match="do not belong together"):
         PromptTokenizer.from_folder(golden_files.CHECKPOINT, other)
+
+
+def test_the_tail_alone_is_the_end_of_the_whole() -> None:
+    question = "at <t0.0874> <w0.352>"
+    whole = TOKENIZER.encode_prompt(question)
+    tail = whole.input_ids[whole.visual.stop :].tolist()
+    assert TOKENIZER.encode_tail(question) == tail

@@ -187,13 +187,20 @@ def test_written_videos_are_what_the_format_says(
         assert container.streams.video[0].pix_fmt == "yuv420p"
 
 
-def test_annotations_of_generated_videos(tmp_path: Path) -> None:
-    generate(seed=11, count=2, out=tmp_path)
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two videos and what is said of them; only read."""
+    folder = tmp_path_factory.mktemp("generated")
+    generate(seed=11, count=2, out=folder)
+    return folder
+
+
+def test_annotations_of_generated_videos(generated: Path, tmp_path: Path) -> None:
     for task in ("stvg", "svg", "elc"):
-        rows = json.loads((tmp_path / f"{task}.json").read_text())
+        rows = json.loads((generated / f"{task}.json").read_text())
         assert len(rows) == 2
         for row in rows:
-            info = probe(tmp_path / "videos" / row["video_path"])
+            info = probe(generated / "videos" / row["video_path"])
             meta = row["meta"]
             first, last = meta["time_token"]["<s>"], meta["time_token"]["<e>"]
             assert meta["split"] == [0, info.num_frames - 1]
@@ -203,20 +210,19 @@ def test_annotations_of_generated_videos(tmp_path: Path) -> None:
             assert [int(k) for k in boxes] == list(range(first, last + 1))
             assert all(w > 0 and h > 0 for _, _, w, h in boxes.values())
             assert row["query"]
-    texts = json.loads((tmp_path / "descriptions.json").read_text())
+    texts = json.loads((generated / "descriptions.json").read_text())
     assert all(text["text"].endswith(".") for text in texts)
     again = tmp_path / "again"
     generate(seed=11, count=1, out=again)
     one, other = (
         sample_frames(folder / "videos" / "00000.mp4", 5).frames.astype(int)
-        for folder in (tmp_path, again)
+        for folder in (generated, again)
     )
     # The scenes are the same; the last bit of a sine may differ from run to run.
     assert np.abs(one - other).mean() < 0.5
 
 
-def test_several_processes_draw_the_same(tmp_path: Path) -> None:
-    generate(11, 2, tmp_path / "1")
+def test_several_processes_draw_the_same(generated: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -226,12 +232,12 @@ def test_several_processes_draw_the_same(tmp_path: Path) -> None:
         "--count",
         "2",
     ]
-    options = ["--count", "2", "--workers", "2", "--out", str(tmp_path / "2")]
+    options = ["--count", "2", "--workers", "2", "--out", str(tmp_path)]
     subprocess.run([*command, *options], cwd=ROOT, check=True, capture_output=True)
     for file in ("stvg.json", "vidstg.json", "vidor/00001.json"):
-        one, two = ((tmp_path / n / file).read_text() for n in ("1", "2"))
+        one, two = ((folder / file).read_text() for folder in (generated, tmp_path))
         assert one == two
-    assert len(list((tmp_path / "2" / "videos").iterdir())) == 2
+    assert len(list((tmp_path / "videos").iterdir())) == 2
 
 
 @pytest.mark.parametrize(

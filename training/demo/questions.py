@@ -227,7 +227,9 @@ class Questioner:
                     for _ in range(_WORDINGS):
                         words = language.query(color, shape, action, rng)
                         texts.append(_prompt(task, words))
-        return self._table([self._tail_ids(text) for text in texts])
+        # The same wording is drawn many times.
+        tails = {text: self._tokenizer.encode_tail(text) for text in set(texts)}
+        return self._table([tails[text] for text in texts])
 
     def _caption_table(self, form: str, capital: bool = False) -> tuple[Tensor, Tensor]:
         rows = []
@@ -251,13 +253,8 @@ class Questioner:
         encoded = self._tokenizer.encode_prompt("x", image=image)
         return encoded.input_ids[: encoded.visual.stop].to(self._device)
 
-    def _tail_ids(self, prompt: str) -> list[int]:
-        encoded = self._tokenizer.encode_prompt(prompt)
-        ids: list[int] = encoded.input_ids[encoded.visual.stop :].tolist()
-        return ids
-
     def _tail(self, prompt: str, count: int) -> Piece:
-        ids = torch.tensor(self._tail_ids(prompt), device=self._device)
+        ids = torch.tensor(self._tokenizer.encode_tail(prompt), device=self._device)
         return fixed(ids, count, SILENT)
 
     def _text(self, text: str, kind: int, count: int) -> Piece:
