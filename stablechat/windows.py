@@ -126,7 +126,7 @@ def _bounds(video: VideoInfo, within: TimeSpan | None) -> tuple[float, float]:
     first, last = video.start_seconds, video.duration_seconds
     if within is None:
         return first, last
-    if within.start_seconds > last:
+    if within.start_seconds >= last:
         raise InputError(
             "The segment begins at {start:.2f} seconds and the video ends at "
             "{end:.2f}; choose an earlier one.",

@@ -161,7 +161,7 @@ def make_server(page: Page) -> FastMCP:
         times are those of the parts.
         """
         part = _times(look_from_seconds, look_to_seconds)
-        words = (question, part_seconds, *part)
+        words: list[str | float] = [question, part_seconds, *part]
         data = await page.ask("/captions", video, words, caller)
         parts = [
             Part(each["start_seconds"], each["end_seconds"], each["text"])

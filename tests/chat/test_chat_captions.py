@@ -84,7 +84,7 @@ def test_a_question_is_put_to_every_part_of_a_segment(
         ("what colour?", TimeSpan(5, 7)),
     ]
     assert told(captions) == [(3, 5, "Red."), (5, 7, "Blue.")]
-    assert captions.question == "what colour?"
+    assert captions.question == "what colour?" and captions.segment == segment
     assert captions.issues == (
         "Parts whose words were cut off at the length limit: 2.",
     )

@@ -73,6 +73,9 @@ def test_every_format_holds_every_part(captions: Captions, tmp_path: Path) -> No
     assert [each.span for each in again.captions] == [c.span for c in captions.captions]
     assert (again.windows, again.issues) == (captions.windows, captions.issues)
     assert (again.question, again.model) == ("what?", "demo")
+    assert again.segment is None
+    part = replace(captions, segment=TimeSpan(0.0, 2.5))
+    assert captions_from_dict(captions_to_dict(part)).segment == part.segment
 
 
 def test_without_words_the_files_are_empty_but_whole(
@@ -112,6 +115,7 @@ def test_only_its_own_formats_are_known() -> None:
         {"windows": []},
         {"windows": [{"start_seconds": 0, "end_seconds": 1}] * 10_001},
         {"issues": [1]},
+        {"segment": {"start_seconds": 90, "end_seconds": 99}},
         {"video": None},
     ],
 )
