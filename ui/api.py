@@ -26,6 +26,8 @@ _CAPTIONS = (
     "as JSON; the times are those of the parts."
 )
 
+_PART = " Only of the part of the video between two times, where they are given."
+
 
 def publish(handlers: Handlers) -> None:
     """Add the endpoints to the page that is being built.
@@ -38,7 +40,7 @@ def publish(handlers: Handlers) -> None:
     """
     answering = handlers.answering()
 
-    async def ground(
+    async def ground_part(
         video: str | None, query: str, start: str, end: str, request: gr.Request
     ) -> AsyncIterator[tuple[str | None, dict[str, Any]]]:
         async for job in answering.answer(
@@ -51,13 +53,25 @@ def publish(handlers: Handlers) -> None:
             else:
                 yield None, _stage(job.progress)
 
-    async def describe(
+    async def ground(
+        video: str | None, query: str, request: gr.Request
+    ) -> AsyncIterator[tuple[str | None, dict[str, Any]]]:
+        async for told in ground_part(video, query, "", "", request):
+            yield told
+
+    async def describe_part(
         video: str | None, question: str, start: str, end: str, request: gr.Request
     ) -> AsyncIterator[dict[str, Any]]:
         async for job in answering.answer(
             AskForm(video, question, "describe", segment=(start, end)), request
         ):
             yield for_programs(job.result().data) if job.done else _stage(job.progress)
+
+    async def describe(
+        video: str | None, question: str, request: gr.Request
+    ) -> AsyncIterator[dict[str, Any]]:
+        async for told in describe_part(video, question, "", "", request):
+            yield told
 
     async def captions(
         video: str | None,
@@ -89,7 +103,7 @@ def publish(handlers: Handlers) -> None:
     clip = gr.File(label="The clip (MP4), null if nothing was found", visible=False)
     answer = gr.JSON(label="The answer, as in grounding.json", visible=False)
     described = gr.JSON(label="The answer; its words are in text", visible=False)
-    part = gr.Number(
+    length = gr.Number(
         DEFAULT_PART_SECONDS, label="Length of a part in seconds", visible=False
     )
     told = gr.JSON(label="The answer; its parts are in captions", visible=False)
@@ -98,30 +112,24 @@ def publish(handlers: Handlers) -> None:
         # They wait in the line for the model, as the page's questions do.
         "concurrency_limit": None,
     }
-    trigger.click(
-        ground,
-        [video, query, start, end],
-        [clip, answer],
-        api_name="ground",
-        api_description=_GROUND,
-        **public,
+    part = [start, end]
+    given: tuple[tuple[Any, list[Any], list[Any], str], ...] = (
+        (ground, [video, query], [clip, answer], _GROUND),
+        (describe, [video, question], [described], _DESCRIBE),
+        # By themselves: whoever calls the two above gives two values, no more.
+        (ground_part, [video, query, *part], [clip, answer], _GROUND + _PART),
+        (describe_part, [video, question, *part], [described], _DESCRIBE + _PART),
+        (captions, [video, question, length, *part], [told], _CAPTIONS + _PART),
     )
-    trigger.click(
-        describe,
-        [video, question, start, end],
-        described,
-        api_name="describe",
-        api_description=_DESCRIBE,
-        **public,
-    )
-    trigger.click(
-        captions,
-        [video, question, part, start, end],
-        told,
-        api_name="captions",
-        api_description=_CAPTIONS,
-        **public,
-    )
+    for handler, inputs, outputs, description in given:
+        trigger.click(
+            handler,
+            inputs,
+            outputs,
+            api_name=handler.__name__,
+            api_description=description,
+            **public,
+        )
 
 
 def _stage(progress: Progress) -> dict[str, Any]:

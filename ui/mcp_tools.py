@@ -124,7 +124,7 @@ def make_server(page: Page) -> FastMCP:
         it is not in the video: look at the clip, or ask for a description.
         """
         words = [query, *_times(look_from_seconds, look_to_seconds)]
-        clip, data = await page.ask("/ground", video, words, caller)
+        clip, data = await page.ask("/ground_part", video, words, caller)
         return _found(data, None if clip is None else page.keep(clip))
 
     @server.tool()
@@ -139,7 +139,7 @@ def make_server(page: Page) -> FastMCP:
     ) -> Described:
         """Say what happens in a video, or answer a question about it."""
         words = [question, *_times(look_from_seconds, look_to_seconds)]
-        data = await page.ask("/describe", video, words, caller)
+        data = await page.ask("/describe_part", video, words, caller)
         return Described(data["text"], list(data["video"]["warnings"]))
 
     @server.tool()

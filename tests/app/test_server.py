@@ -140,9 +140,11 @@ def test_monitoring_and_history_are_off(web: httpx.Client) -> None:
     assert web.get("/gradio_api/runs").status_code == 404
 
 
-def test_only_two_endpoints_are_public(web: httpx.Client) -> None:
+def test_only_the_endpoints_for_programs_are_public(web: httpx.Client) -> None:
     info = web.get("/gradio_api/info").json()
-    assert set(info["named_endpoints"]) == {"/ground", "/describe"}
+    assert set(info["named_endpoints"]) == {
+        *("/ground", "/describe", "/ground_part", "/describe_part", "/captions")
+    }
     assert info["unnamed_endpoints"] == {}
 
 
