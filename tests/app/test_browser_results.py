@@ -29,12 +29,7 @@ def answered(
     upload(page, clip)
     if candidates > 1:
         page.locator("#sc-more > button").click()
-        number = page.locator("#sc-candidates input[type=number]")
-        number.fill(str(candidates))
-        number.press("Tab")
-        # The page has taken it when its handle has moved, too.
-        handle = page.locator("#sc-candidates input[type=range]")
-        expect(handle).to_have_value(str(candidates))
+        choose_candidates(page, candidates)
     ask(page, "the red circle")
     wait_for_answer(page)
     for player in ("sc-video", "sc-clip"):
@@ -42,6 +37,21 @@ def answered(
             f"document.querySelector('#{player} video')?.readyState >= 2"
         )
     return page
+
+
+def choose_candidates(page: Page, count: int) -> None:
+    """Type how many answers there are to be, in the options that were just opened."""
+    number = page.locator("#sc-candidates input[type=number]")
+    handle = page.locator("#sc-candidates input[type=range]")
+    for _ in range(10):
+        number.fill(str(count))
+        number.press("Tab")
+        page.wait_for_timeout(300)
+        # While Gradio still sets the control up, in the first moments after it is
+        # shown, it puts its own value back; a person is not that quick.
+        if handle.input_value() == str(count):
+            break
+    expect(handle).to_have_value(str(count))
 
 
 def position(page: Page, player: str) -> float:
