@@ -47,8 +47,8 @@ def choose_candidates(page: Page, count: int) -> None:
         number.fill(str(count))
         number.press("Tab")
         page.wait_for_timeout(300)
-        # While Gradio still sets the control up, in the first moments after it is
-        # shown, it puts its own value back; a person is not that quick.
+        # On a busy machine a number that comes right after the control has appeared is
+        # sometimes lost; a person is not that quick.
         if handle.input_value() == str(count):
             break
     expect(handle).to_have_value(str(count))
