@@ -82,10 +82,10 @@ class Disk:
     def tidy(self) -> None:
         """Remove what is too much, and uploads about nothing: old or forgotten ones."""
         self.make_room()
-        there = self._sessions.all().values()
-        stale, unused = self._unused(there, MAX_AGE_SECONDS), self._unused(there, 0)
-        for upload in {*stale, *self._sessions.forgotten.intersection(unused)}:
-            upload.unlink(missing_ok=True)
+        forgotten = self._sessions.forgotten
+        for upload in self._unused(self._sessions.all().values(), 0):
+            if upload in forgotten or _age(upload) > MAX_AGE_SECONDS:
+                upload.unlink(missing_ok=True)
 
     def make_room(self, wanted_bytes: int = 0) -> bool:
         """Remove what is needed least, until so much more has room.

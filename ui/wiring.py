@@ -209,7 +209,7 @@ def _connect_fetching(fetching: LinkFetching | None) -> None:
     form.stop.click(
         fetching.stop,
         None,
-        [form.fetch, form.stop, form.line],
+        fetching.outputs,
         cancels=[started],
         queue=False,
         api_visibility="private",

@@ -131,15 +131,16 @@ class LinkFetching:
         return {self.video: str(fetched.path), page.link: "", page.line: done}
 
     async def stop(self, request: gr.Request) -> Update:
-        """Stop fetching; nothing of the file stays."""
-        job, language = (
-            self._jobs.get(request.session_hash or ""),
-            language_asked(request),
-        )
-        if job is not None:
-            await finish(job)
-        stopped = line(text(language, "link_stopped"))
-        return self._buttons(False) | {self.page.line: stopped}
+        """Stop fetching; nothing of the file stays, unless it just came."""
+        language = language_asked(request)
+        job = self._jobs.get(request.session_hash or "")
+        if job is None:
+            return self._buttons(False)
+        await finish(job)
+        if not job.done:
+            stopped = line(text(language, "link_stopped"))
+            return self._buttons(False) | {self.page.line: stopped}
+        return self._ended(job, language) | self._buttons(False)
 
     def _buttons(self, running: bool) -> Update:
         return buttons(self.page.fetch, self.page.stop, running)

@@ -104,6 +104,19 @@ def test_stop_leaves_nothing(
     assert uploads(sessions) == []
 
 
+def test_stop_keeps_what_just_came(field: LinkFetching, films: LinkServer) -> None:
+    async def stopped() -> Update:
+        running = field.fetch(films.url("/film/a.mp4"), tab())
+        await anext(running)
+        [job] = field._jobs.values()
+        assert await asyncio.to_thread(job.join, 10)
+        update = await field.stop(tab())
+        await running.aclose()
+        return update
+
+    assert Path(asyncio.run(stopped())["video"]).is_file()
+
+
 def test_a_tab_that_goes_away_ends_its_fetch(
     field: LinkFetching, films: LinkServer, sessions: Sessions
 ) -> None:
