@@ -1,7 +1,7 @@
 """Measure how sure the model is, and what that is worth.
 
     python -m training.calibrate ask --seed 20261201 --count 40 --out fit.jsonl
-    python -m training.calibrate ask --seed 20261202 --count 70 --out test.jsonl
+    python -m training.calibrate ask --seed 20261212 --count 100 --out test.jsonl
     python -m training.calibrate ask --seed 20261203 --count 12 --world crowded \\
         --candidates 4 --out candidates.jsonl
     python -m training.calibrate fit fit.jsonl --out assets/demo/confidence.json
@@ -10,7 +10,7 @@
 
 ``ask`` draws videos, asks the model about each and keeps the answers with their
 probabilities; it goes on where an earlier run was stopped. ``fit`` writes the file that
-a model's folder needs. ``report`` measures on rows of another seed.
+a model's folder needs. ``report`` measures on rows of other seeds.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from stablechat.hub import DEMO_FOLDER
 from training.calibrate.figure import draw_curves
 from training.calibrate.fit import calibration_to_dict, collect_pairs, fit_calibration
 from training.calibrate.report import make_report, report_candidates
-from training.calibrate.rows import Json, ask_about_videos, read_rows
+from training.calibrate.rows import Json, Row, ask_about_videos, read_rows
 from training.synthetic.worlds import WORLDS
 
 _BAD_INPUT = 2
@@ -57,7 +58,7 @@ def _numbers_in(path: Path) -> set[int]:
 
 def fit(args: argparse.Namespace) -> None:
     """Write a calibration."""
-    rows = [row for path in args.rows for row in read_rows(path)]
+    rows = _read_all(args.rows)
     pairs = collect_pairs(rows)
     made_by = {
         "command": " ".join(
@@ -68,6 +69,10 @@ def fit(args: argparse.Namespace) -> None:
     write_json(args.out, calibration_to_dict(fit_calibration(pairs), pairs, made_by))
 
 
+def _read_all(paths: Sequence[Path]) -> list[Row]:
+    return [row for path in paths for row in read_rows(path)]
+
+
 def report(args: argparse.Namespace) -> None:
     """Write what a calibration is worth on other rows, and draw it."""
     calibration = load_calibration(args.model)
@@ -75,7 +80,7 @@ def report(args: argparse.Namespace) -> None:
         raise StableChatError(f"{args.model} holds no confidence.json; run fit first.")
     found: Json = {
         "what": "confidence and sub-bin positions on held-out synthetic videos",
-        **make_report(read_rows(args.rows), calibration),
+        **make_report(_read_all(args.rows), calibration),
     }
     if args.candidates is not None:
         found["candidates"] = report_candidates(read_rows(args.candidates), calibration)
@@ -110,8 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("rows", type=Path, nargs="+")
     command.add_argument("--out", type=Path, required=True)
     command.set_defaults(run=fit)
-    command = commands.add_parser("report", help="measure on rows of another seed")
-    command.add_argument("rows", type=Path)
+    command = commands.add_parser("report", help="measure on rows of other seeds")
+    command.add_argument("rows", type=Path, nargs="+")
     command.add_argument("--model", type=Path, default=DEMO_FOLDER, help="its folder")
     command.add_argument("--out", type=Path, required=True)
     command.add_argument("--candidates", type=Path, help="rows with several candidates")

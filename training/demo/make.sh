@@ -38,9 +38,10 @@ ask() { # NAME SEED COUNT [OPTIONS]
 }
 ask fit 20261201 80
 ask sampled 20261204 20 --world crowded --candidates 4
-ask test 20261202 70
+ask test 20261212 100
+ask test2 20261213 100
 ask candidates 20261203 20 --world crowded --candidates 4
 "$python" -m training.calibrate fit "$run/answers/"{fit,sampled}.jsonl --out "$model/confidence.json"
-"$python" -m training.calibrate report "$run/answers/test.jsonl" --model "$model" \
+"$python" -m training.calibrate report "$run/answers/"{test,test2}.jsonl --model "$model" \
     --candidates "$run/answers/candidates.jsonl" --figure "$figure" \
     --out "$report"
