@@ -3,7 +3,7 @@
     python -m benchmarks.long_videos --out benchmarks/results/long_videos.json
 
 Draws scene after scene into one video of known answers, asks the demo model for things
-that happen once in it, and compares the ranking by recognition with one by confidence
+that happen once in it, and compares the ranking by second looks with one by confidence
 alone (the baseline). Memory is the peak of a fresh process, beside one that asks one
 plain question about as much of the video as one window. Linux only.
 """
@@ -75,7 +75,7 @@ def judge(found: Sequence[Moments], hidden: Sequence[Hidden]) -> dict[str, Any]:
     """Both rankings, and the best that any ranking could do."""
     pairs = list(zip(found, hidden, strict=True))
     orders: dict[str, Callable[[Sequence[Moment]], Sequence[Moment]]] = {
-        "by_recognition": lambda moments: moments,
+        "by_second_look": lambda moments: moments,
         "by_confidence_alone": by_confidence,
     }
     report: dict[str, Any] = {
@@ -102,11 +102,12 @@ def judge(found: Sequence[Moments], hidden: Sequence[Hidden]) -> dict[str, Any]:
 
 
 def _told(moment: Moment, hidden: Hidden) -> dict[str, Any]:
-    span = shown_span(moment.grounding)
+    span, look = shown_span(moment.grounding), moment.grounding.second_look
     return {
         "span": span and [round(span.start_seconds, 2), round(span.end_seconds, 2)],
         "tiou": round(overlap(moment, hidden.span), 3),
-        "recognition": moment.recognition,
+        "words": look and look.words,
+        "difference_nats": look and look.difference,
         "confidence": moment.grounding.confidence,
     }
 

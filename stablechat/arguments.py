@@ -148,6 +148,13 @@ def _add_asking_options(command: argparse.ArgumentParser) -> None:
         default="confidence",
         help="what the best answer is best in (default: %(default)s)",
     )
+    command.add_argument(
+        "--no-second-look",
+        action="store_false",
+        dest="second_look",
+        help="do not ask the model what it found; without it more that is not there "
+        "is told as found",
+    )
     _add_segment(command)
 
 

@@ -29,6 +29,7 @@ from stablechat.parser import parse_answer
 from stablechat.prompts import describe_prompt
 from stablechat.questions import Question
 from stablechat.search import OnProgress, search_video
+from stablechat.second_look import look_again
 from stablechat.shortage import plain_memory_errors
 from stablechat.turn import Cancelled, Progress, Turn, check_looked_at
 from stablechat.types import (
@@ -300,32 +301,30 @@ class StableChat:
     #: What happens part by part; the function with the chat as its first argument.
     caption = caption_video
 
-    def recognise(
-        self,
-        answer: Grounding,
-        segment: TimeSpan | None = None,
-        *,
-        cancelled: Cancelled | None = None,
-    ) -> float | None:
-        """How likely the model would say the query of what it found.
+    def look_again(
+        self, answer: Grounding, *, cancelled: Cancelled | None = None
+    ) -> Grounding:
+        """Ask the model what it found, and whether that is what was asked for.
 
-        Unlike confidence it tells what is there from what is not; only values of one
-        query can be compared (``stablechat/recognition.py``).
+        Unlike confidence it tells what is there from what is not
+        (``stablechat/second_look.py``).
 
         Args:
-            answer: To a question about when and where.
-            segment: The part of the video that it was asked about.
+            answer: Of :meth:`ground`; only one to a question about when and where
+                (``stvg``) is looked at again.
             cancelled: Asked often; the work stops when it says True.
 
         Returns:
-            Nats a token, 0 at best; None for an answer without a time or boxes.
+            The same answer with its ``second_look``, if there is one.
 
         Raises:
             VideoError, CancelledError, OutOfMemoryError: As for :meth:`ground`.
         """
+        if answer.task != "stvg":
+            return answer
         with self.turn(None, cancelled) as turn:
-            encoded = turn.encode_video(answer.video.path, segment)
-            return turn.recognise(encoded, answer)
+            encoded = turn.encode_video(answer.video.path, answer.segment)
+            return replace(answer, second_look=look_again(turn, encoded, answer))
 
     def apart(self) -> StableChat:
         """The same model, with a place of its own for the features of one video."""

@@ -51,6 +51,7 @@ def corrected(
         confidence=None,
         span_confidence=None,
         log_likelihood=None,
+        second_look=None,
         alternatives=(),
         original=answer.original or answer,
     )

@@ -67,7 +67,7 @@ def ranked_moments(
         model: Who answered.
 
     Returns:
-        The best first: by recognition where it was measured, then by confidence. What
+        The best first: by the second look where there is one, then by confidence. What
         was odd about any window is among the warnings of the video.
     """
     noted = [note for each in answers for note in each.answer.video.warnings]
@@ -80,9 +80,9 @@ def ranked_moments(
 
 def _rank(moment: Moment) -> tuple[float, float, float]:
     """Lower is better; what was not measured comes after what was."""
-    recognition, confidence = moment.recognition, moment.grounding.confidence
+    look, confidence = moment.grounding.second_look, moment.grounding.confidence
     return (
-        math.inf if recognition is None else -recognition,
+        math.inf if look is None else look.difference,
         math.inf if confidence is None else -confidence,
         moment.windows[0].start_seconds,
     )
@@ -137,10 +137,11 @@ def _box_overlap(first: Tube | None, second: Tube | None) -> float | None:
     times = _all_times([first, second])
     pairs = [(first.at(time), second.at(time)) for time in times]
     known = [(a, b) for a, b in pairs if a is not None and b is not None]
-    return float(np.mean([_box_iou(a, b) for a, b in known])) if known else None
+    return float(np.mean([box_iou(a, b) for a, b in known])) if known else None
 
 
-def _box_iou(first: FloatArray, second: FloatArray) -> float:
+def box_iou(first: FloatArray, second: FloatArray) -> float:
+    """How much two boxes overlap, xyxy ``(4,)`` each: 0..1."""
     low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
     both = float(np.prod(np.maximum(high - low, 0.0)))
     either = float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]))
@@ -151,16 +152,16 @@ def _box_iou(first: FloatArray, second: FloatArray) -> float:
 
 
 def _join(group: Sequence[WindowAnswer]) -> Moment:
-    known = [each.recognition for each in group if each.recognition is not None]
     grounding = group[0].answer if len(group) == 1 else _joined(group)
     windows = tuple(each.window for each in group)
-    return Moment(grounding, windows, max(known, default=None))
+    return Moment(grounding, windows)
 
 
 def _joined(group: Sequence[WindowAnswer]) -> Grounding:
     answers = [each.answer for each in group]
     best = max(answers, key=lambda answer: answer.confidence or 0.0)
     span = _joined_span(group)
+    looks = [a.second_look for a in answers if a.second_look is not None]
     lengths = [a.span.duration_seconds if a.span is not None else 0.0 for a in answers]
     return replace(
         best,
@@ -172,6 +173,7 @@ def _joined(group: Sequence[WindowAnswer]) -> Grounding:
         issues=tuple(dict.fromkeys(issue for a in answers for issue in a.issues)),
         alternatives=(),
         log_likelihood=None,
+        second_look=min(looks, key=lambda look: look.difference, default=None),
     )
 
 

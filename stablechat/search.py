@@ -104,9 +104,9 @@ def search_video(
             on_progress=report,
             cancelled=cancelled,
         )
-        recognition = asked.recognise(answer, part, cancelled=cancelled)
+        answer = asked.look_again(answer, cancelled=cancelled)
         answer = replace(answer, segment=segment)
-        return WindowAnswer(window, slim(answer) if is_long else answer, recognition)
+        return WindowAnswer(window, slim(answer) if is_long else answer)
 
     release = asked.forget if is_long else None
     answers = search_windows(windows, queries, ask, release, on_progress)

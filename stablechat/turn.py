@@ -20,19 +20,17 @@ from stablechat.encoding import (
 from stablechat.errors import CancelledError, InputError
 from stablechat.generation import generate
 from stablechat.generation.batch import generate_batch
-from stablechat.generation.likelihood import score_answers
+from stablechat.generation.likelihood import score_answers, token_probabilities
 from stablechat.generation.loop import Asked
 from stablechat.last_row import LastRow
 from stablechat.loader import LoadedModel
 from stablechat.questions import Question
 from stablechat.reading import read_picture, read_video
-from stablechat.recognition import recognise
 from stablechat.types import (
     FrameArray,
     FrameSample,
     Generation,
     GenerationConfig,
-    Grounding,
     Task,
     TimeSpan,
 )
@@ -270,10 +268,16 @@ class Turn:
         found = dict(zip(distinct, scores, strict=True))
         return [found[answer.token_ids] for answer in answers]
 
-    def recognise(self, encoded: EncodedVideo, answer: Grounding) -> float | None:
-        """How likely the model would say the query of what it found."""
+    @torch.inference_mode()
+    def probabilities(
+        self, encoded: EncodedVideo, prompt: str, tokens: Sequence[int]
+    ) -> torch.Tensor:
+        """What the model would write at each token of an answer, ``(T, rows)``."""
         self.stop_if_cancelled()
-        return recognise(self._loaded, encoded, answer)
+        ids = torch.tensor(tokens, dtype=torch.long, device=self._model.device)
+        return token_probabilities(
+            self._model, self.embed(encoded, prompt), self._model.embed_tokens(ids)
+        )
 
     @torch.inference_mode()
     def write(

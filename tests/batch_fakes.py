@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stablechat.cli.batch.jobs import BatchInput, Plan, digest_of
 from stablechat.errors import ModelError
-from stablechat.types import FrameSample, Generation, Grounding, TimeSpan
+from stablechat.types import FrameSample, Generation, Grounding, SecondLook, TimeSpan
 from stablechat.video import probe
 
 
@@ -55,11 +56,12 @@ class FakeChat:
     def forget(self) -> None:
         """It keeps nothing of a video."""
 
-    def recognise(
-        self, answer: Grounding, segment: TimeSpan | None, **_: Any
-    ) -> float | None:
+    def look_again(self, answer: Grounding, **_: Any) -> Grounding:
         """The later, the better."""
-        return -1 / (1 + segment.start_seconds) if answer.found and segment else None
+        if answer.span is None:
+            return answer
+        look = SecondLook("it", 0.5 / (1 + answer.span.start_seconds))
+        return replace(answer, second_look=look)
 
     def _die(self, query: str) -> None:
         """As a process does that is out of memory; "kill once" only the first time."""

@@ -17,11 +17,12 @@ import pytest
 import torch
 from cli_runs import ANSWER, MODEL, run
 
+from stablechat import chat as chat_module
 from stablechat import turn as turn_module
 from stablechat.cli.answer_folders import RECORD_FILE
 from stablechat.cli.videos import expand_names, means_several
 from stablechat.errors import InputError
-from stablechat.types import Generation
+from stablechat.types import Generation, SecondLook
 from stablechat.video import probe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -220,7 +221,7 @@ def test_several_queries_reuse_a_videos_features(
 def test_several_queries_share_windows(
     clip: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn_module.Turn, "recognise", lambda *_: -1.0)
+    monkeypatch.setattr(chat_module, "look_again", lambda *_: SecondLook("it", 0.1))
     asking = ("--query", "a", "--query", "b", "--window", "2", "--overlap", "0")
     assert ground(clip, *asking, "--out", tmp_path) == 0
     assert asked == ["encode", "answer", "answer"] * 2

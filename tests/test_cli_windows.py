@@ -12,8 +12,9 @@ import pytest
 from cli_runs import BOX, MODEL, run
 
 from render.exports import load_grounding
+from stablechat import chat as chat_module
 from stablechat import turn as turn_module
-from stablechat.types import Generation
+from stablechat.types import Generation, SecondLook
 from stablechat.video import probe
 
 ANSWER = (
@@ -47,13 +48,13 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def let_say(monkeypatch: pytest.MonkeyPatch, *said: tuple[str, float | None]) -> None:
-    """Answers and how well each is recognised, one after the other."""
+    """Answers and how different the second look is, one after the other."""
     texts = iter([text for text, _ in said])
-    recognitions = iter([recognition for _, recognition in said])
+    looks = iter([look and SecondLook("it", look) for _, look in said])
     monkeypatch.setattr(
         turn_module, "generate", lambda *_, **__: Generation(next(texts), (1,), "stop")
     )
-    monkeypatch.setattr(turn_module.Turn, "recognise", lambda *_: next(recognitions))
+    monkeypatch.setattr(chat_module, "look_again", lambda *_: next(looks))
 
 
 def test_moments_are_told_the_likeliest_first(
@@ -62,12 +63,14 @@ def test_moments_are_told_the_likeliest_first(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    let_say(monkeypatch, (ANSWER, -4.0), (NOTHING, None), (ANSWER, -1.0))
+    let_say(monkeypatch, (ANSWER, 0.4), (NOTHING, None), (ANSWER, 0.01))
     assert run("ground", clip, "the square", *WINDOWS) == 0
     first, best, other = capsys.readouterr().out.splitlines()[:3]
     assert first == "the square: 2 moments in 3 windows, the likeliest first."
     assert best.startswith("1. Found from 0:00:07.")
-    assert other.startswith("2. Found from 0:00:01.")
+    assert best.endswith(" Asked what it found, the model says: it.")
+    assert other.startswith("2. Probably not there: the surest guess is from 0:00:01.")
+    assert other.endswith("says: it. To it that is not what was asked for.")
     assert len(encoded) == 3
 
 
@@ -77,7 +80,7 @@ def test_only_a_part_is_looked_at(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    let_say(monkeypatch, (ANSWER, -4.0), (NOTHING, None))
+    let_say(monkeypatch, (ANSWER, 0.4), (NOTHING, None))
     options = (*WINDOWS, "--segment", "3.05", "9", "--json")
     assert run("ground", clip, "it", *options) == 0
     data = json.loads(capsys.readouterr().out)
@@ -87,7 +90,7 @@ def test_only_a_part_is_looked_at(
     (moment,) = data["searches"][0]["moments"]
     assert 3.05 < moment["span"]["start_seconds"] < 7.05 and "segment" not in moment
     # No longer than a window: asked about as one.
-    let_say(monkeypatch, (ANSWER, -4.0))
+    let_say(monkeypatch, (ANSWER, 0.4))
     options = (*WINDOWS, "--segment", "2", "5", "--json")
     assert run("ground", clip, "it", *options) == 0
     (window,) = json.loads(capsys.readouterr().out)["windows"]
@@ -102,7 +105,7 @@ def test_one_clip_for_each_moment_and_one_of_all(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    let_say(monkeypatch, (ANSWER, -4.0), (NOTHING, None), (ANSWER, -1.0))
+    let_say(monkeypatch, (ANSWER, 0.4), (NOTHING, None), (ANSWER, 0.1))
     options = ("--out", tmp_path, "--merge", "--json")
     assert run("ground", clip, "it", *WINDOWS, *options) == 0
     data = json.loads(capsys.readouterr().out)
@@ -120,7 +123,7 @@ def test_one_clip_for_each_moment_and_one_of_all(
     (search,) = data["searches"]
     assert (search["query"], search["num_moments"]) == ("it", 2)
     best, other = search["moments"]
-    assert (best["rank"], best["recognition"]) == (1, -1.0)
+    assert (best["rank"], best["second_look"]["difference_nats"]) == (1, 0.1)
     assert best["span"]["start_seconds"] > other["span"]["start_seconds"]
     assert best["windows"] == [{"start_seconds": 6.0, "end_seconds": 10.0}]
     assert best["files"] == {
@@ -142,7 +145,7 @@ def test_only_the_best_are_kept(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    let_say(monkeypatch, (ANSWER, -4.0), (ANSWER, -2.0), (ANSWER, -1.0))
+    let_say(monkeypatch, (ANSWER, 0.4), (ANSWER, 0.2), (ANSWER, 0.1))
     assert run("ground", clip, "it", *WINDOWS, "--top", "1", "--out", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("it: 3 moments in 3 windows")
@@ -178,7 +181,7 @@ def test_a_short_video_is_one_window(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    let_say(monkeypatch, (ANSWER, -1.0))
+    let_say(monkeypatch, (ANSWER, 0.1))
     assert run("ground", clip, "it", "--model", MODEL, "--window", "60") == 0
     assert "1 moment in 1 window," in capsys.readouterr().out
     assert len(encoded) == 1

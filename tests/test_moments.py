@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ from stablechat.types import (
     Grounding,
     Moment,
     Moments,
+    SecondLook,
     TimeSpan,
     Tube,
     VideoInfo,
@@ -34,7 +36,7 @@ def answer(
     *,
     box: tuple[float, ...] | None = BOX,
     confidence: float | None = 0.8,
-    recognition: float | None = None,
+    difference: float | None = None,
     text: str = "said",
 ) -> WindowAnswer:
     """One window's answer: a box that stays where it is."""
@@ -53,8 +55,9 @@ def answer(
         confidence if span else None,
         Generation(text, (), "stop", {"decode_seconds": 1.0}),
         span_confidence=confidence if span else None,
+        second_look=None if difference is None else SecondLook("it", difference),
     )
-    return WindowAnswer(TimeSpan(*window), found, recognition)
+    return WindowAnswer(TimeSpan(*window), found)
 
 
 def moments(*answers: WindowAnswer, top: int | None = None) -> Moments:
@@ -222,16 +225,26 @@ def test_whatever_windows_say_moments_are_whole(
 # --- ranking --------------------------------------------------------------------
 
 
-def test_what_is_recognised_comes_first_then_what_is_sure() -> None:
+def test_the_same_question_comes_first_then_what_is_sure() -> None:
     found = moments(
-        answer((0, 10), (1, 2), confidence=0.99, recognition=-3.0),
-        answer((10, 20), (11, 12), confidence=0.5, recognition=-0.1),
-        answer((20, 30), (21, 22), confidence=0.7, recognition=None),
-        answer((30, 40), (31, 32), confidence=0.9, recognition=-3.0),
+        answer((0, 10), (1, 2), confidence=0.99, difference=0.3),
+        answer((10, 20), (11, 12), confidence=0.5, difference=0.1),
+        answer((20, 30), (21, 22), confidence=0.7, difference=None),
+        answer((30, 40), (31, 32), confidence=0.9, difference=0.3),
         answer((40, 50), None),
     )
     assert spans(found) == [(11, 12), (1, 2), (31, 32), (21, 22)]
-    assert [m.recognition for m in found.moments] == [-0.1, -3.0, -3.0, None]
+    looks = [m.grounding.second_look for m in found.moments]
+    assert [each and each.difference for each in looks] == [0.1, 0.3, 0.3, None]
+
+
+def test_a_joined_moment_has_the_nearest_look_of_its_windows() -> None:
+    found = moments(
+        answer((0, 10), (6, 9), difference=0.3),
+        answer((5, 15), (6, 9), difference=0.1, confidence=0.2),
+    )
+    (joined,) = found.groundings
+    assert joined.second_look == SecondLook("it", 0.1)
 
 
 def test_only_the_best_are_kept_and_the_others_are_counted() -> None:
@@ -258,8 +271,12 @@ def test_what_is_odd_in_a_window_is_told() -> None:
 
 def test_the_types_refuse_what_they_must_not_hold() -> None:
     found = answer((0, 10), (1, 2))
-    with pytest.raises(InputError, match="recognition"):
-        replace(found, recognition=0.5)
+    with pytest.raises(InputError, match="difference"):
+        SecondLook("it", 0.8)
+    with pytest.raises(InputError, match="difference"):
+        SecondLook("it", math.nan)
+    with pytest.raises(InputError, match="words"):
+        SecondLook("", 0.1)
     with pytest.raises(InputError, match="window"):
         Moment(found.answer, ())
     with pytest.raises(InputError, match="time or a box"):

@@ -87,6 +87,11 @@ class Chat(Protocol):
     ) -> Grounding:
         """Find an event."""
 
+    def look_again(
+        self, answer: Grounding, *, cancelled: Callable[[], bool] | None = None
+    ) -> Grounding:
+        """Ask what was found, and whether that is what was asked for."""
+
     def find_moments(
         self,
         video: Path,
@@ -225,7 +230,7 @@ class Pipeline:
             )
         if ask.num_windows > 1:
             return self._search(ask, job)
-        return self.chat.ground(
+        answer = self.chat.ground(
             ask.video,
             ask.question,
             _TASKS[ask.mode],
@@ -238,6 +243,7 @@ class Pipeline:
             on_progress=job.report,
             cancelled=job.cancelled,
         )
+        return self.chat.look_again(answer, cancelled=job.cancelled)
 
     def _search(self, ask: Ask, job: Job[Any]) -> Grounding:
         """Look for it in a long video, window by window."""

@@ -13,6 +13,7 @@ from typing import get_args
 
 import numpy as np
 
+from render.exports.looks import look_from_dict, look_to_dict
 from render.exports.spans import segment_to_dict, span_from_dict, span_to_dict
 from render.fields import (
     Json,
@@ -118,6 +119,7 @@ def _answer_to_dict(grounding: Grounding) -> Json:
         },
         "boxes": _boxes_to_list(grounding.tube),
         "confidence": _tidy_or_none(grounding.confidence),
+        **look_to_dict(grounding.second_look),
         "text": generation.text,
         "finish_reason": generation.finish_reason,
         "issues": list(grounding.issues),
@@ -254,6 +256,7 @@ def _answer(top: Json, data: Json, video: VideoInfo) -> Grounding:
         if span is None
         else as_unit(as_object(span, "span").get("confidence"), "span's confidence"),
         segment=_span(top.get("segment"), video, "segment"),
+        second_look=look_from_dict(data),
     )
 
 

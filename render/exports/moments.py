@@ -62,13 +62,11 @@ def _taken(files: dict[str, Path], number: int) -> dict[str, Path]:
 
 
 def _moment(moment: Moment, rank: int, files: Mapping[str, Path]) -> Json:
-    recognition = moment.recognition
     answer = grounding_to_dict(moment.grounding, files)
     for told in ("video", "query", "model", "segment", "alternatives"):
         answer.pop(told, None)  # above, once for all
     return {
         "rank": rank,
-        "recognition": None if recognition is None else round(recognition, 6),
         "windows": [span_to_dict(window) for window in moment.windows],
         **answer,
     }

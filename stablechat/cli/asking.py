@@ -67,6 +67,8 @@ class Questions:
             Question(query, args.task, self._span, args.region, args.start)
         check_candidates(args.candidates)
         check_window_options(args)
+        if args.window is not None and not args.second_look:
+            raise InputError("--window ranks by second looks; omit --no-second-look.")
 
     def ask(
         self, chat: StableChat, path: Path, report: Report, cancelled: Cancelled
@@ -94,7 +96,7 @@ class Questions:
         cancelled: Cancelled,
     ) -> Grounding:
         args = self._args
-        return chat.ground(
+        answer = chat.ground(
             path,
             query,
             args.task,
@@ -109,6 +111,9 @@ class Questions:
             on_progress=report,
             cancelled=cancelled,
         )
+        if not args.second_look:
+            return answer
+        return chat.look_again(answer, cancelled=cancelled)
 
     def _search(
         self, chat: StableChat, path: Path, report: Report, cancelled: Cancelled

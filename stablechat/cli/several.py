@@ -41,6 +41,7 @@ _EXIT_SOME_FAILED = 1
 #: Options that the answers, or the files, depend on.
 _ASKED = (
     *("task", "span", "region", "start", "at", "candidates", "choose", "segment"),
+    *("second_look",),
     *("window", "overlap", "top", "merge", "export"),
     *("model", "revision", "adapter", "device", "dtype", "attn", "quantization"),
     *("max_new_tokens", "temperature", "top_p", "seed", "speculation", "grammar"),

@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stablechat.grounding import is_unsure
+from stablechat.grounding import is_something_else, is_unsure
 from stablechat.times import format_time
 from stablechat.types import Grounding, VideoInfo
 
@@ -42,7 +42,7 @@ def _answer_lines(answers: Answers) -> list[str]:
     lines = []
     for answer in answers.groundings:
         about = f"{one_line(answer.query)}: " if several else ""
-        lines.append(f"{about}{_headline(answer)}")
+        lines.append(f"{about}{_headline(answer)}{_own_words(answer)}")
         lines += [f"or: {_headline(other)}" for other in answer.alternatives]
     return lines
 
@@ -56,7 +56,7 @@ def _search_lines(answers: Answers) -> list[str]:
             f"in {windows} window{'' if windows == 1 else 's'}, the likeliest first."
         )
         lines += [
-            f"{rank}. {_headline(moment.grounding)}"
+            f"{rank}. {_headline(moment.grounding)}{_own_words(moment.grounding)}"
             for rank, moment in enumerate(search.moments, 1)
         ]
     return lines
@@ -90,6 +90,16 @@ def _headline(grounding: Grounding) -> str:
         return f"{found} at {moment} in the box {box}{_sure(grounding)}."
     said = one_line(grounding.generation.text)[:_MAX_QUOTED_CHARACTERS]
     return f"Could not find it. The model said: {said or '(nothing)'}"
+
+
+def _own_words(grounding: Grounding) -> str:
+    look = grounding.second_look
+    if look is None:
+        return ""
+    words = one_line(look.words)[:_MAX_QUOTED_CHARACTERS]
+    other = is_something_else(grounding)
+    doubt = " To it that is not what was asked for." if other else ""
+    return f" Asked what it found, the model says: {words}.{doubt}"
 
 
 def _sure(grounding: Grounding) -> str:

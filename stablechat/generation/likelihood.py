@@ -67,6 +67,25 @@ def token_log_likelihoods(
     return scores
 
 
+def token_probabilities(model: LlavaST, question: Tensor, answer: Tensor) -> Tensor:
+    """What the model would write at each token of an answer, after those before it.
+
+    Args:
+        model: The whole model.
+        question: ``(L, hidden)``, all that stands before the answer, embedded.
+        answer: ``(T, hidden)``, embedded.
+
+    Returns:
+        float32 ``(T, rows)``, a distribution over the head's rows for each token.
+    """
+    read = torch.cat([question, answer])[None]
+    output = model.language_model.model(inputs_embeds=read, use_cache=False)
+    # A token is written by the position before it.
+    hidden = output.last_hidden_state[0, len(question) - 1 : -1]
+    logits: Tensor = model.language_model.lm_head(hidden)
+    return logits.float().softmax(dim=-1)
+
+
 def two_hot_cross_entropy(logits: Tensor, target_rows: Tensor) -> Tensor:
     """Cross entropy against labels that two neighbouring rows share.
 

@@ -29,7 +29,7 @@ from stablechat.types.base import (
     Task,
 )
 from stablechat.types.captions import Caption, Captions
-from stablechat.types.groundings import Description, Grounding, Tube
+from stablechat.types.groundings import Description, Grounding, SecondLook, Tube
 from stablechat.types.media import Clip, FrameSample, TimeSpan, VideoInfo
 from stablechat.types.moments import Moment, Moments, SearchProgress, WindowAnswer
 
@@ -54,6 +54,7 @@ __all__ = [
     "Moments",
     "ParsedAnswer",
     "SearchProgress",
+    "SecondLook",
     "SpanBins",
     "Task",
     "TimeSpan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ from stablechat.types.base import (
     require,
 )
 from stablechat.types.media import TimeSpan, VideoInfo
+
+#: What arithmetic may add to the most that there can be.
+_ROUNDING = 1e-3
 
 
 # Compared by identity: arrays have no single truth.
@@ -78,6 +82,27 @@ class Tube:
 
 
 @dataclass(frozen=True)
+class SecondLook:
+    """What the model calls the thing that it found, when it is asked for that.
+
+    Attributes:
+        words: Its own words, "a red circle moves left".
+        difference: How differently it answers when it is asked in these words, in nats:
+            0 where both questions are the same to it, ln 2 at most.
+    """
+
+    words: str
+    difference: float
+
+    def __post_init__(self) -> None:
+        require(bool(self.words), "A second look needs words.")
+        require(
+            0 <= self.difference <= math.log(2) + _ROUNDING,
+            f"difference must be 0 to ln 2, got {self.difference}.",
+        )
+
+
+@dataclass(frozen=True)
 class Grounding:
     """An answer in seconds and pixels.
 
@@ -99,6 +124,8 @@ class Grounding:
             chosen by it; None elsewhere.
         original: What the model said, where a person corrected it by hand.
         segment: The part of the video that was looked at; None is all of it.
+        second_look: What the model calls what it found; None where it was not asked,
+            or where its words may be about something else.
     """
 
     video: VideoInfo
@@ -116,6 +143,7 @@ class Grounding:
     log_likelihood: float | None = None
     original: Grounding | None = None
     segment: TimeSpan | None = None
+    second_look: SecondLook | None = None
 
     @property
     def found(self) -> bool:

@@ -16,20 +16,10 @@ class WindowAnswer:
     Attributes:
         window: The part of the video that the model saw.
         answer: On the whole video's clock.
-        recognition: How likely the model, shown what it found and asked what that
-            does, would say what was asked for: the mean over the query's tokens, in
-            nats, 0 at best. None where it was not measured.
     """
 
     window: TimeSpan
     answer: Grounding
-    recognition: float | None = None
-
-    def __post_init__(self) -> None:
-        require(
-            self.recognition is None or self.recognition <= 0,
-            f"recognition must be 0 or less, got {self.recognition}.",
-        )
 
 
 @dataclass(frozen=True)
@@ -40,12 +30,10 @@ class Moment:
         grounding: The moment on the whole video's clock; joined from what the windows
             answered where there are several.
         windows: Those that found it, in the video's order.
-        recognition: The best of the windows' (:class:`WindowAnswer`).
     """
 
     grounding: Grounding
     windows: tuple[TimeSpan, ...]
-    recognition: float | None = None
 
     def __post_init__(self) -> None:
         require(len(self.windows) > 0, "A moment needs the window that found it.")

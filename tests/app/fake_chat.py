@@ -24,6 +24,7 @@ from stablechat.types import (
     Moment,
     Moments,
     SearchProgress,
+    SecondLook,
     Task,
     TimeSpan,
     Tube,
@@ -135,6 +136,16 @@ class FakeChat:
             issues=(LOST_BOXES,) if guess else issues,
             model=self.name,
         )
+
+    def look_again(
+        self, answer: Grounding, *, cancelled: Cancelled | None = None
+    ) -> Grounding:
+        """Calls it what it was asked for; what is asked as "other ..." a bird."""
+        if answer.tube is None or answer.task != "stvg":
+            return answer
+        other = answer.query.startswith("other")
+        look = SecondLook("a bird", 0.5) if other else SecondLook(answer.query, 0.0)
+        return replace(answer, second_look=look)
 
     def find_moments(
         self,

@@ -12,11 +12,12 @@ import pytest
 from batch_fakes import FakeChat, inputs_about, questions_in, small_plan
 from cli_runs import MODEL, run
 
+from stablechat import chat as chat_module
 from stablechat import turn as turn_module
 from stablechat.cli.batch.jobs import Plan
 from stablechat.cli.batch.local_engine import LocalEngine
 from stablechat.cli.batch.running import Report, run_batch
-from stablechat.types import Generation
+from stablechat.types import Generation, SecondLook
 
 BOX = "[<WIDTH-010>,<HEIGHT-010>,<WIDTH-040>,<HEIGHT-040>]"
 ANSWER = (
@@ -51,7 +52,9 @@ def says(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(turn_module, "generate", generate)
     monkeypatch.setattr(
-        turn_module.Turn, "recognise", lambda *_: -1.0 if len(asked) % 3 == 0 else -4.0
+        chat_module,
+        "look_again",
+        lambda *_: SecondLook("it", 0.1 if len(asked) % 3 == 0 else 0.4),
     )
 
 

@@ -48,7 +48,7 @@ def test_rankings_are_scored_by_their_first_moments(tmp_path: Path) -> None:
     wrong = moment(video, (100.0, 101.0), 0.9)
     found = Moments(video, "it", (right, wrong), (TimeSpan(0, 20),), 2)
     report = judge([found], [hidden])
-    assert report["by_recognition"]["first_is_right"] == 1.0
+    assert report["by_second_look"]["first_is_right"] == 1.0
     assert report["by_confidence_alone"]["first_is_right"] == 0.0
     assert report["by_confidence_alone"]["right_in_first_3"] == 1.0
     assert report["found_by_some_window"] == 1.0

@@ -10,11 +10,12 @@ import golden_files
 import pytest
 import torch
 
+from stablechat import chat as chat_module
 from stablechat import turn as turn_module
 from stablechat.chat import StableChat
 from stablechat.errors import CancelledError, InputError, VideoError
 from stablechat.search import search_video
-from stablechat.types import Generation, GenerationConfig, SearchProgress
+from stablechat.types import Generation, GenerationConfig, SearchProgress, SecondLook
 
 BOX = "[<WIDTH-010><HEIGHT-010><WIDTH-050><HEIGHT-060>]"
 ANSWER = (
@@ -38,7 +39,7 @@ def let_say(monkeypatch: pytest.MonkeyPatch, *texts: str) -> None:
         return Generation(next(said), (1, 2), "stop", {"decode_seconds": 0.1})
 
     monkeypatch.setattr(turn_module, "generate", generate)
-    monkeypatch.setattr(turn_module.Turn, "recognise", lambda *_: -1.0)
+    monkeypatch.setattr(chat_module, "look_again", lambda *_: SecondLook("it", 0.1))
 
 
 def test_a_short_video_is_exactly_one_plain_ground(clip: Path) -> None:
@@ -75,7 +76,7 @@ def test_answers_stand_on_the_clock_of_the_whole_video(
     # The window's pictures are those from 3.0 to 7.0 seconds.
     assert span.start_seconds == pytest.approx(3 + 0.3 * 4, abs=0.11)
     assert span.end_seconds == pytest.approx(3 + 0.6 * 4, abs=0.11)
-    assert moment.recognition == -1.0
+    assert moment.grounding.second_look == SecondLook("it", 0.1)
     assert moment.grounding.generation.token_ids == ()
     assert (found.query, found.model) == ("the square", chat.name)
 
@@ -163,14 +164,3 @@ def test_bad_questions_and_files_are_refused(chat: StableChat, tmp_path: Path) -
         chat.find_moments("missing.mp4", " ")
     with pytest.raises(VideoError):
         chat.find_moments(tmp_path / "missing.mp4", "it")
-
-
-def test_recognition_is_the_likelihood_of_the_persons_words(clip: Path) -> None:
-    chat = golden_files.new_chat()
-    config = GenerationConfig(max_new_tokens=40, grammar=True)
-    answer = chat.ground(clip, "the square", config=config)
-    sure = chat.recognise(answer)
-    assert sure is not None and -5 <= sure <= 0
-    assert chat.recognise(answer) == pytest.approx(sure)
-    nothing = chat.ground(clip, "the square", config=GenerationConfig(max_new_tokens=1))
-    assert chat.recognise(nothing) is None

@@ -13,7 +13,8 @@ import pytest
 from answer_texts import answer, written
 
 from stablechat.confidence import EVIDENCE, Curve, load_calibration
-from stablechat.types import FloatArray, Generation, VideoInfo
+from stablechat.types import FloatArray, Generation, SecondLook, VideoInfo
+from training.calibrate.absence import report_absence
 from training.calibrate.figure import draw_curves
 from training.calibrate.fit import (
     Pairs,
@@ -168,10 +169,37 @@ def test_a_report_and_its_figure(tmp_path: Path) -> None:
     plain = found["positions"]["by_world"]["plain"]
     assert plain["num_rows"] == 6 and plain["gain"]["msiou"]["mean"] < 0
     assert found["confidence"]["box"]["num_examples"] == 66
-    assert found["not_there"]["auroc"] == 1
+    absence = found["not_there"]
+    assert absence["auroc"] == 1 and absence["second_look"]["auroc"] is None
+    assert (absence["num_rows"], absence["num_rows_there"]) == (1, 6)
     json.dumps(found, allow_nan=False)
     draw_curves(found["confidence"], tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_what_is_told_as_a_guess_is_counted_by_its_reason() -> None:
+    same, other = SecondLook("it", 0.0), SecondLook("another", 0.5)
+    right, wrong = exact(sure=0.9), exact(60, 70, sure=0.9)
+    rows = [
+        row(right, second_look=same),
+        row(wrong, second_look=other),
+        row(right, truth=None, second_look=other),
+        row(right, truth=None, second_look=same),
+        row(exact(sure=0.2), truth=None),
+        row(written(["I can't see that."]), truth=None),
+    ]
+    calibration = fit_calibration(collect_pairs([scored(s) for s in (0.2, 0.5, 0.9)]))
+    found = report_absence(rows, calibration)
+    assert (found["num_rows"], found["num_rows_there"]) == (4, 2)
+    assert found["second_look"] == {
+        **{"num_rows": 2, "num_rows_there": 2},
+        "auroc": 0.5,  # of the four pairs one is right, one wrong, two are equal
+    }
+    by_look = found["told_as_guesses"]["by_second_look"]
+    assert (by_look["num"], by_look["num_there"]) == (1, 1)
+    assert by_look["mviou_there"] == 0 and by_look["mviou_of_the_others"] > 0.9
+    either = found["told_as_guesses"]["by_either"]
+    assert either["num"] >= 2 and either["num_there"] == 1
 
 
 def test_candidates_are_counted_by_question() -> None:

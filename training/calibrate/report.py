@@ -11,11 +11,11 @@ import numpy as np
 
 from evaluation.metrics import mean
 from stablechat.confidence import EVIDENCE, Calibration, Level, mass_confidence
-from stablechat.grounding import UNSURE_BELOW
 from stablechat.refinement import MEAN_REACH
 from stablechat.types import NEIGHBOUR_REACH, FloatArray
+from training.calibrate.absence import report_absence
 from training.calibrate.fit import Pairs, collect_pairs
-from training.calibrate.overlaps import Overlaps, evidence_of, overlaps, place
+from training.calibrate.overlaps import Overlaps, overlaps, place
 from training.calibrate.rows import Row
 
 #: Points of a reliability curve, with the same number of examples each.
@@ -154,26 +154,6 @@ def rank_correlation(a: FloatArray, b: FloatArray) -> float:
     """Spearman's, where hardly any values are equal."""
     ranks = [np.argsort(np.argsort(values, kind="stable")) for values in (a, b)]
     return float(np.corrcoef(*ranks)[0, 1])
-
-
-def report_absence(rows: Sequence[Row], calibration: Calibration) -> dict[str, Any]:
-    """How well confidence tells questions about nothing from others."""
-    there, absent = [], []
-    for row in rows:
-        evidence = evidence_of(row)
-        if evidence is not None and evidence.answer is not None:
-            sure = float(calibration.judge("answer", evidence.answer))
-            (absent if row.truth is None else there).append(sure)
-    lower = np.less.outer(absent, there) + 0.5 * np.equal.outer(absent, there)
-    return {
-        "num_rows": len(absent),
-        "mean_confidence": round(mean(absent), 4),
-        "mean_confidence_there": round(mean(there), 4),
-        "auroc": round(float(lower.mean()), 4) if lower.size else None,
-        "unsure_below": UNSURE_BELOW,
-        "num_unsure": sum(sure < UNSURE_BELOW for sure in absent),
-        "num_unsure_there": sum(sure < UNSURE_BELOW for sure in there),
-    }
 
 
 # --- candidates -----------------------------------------------------------------

@@ -12,11 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from render.exports.looks import look_from_dict, look_to_dict
 from stablechat import StableChat
 from stablechat.encoding import EncodedVideo
 from stablechat.loader import load_model
 from stablechat.questions import Question
-from stablechat.types import FloatArray, Generation, GenerationConfig, VideoInfo
+from stablechat.second_look import look_again
+from stablechat.types import (
+    FloatArray,
+    Generation,
+    GenerationConfig,
+    SecondLook,
+    VideoInfo,
+)
 from training.calibrate.worlds import Asked, Drawn, draw_videos
 from training.synthetic.annotations import Event
 
@@ -57,6 +65,7 @@ class Row:
         truth: None where nothing in the video fits the question.
         candidate: 0 for the plain answer, above it for others to the same question.
         log_likelihood: The mean of its tokens', in nats, where there are several.
+        second_look: What the model calls what it found, where it is the only answer.
     """
 
     world: str
@@ -67,6 +76,7 @@ class Row:
     truth: Truth | None
     candidate: int = 0
     log_likelihood: float | None = None
+    second_look: SecondLook | None = None
 
     @property
     def plain_generation(self) -> Generation:
@@ -81,10 +91,12 @@ class Answered:
     Attributes:
         generation: Its words.
         log_likelihood: Of them, where there are others to compare with.
+        second_look: What the model calls what it found, where there are no others.
     """
 
     generation: Generation
     log_likelihood: float | None
+    second_look: SecondLook | None
 
 
 class AskingChat(StableChat):
@@ -101,9 +113,13 @@ class AskingChat(StableChat):
             end = question.last_row(turn.first_time_token, encoded.pts_seconds)
             found = [turn.answer(encoded, prompt, each, end) for each in configs]
             scores: list[float | None] = [None] * len(found)
+            looks: list[SecondLook | None] = [None] * len(found)
             if len(found) > 1:
                 scores = [*turn.score(encoded, prompt, found)]
-        return encoded, list(map(Answered, found, scores))
+            else:
+                answer = self.interpret(question, found[0], encoded)
+                looks = [look_again(turn, encoded, answer)]
+        return encoded, list(map(Answered, found, scores, looks))
 
 
 def ask_about_videos(
@@ -158,6 +174,7 @@ def _to_json(
         "token_ids": list(generation.token_ids),
         "finish_reason": generation.finish_reason,
         "log_likelihood": answered.log_likelihood,
+        **look_to_dict(answered.second_look),
         "neighbours": [] if scores is None else scores.round(_DIGITS).tolist(),
         "truth": None if asked.event is None else _truth_to_json(asked.event),
     }
@@ -207,6 +224,7 @@ def _row(data: Json) -> Row:
         truth,
         data.get("candidate", 0),
         data.get("log_likelihood"),  # not in rows of earlier versions
+        look_from_dict(data),
     )
 
 

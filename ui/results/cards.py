@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from render.exports.frames import is_image
-from stablechat.grounding import is_unsure, shown_span
+from stablechat.grounding import is_something_else, is_unsure, shown_span
 from stablechat.remarks import LOST_BOXES
 from stablechat.sentences import Sentence
 from stablechat.times import format_time
@@ -74,6 +74,7 @@ def found(language: Language, answer: Grounding, about: str = "") -> str:
     title = text(language, _title_key(answer), **_times(span))
     body = [
         *([_unsure_body(language, answer)] if is_unsure(answer) else []),
+        *_own_words(language, answer),
         *([answer.prose] if answer.task == "elc" else []),
         *_lacks(language, answer),
     ]
@@ -108,8 +109,16 @@ def _title_key(answer: Grounding) -> str:
 
 
 def _unsure_body(language: Language, answer: Grounding) -> str:
-    """How sure the model is, and what a person can do."""
+    """Why it is rather a guess, and what a person can do."""
+    if is_something_else(answer):
+        return text(language, "something_else_body")
     return text(language, "unsure_body", percent=f"{answer.confidence or 0.0:.0%}")
+
+
+def _own_words(language: Language, answer: Grounding) -> list[str]:
+    """What the model calls the thing that it found."""
+    look = answer.second_look
+    return [] if look is None else [text(language, "own_words", words=look.words)]
 
 
 def _lacks(language: Language, answer: Grounding) -> list[str]:
