@@ -6,7 +6,6 @@ the start, so that all processes count it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -16,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stablechat.errors import StableChatError
+from stablechat.fingerprint import digest_of
 from ui.space import kept_free
 
 _NAME = re.compile(r"[0-9A-Za-z_-]{16,80}")
-_CHUNK_BYTES = 1 << 20
 
 
 class FullError(StableChatError):
@@ -144,15 +143,6 @@ class Shelf:
                 continue  # It went meanwhile.
             if path.is_file():
                 yield path, status.st_size, status.st_atime
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file's content, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _disk(folder: Path) -> tuple[int, int]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.shelf import FullError, Shelf, digest_of
+from serving.shelf import FullError, Shelf
+from stablechat.fingerprint import digest_of
 
 PLENTY = (10**12, 10**12)
 USED_SECONDS = 60.0
