@@ -29,6 +29,19 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def model_id(folder: Path, revision: str | None) -> str:
+    """What tells a model apart: the hub's commit, or what its folder holds.
+
+    Args:
+        folder: Where its files are.
+        revision: Commit, for a model from the hub.
+
+    Raises:
+        CheckpointError: A file can't be read.
+    """
+    return revision or model_digest(folder)
+
+
 def model_digest(folder: Path) -> str:
     """SHA-256 of what a model's folder answers with, wherever the folder is.
 
