@@ -197,6 +197,22 @@ def test_a_bad_row_stops_the_run_by_its_name(data: Path, tmp_path: Path) -> None
     assert list(left_out) == ["row-1"] and "missing.mp4" in left_out["row-1"]
 
 
+def test_what_was_left_out_stays_listed_when_a_run_goes_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = rows()
+    lines[1]["video"] = "missing.mp4"
+    (tmp_path / "bad.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    changed = {"rows": (tmp_path / "bad.jsonl",), "skip_bad": True, "batch_size": 3}
+    chosen = settings(data, out=tmp_path / "run", save_steps=1, max_steps=3, **changed)
+    killed(chosen, 2, monkeypatch)
+    listed = tmp_path / "run" / "left_out.json"
+    assert list(json.loads(listed.read_text())) == ["row-1"]
+    # Nothing is trained any more, so nothing is left out again.
+    train(settings(data, out=tmp_path / "run", max_steps=1, **changed), "cpu")
+    assert list(json.loads(listed.read_text())) == ["row-1"]
+
+
 def test_a_loss_that_is_no_number_stops_the_run(data: Path, tmp_path: Path) -> None:
     rates = {"language": 1e30}
     chosen = settings(
