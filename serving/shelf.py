@@ -8,6 +8,7 @@ that needs room.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -22,6 +23,8 @@ from stablechat.fingerprint import digest_of
 from ui.space import kept_free
 
 _NAME = re.compile(r"[0-9A-Za-z_-]{16,80}")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_FULL = "The server's disk is full; try again in a few minutes."
 _LOCK = ".lock"
 #: A lock file is made and then locked; a younger one may be between the two.
 _LOCKING_SECONDS = 10.0
@@ -82,7 +85,7 @@ class Shelf:
             size_bytes: The most that it will hold.
 
         Raises:
-            FullError: There is no room for it.
+            FullError: There is no room for it, or none any longer.
         """
         path = self._coming / os.urandom(16).hex()
         with _held(_lock_of(path)):
@@ -91,6 +94,10 @@ class Shelf:
                 os.truncate(path, size_bytes)
                 self._make_room(path, size_bytes)
                 yield path
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    raise FullError(_FULL) from error
+                raise
             finally:
                 path.unlink(missing_ok=True)
 
@@ -138,12 +145,12 @@ class Shelf:
                 path.unlink(missing_ok=True)
                 lack -= size
         if self._lack(wanted_bytes) > 0:
-            raise FullError("The server's disk is full; try again in a few minutes.")
+            raise FullError(_FULL)
 
     def _remove_abandoned(self) -> None:
         """Take away what was coming to processes that were killed."""
         # A lock goes last, as where nobody is killed: what has none is abandoned.
-        for path in sorted(self._coming.iterdir(), key=lambda each: each.suffix == _LOCK):
+        for path in sorted(self._coming.iterdir(), key=_is_lock):
             if not _is_abandoned(_lock_of(path)):
                 continue
             if path.is_dir():
@@ -170,6 +177,10 @@ class Shelf:
 def _lock_of(path: Path) -> Path:
     """The lock of a file that is coming, and of a folder whose name begins with its."""
     return path.with_name(path.name.partition(".")[0] + _LOCK)
+
+
+def _is_lock(path: Path) -> bool:
+    return path.suffix == _LOCK
 
 
 @contextmanager
