@@ -116,7 +116,10 @@ def _changes(texts: list[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--set needs NAME=VALUE, got {text!r}.")
-        found[name] = yaml.safe_load(value)
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {name}: {value!r} is not YAML.") from error
     return found
 
 
