@@ -236,9 +236,7 @@ class Turn:
             self._model,
             self._loaded.tokenizer,
             (
-                replace(
-                    self._asked(*each, config or GenerationConfig()), cancelled=stop
-                )
+                replace(self._asked(*each, config), cancelled=stop)
                 for each, stop in zip(asked, stops, strict=False)
             ),
             seats=seats,

@@ -199,7 +199,10 @@ class FinetuneTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
         data: Conversations = self.train_dataset  # type: ignore[assignment]
-        return ByLength(data.lengths, self.settings.batch_size, self.settings.seed)
+        # Of all processes together, which take turns: two see what one does with the
+        # doubled batch.
+        whole_batch = self.settings.batch_size * self.args.world_size
+        return ByLength(data.lengths, whole_batch, self.settings.seed)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Ask the questions, all processes a share; the metrics go where losses go."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import golden_files
@@ -251,6 +252,18 @@ def test_the_order_of_an_epoch_follows_from_its_number() -> None:
     assert list(sampler) == first and sorted(first) == list(range(20))
     sampler.set_epoch(1)
     assert list(sampler) != first
+
+
+def test_the_order_does_not_depend_on_how_many_processes_share_a_batch(
+    trainer: FinetuneTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = torch.randint(1, 101, (500,), generator=torch.Generator().manual_seed(0))
+    data = SimpleNamespace(lengths=numbers.tolist())
+    monkeypatch.setattr(trainer, "train_dataset", data)
+    monkeypatch.setattr(type(trainer.args), "world_size", 4)
+    sampler = trainer._get_train_sampler()
+    assert sampler is not None
+    assert list(sampler) == list(ByLength(data.lengths, 4, trainer.settings.seed))
 
 
 def test_like_lengths_leave_little_padding() -> None:
