@@ -21,7 +21,9 @@ from typing import Any
 
 from evaluation.asking import BenchmarkChat, load_chat
 from evaluation.datasets import load_samples
+from evaluation.frames import frame_to_unit
 from evaluation.json_lines import read_json_lines
+from evaluation.metrics import span_iou
 from evaluation.protocols import score
 from evaluation.row_file import RowFile
 from evaluation.rows import read_result_rows
@@ -78,6 +80,19 @@ def measure(chat: BenchmarkChat, folder: Path, answers: Path) -> Json:
     }
 
 
+def whole_video_mtiou(annotations: Path) -> float:
+    """What it is worth to answer "the whole video" every time.
+
+    Args:
+        annotations: Questions of task STVG.
+    """
+    spans = [
+        [frame_to_unit(frame, sample.split) for frame in sample.true_frames or ()]
+        for sample in load_samples(annotations, "stvg")
+    ]
+    return float(span_iou(spans, [0.0, 1.0]).mean())
+
+
 def _describe(chat: BenchmarkChat, folder: Path, path: Path) -> list[Naming]:
     truths = json.loads((folder / "descriptions.json").read_text("utf-8"))
     with RowFile(path) as file:
@@ -89,16 +104,19 @@ def _describe(chat: BenchmarkChat, folder: Path, path: Path) -> list[Naming]:
 
 
 def table(found: Json) -> str:
-    """All worlds and models as Markdown."""
+    """A report's worlds and models as Markdown."""
     lines = [f"| world | model | {' | '.join(_COLUMNS)} |", "|---" * 9 + "|"]
-    for world, models in found.items():
-        for name, values in models.items():
+    for world, models in found["worlds"].items():
+        whole = {"the whole video": {"mtiou": found["whole_video_mtiou"][world]}}
+        for name, values in {**models, **whole}.items():
             numbers = " | ".join(_number(column, values) for column in _COLUMNS)
             lines.append(f"| {world} | {name} | {numbers} |")
     return "\n".join(lines)
 
 
 def _number(column: str, values: Json) -> str:
+    if column not in values:
+        return "-"
     share = values[column] / 100 if "@" in column else values[column]
     return f"{share:.3f}"
 
@@ -120,6 +138,9 @@ def report(args: argparse.Namespace) -> Json:
         "seed": args.seed,
         "videos_per_world": args.count,
         "hardware": hardware(str(chat.device)),
+        "whole_video_mtiou": {
+            world: whole_video_mtiou(args.work / world / "stvg.json") for world in found
+        },
         "worlds": found,
     }
 
@@ -159,7 +180,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return _INTERRUPTED
-    print(table(found["worlds"]))
+    print(table(found))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from evaluation.processes import ALONE, Processes
 from stablechat.chat import StableChat
 from stablechat.encoding import MAX_KEPT_VIDEOS, FeatureCache
 from stablechat.errors import InputError
+from stablechat.fingerprint import model_digest
 from stablechat.last_row import TIMES_BEFORE_ROWS, LastRow
 from stablechat.loader import load_model
 from stablechat.placement import choose_device
@@ -33,6 +35,16 @@ class BenchmarkChat(StableChat):
     ``ground`` words the question itself and ``generate`` keeps no features; here the
     text is the annotation's, and a clip asked about again is not encoded again.
     """
+
+    @property
+    def revision(self) -> str | None:
+        """Commit, for a model from the hub."""
+        return self._loaded.revision
+
+    @cached_property
+    def model_sha256(self) -> str | None:
+        """What tells models from folders apart; None for one from the hub."""
+        return None if self.revision else model_digest(self._loaded.folder)
 
     def keep_videos(self, count: int) -> None:
         """Keep what is encoded of so many videos, for asking about all of them again.

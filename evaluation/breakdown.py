@@ -24,6 +24,8 @@ from stablechat.types import FloatArray, Task
 JOINT_THRESHOLD = 0.5
 
 QUERY_CHARACTERS = 50
+#: Of shares: 0.3 - 0.2 must not fall short of 0.1.
+_DECIMALS = 9
 
 #: Name, lower end (included) and upper end of each group, as shares.
 Bounds = tuple[tuple[str, float, float], ...]
@@ -134,11 +136,12 @@ def duration_share(row: ResultRow) -> float | None:
     """Length of the event over that of the clip."""
     span = true_span(row)
     if span is not None:
-        return span[1] - span[0]
+        return round(span[1] - span[0], _DECIMALS)
     if not row.true_boxes:
         return None
     first, last = row.split
-    return (max(row.true_boxes) - min(row.true_boxes)) / (last - first)
+    length = max(row.true_boxes) - min(row.true_boxes)
+    return round(length / (last - first), _DECIMALS)
 
 
 def area_share(row: ResultRow) -> float | None:
@@ -148,7 +151,8 @@ def area_share(row: ResultRow) -> float | None:
     boxes = np.array(list(row.true_boxes.values()), np.float64)
     size = np.array([row.width, row.height], np.float64)
     sides = np.clip(boxes[:, 2:], 0, size) - np.clip(boxes[:, :2], 0, size)
-    return float((np.maximum(sides, 0).prod(axis=1) / size.prod()).mean())
+    shares = np.maximum(sides, 0).prod(axis=1) / size.prod()
+    return round(float(shares.mean()), _DECIMALS)
 
 
 def query_length(row: ResultRow) -> float | None:

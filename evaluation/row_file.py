@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from evaluation.files import write_file
 from evaluation.json_lines import RawRow, json_object, read_bytes
@@ -66,11 +66,10 @@ class RowFile:
     def __enter__(self) -> RowFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab")
+            self._file = self._open_locked()
         except OSError as error:
             raise _not_writable(self.path, error) from error
         try:
-            _lock(self._file.fileno(), fcntl.LOCK_EX, self.path)
             # Another run may have ended since.
             self.rows = self._read_rows()
             if self._cut_at is not None:
@@ -84,6 +83,17 @@ class RowFile:
             raise
         return self
 
+    def _open_locked(self) -> BinaryIO:
+        file = self.path.open("ab")
+        try:
+            _lock(file.fileno(), fcntl.LOCK_EX, self.path)
+            if not os.path.samestat(os.fstat(file.fileno()), self.path.stat()):
+                raise _in_use(self.path)  # and put another in its place meanwhile
+        except BaseException:
+            file.close()
+            raise
+        return file
+
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
@@ -93,8 +103,16 @@ class RowFile:
         self._file.flush()
         self.rows.append(dict(row))
 
+    def drop(self, indices: Collection[int]) -> None:
+        """Take rows away, in one step, so that others can be added in their place."""
+        kept = [row for row in self.rows if row["index"] not in indices]
+        if len(kept) < len(self.rows):
+            self.replace(kept)
+            dropped, self._file = self._file, self._open_locked()
+            dropped.close()
+
     def replace(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Put other rows in the place of all, in one step, at the end of a run."""
+        """Put other rows in the place of all, in one step; none is added after that."""
         self.rows = [dict(row) for row in rows]
         write_file(self.path, b"".join(map(_line, self.rows)))
 
@@ -122,9 +140,13 @@ def _lock(descriptor: int, kind: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise InputError(
-            f"Another run is writing {path}; wait for its end or choose another --out."
-        ) from error
+        raise _in_use(path) from error
+
+
+def _in_use(path: Path) -> InputError:
+    return InputError(
+        f"Another run is writing {path}; wait for its end or choose another --out."
+    )
 
 
 def _exists(path: Path) -> bool:

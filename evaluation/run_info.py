@@ -6,7 +6,6 @@ and hardware. A run that goes on must agree with it in all that could change an 
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -20,6 +19,7 @@ from evaluation.datasets.values import read_object
 from render.exports import write_json
 from stablechat import __version__
 from stablechat.errors import InputError
+from stablechat.fingerprint import digest_of
 
 Info = dict[str, Any]
 
@@ -28,8 +28,13 @@ _MUST_AGREE = {
     "dataset": "benchmark",
     "task": "task",
     "annotations_sha256": "content of the annotation file",
+    "revision": "revision of the model",
+    "model_sha256": "content of the model's folder",
     "dtype": "number type",
     "decoding": "decoding",
+    # More of the same rows may be asked, so there is no --limit here.
+    "subset": "--subset",
+    "seed": "--seed",
 }
 
 _LIBRARIES = ("torch", "transformers", "numpy", "av")
@@ -75,20 +80,26 @@ def check_agreement(rows: Path, info: Mapping[str, Any]) -> None:
     if old is None or not rows.exists():
         return
     for key, name in _MUST_AGREE.items():
-        # Settings that did not exist then can't have differed.
-        before, now = _common(old.get(key), info.get(key))
-        if before is not None and key in info and before != now:
+        if key not in old or key not in info:
+            continue  # not written down by earlier versions, or not known yet
+        before, now = _differing(old[key], info[key])
+        if before != now:
             raise InputError(
-                f"{rows} was made with another {name} ({before}, now {now}); choose "
-                "another --out."
+                f"{rows} was made with another {name} ({_told(before)}, now "
+                f"{_told(now)}); choose another --out."
             )
 
 
-def _common(old: Any, new: Any) -> tuple[Any, Any]:
+def _differing(old: Any, new: Any) -> tuple[Any, Any]:
+    """Two values, without what is the same in both or known to one only."""
     if not isinstance(old, Mapping) or not isinstance(new, Mapping):
         return old, new
     differing = [key for key in old if key in new and old[key] != new[key]]
     return tuple({key: d[key] for key in differing} for d in (old, new))  # type: ignore[return-value]
+
+
+def _told(value: Any) -> str:
+    return "none" if value is None else str(value)
 
 
 def digest(path: Path) -> str:
@@ -98,7 +109,7 @@ def digest(path: Path) -> str:
         InputError: It can't be read.
     """
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return digest_of(path)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{path} can't be read ({reason}).") from error

@@ -58,7 +58,7 @@ class RunSummary:
 def pending(
     samples: Sequence[Sample], done: Iterable[Mapping[str, Any]]
 ) -> list[Sample]:
-    """The samples that a result file lacks.
+    """The samples that a result file lacks, or has no usable video for.
 
     Raises:
         InputError: The file belongs to another benchmark.
@@ -71,7 +71,8 @@ def pending(
                 f"Row {sample.index} of the --out file is about other annotations or "
                 "another task; choose another --out."
             )
-    answered = {row["index"] for row in done}
+    # The video may be there now: it was another --videos, or is on a disk that failed.
+    answered = {row["index"] for row in done if not row.get("missing")}
     return [sample for sample in samples if sample.index not in answered]
 
 
@@ -110,7 +111,8 @@ def run(
         samples: All rows, in the order to ask in; one video's should stand together.
         videos: The folder of videos.
         asker: The model.
-        out: The result file; rows that it holds are not asked again.
+        out: The result file; rows that it holds are not asked again, unless their
+            video could not be used.
         config: How to decode.
         processes: Which part of the rows is this process's.
         stderr: Where progress goes.
@@ -129,8 +131,10 @@ def run(
     )
     if processes.count == 1:
         with out:
-            take_over_parts(out)
+            is_again = work.take_up(out)
             work.answer_all(samples, out, out.rows, work.progress(samples, out.rows))
+            if is_again:
+                out.replace(_in_order(out.rows, samples))
             return _summary(out.rows, work.num_new)
     if not processes.is_main:
         processes.wait_for_all()
@@ -138,7 +142,7 @@ def run(
         processes.wait_for_all()
         return None
     with out:
-        take_over_parts(out)
+        work.take_up(out)
         num_before = len(out.rows)
         # The others begin when the file is this run's and at rest.
         processes.wait_for_all()
@@ -174,6 +178,14 @@ class _Work:
         """What tells how far the run is."""
         todo = len(pending(samples, done))
         return Progress(len(samples), todo, self._stderr, self._clock, count_done)
+
+    def take_up(self, out: RowFile) -> bool:
+        """Take over what earlier runs have left; whether some of it is asked again."""
+        take_over_parts(out)
+        check_same_model(out.rows, self._asker.name)
+        num_before = len(out.rows)
+        out.drop({sample.index for sample in pending(self._samples, out.rows)})
+        return len(out.rows) < num_before
 
     def answer_part(self, processes: Processes, path: Path) -> None:
         """Ask this process's share, into its own file."""

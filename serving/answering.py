@@ -21,6 +21,7 @@ from stablechat.errors import CancelledError, StableChatError
 
 if TYPE_CHECKING:
     from stablechat import StableChat
+    from stablechat.types import Grounding
     from ui.pipeline import Chat
 
 
@@ -104,11 +105,18 @@ class Answering:
             # One of them is to blame; or all were stopped, which costs nothing.
             return {each: self._alone(each, *found) for each, found in ready.items()}
         return {
-            each: Answered(answer, self.replica, was_kept, len(ready))
+            each: self._told(each, answer, was_kept, len(ready))
             for (each, (_, was_kept)), answer in zip(
                 ready.items(), answers, strict=True
             )
         }
+
+    def _told(
+        self, waiting: Waiting, answer: Grounding, was_kept: bool | None, size: int
+    ) -> Event:
+        if answer.generation.finish_reason == "cancelled":
+            return Failed(_plain(waiting, CancelledError("Stopped.")))
+        return Answered(answer, self.replica, was_kept, size)
 
 
 def _ask(chat: Chat, waiting: Waiting, path: Path) -> Answer:
@@ -158,8 +166,8 @@ def _ask(chat: Chat, waiting: Waiting, path: Path) -> Answer:
 
 def _ask_together(
     chat: StableChat, asked: Sequence[tuple[Waiting, Path]]
-) -> Sequence[Answer]:
-    """Until the last one is answered, or none of them is wanted any longer."""
+) -> Sequence[Grounding]:
+    """Until each is answered, or not wanted any longer."""
     from stablechat.batching import ground_batch
 
     def report(stage: str, fraction: float) -> None:
@@ -175,6 +183,7 @@ def _ask_together(
         seats=len(asked),
         on_progress=report,
         cancelled=all_cancelled([waiting for waiting, _ in asked]),
+        cancelled_each=[asked[place][0].cancelled for place in order],
     )
     return [answers[order.index(place)] for place in range(len(asked))]
 

@@ -118,7 +118,8 @@ class Api:
         length = _length(request, self._settings.max_file_bytes)
         digest = hashlib.sha256()
         with self._videos.coming(length) as path:
-            with path.open("r+b", buffering=0) as file:
+            # Buffered: of a chunk the disk may take a part, and say so only.
+            with path.open("r+b") as file:
                 async for chunk in request.stream():
                     file.write(chunk)
                     digest.update(chunk)

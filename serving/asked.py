@@ -82,7 +82,7 @@ def grounding_asked(data: Json, request_id: str, deadline: float) -> Asked:
     request = ModelRequest(
         kind="ground",
         video=video_of(data),
-        query=string(data, "query", ""),
+        query=_text(data, "query", ""),
         request_id=request_id,
         deadline=deadline,
         task=task,
@@ -107,7 +107,7 @@ def description_asked(data: Json, request_id: str, deadline: float) -> Asked:
         InputError: It can't be asked like this.
     """
     _check_names(data, _DESCRIBE)
-    question = string(data, "question", "")
+    question = _text(data, "question", "")
     describe_prompt(question or None)
     request = ModelRequest(
         "describe",
@@ -156,9 +156,19 @@ def _check_names(data: Json, known: set[str]) -> None:
         )
 
 
+def _text(data: Json, key: str, default: str) -> str:
+    """A text that an answer can repeat; JSON can write half of a character."""
+    text = string(data, key, default)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError(
+            "{key} holds half of a surrogate pair, which is no character.", key=key
+        )
+    return text
+
+
 def _name(data: Json) -> str:
     """The file's own name, whatever folders it is told in."""
-    told = PurePath(string(data, "name", "video").replace("\\", "/")).name
+    told = PurePath(_text(data, "name", "video").replace("\\", "/")).name
     return printable_name(told or "video")
 
 

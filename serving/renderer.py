@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from serving.loopback import listen_here_only
@@ -87,15 +88,15 @@ def draw_clip(
     if video is None:
         raise UnknownVideoError("This video is not here any longer; send it again.")
     name = secrets.token_urlsafe(24)
-    with clips.coming(min(_CLIP_BYTES, clips.max_bytes)) as coming:
-        made = Path(f"{coming}.mp4")
-        try:
-            cut_clip(
-                about(order.answer, video),
-                made,
-                cancelled=lambda: stop.is_set() or time.time() > order.deadline,
-            )
-            clips.add(made, name)
-        finally:
-            made.unlink(missing_ok=True)
+    with (
+        clips.coming(min(_CLIP_BYTES, clips.max_bytes)) as coming,
+        TemporaryDirectory(prefix=f"{coming.name}.", dir=coming.parent) as folder,
+    ):
+        made = Path(folder, "clip.mp4")
+        cut_clip(
+            about(order.answer, video),
+            made,
+            cancelled=lambda: stop.is_set() or time.time() > order.deadline,
+        )
+        clips.add(made, name)
     return name

@@ -1,25 +1,33 @@
 """Files that several processes share, in a folder that is never fuller than it may be.
 
 What was not used for longest goes first. A file that is coming has its full size from
-the start, so that all processes count it.
+the start, so that all processes count it. Its lock file, ``NAME.lock``, is held by the
+process that it comes to; what a killed process has left is taken away by the next one
+that needs room.
 """
 
 from __future__ import annotations
 
-import hashlib
+import errno
+import fcntl
 import os
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stablechat.errors import StableChatError
+from stablechat.fingerprint import digest_of
 from ui.space import kept_free
 
 _NAME = re.compile(r"[0-9A-Za-z_-]{16,80}")
-_CHUNK_BYTES = 1 << 20
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_FULL = "The server's disk is full; try again in a few minutes."
+_LOCK = ".lock"
+#: A lock file is made and then locked; a younger one may be between the two.
+_LOCKING_SECONDS = 10.0
 
 
 class FullError(StableChatError):
@@ -70,20 +78,28 @@ class Shelf:
     def coming(self, size_bytes: int) -> Iterator[Path]:
         """A file to write to; gone afterwards if it was not added.
 
+        A folder beside it whose name begins with its own and a dot goes with it if this
+        process is killed; nothing else may be written there.
+
         Args:
             size_bytes: The most that it will hold.
 
         Raises:
-            FullError: There is no room for it.
+            FullError: There is no room for it, or none any longer.
         """
         path = self._coming / os.urandom(16).hex()
-        try:
-            path.touch(0o600)
-            os.truncate(path, size_bytes)
-            self._make_room(path, size_bytes)
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+        with _held(_lock_of(path)):
+            try:
+                path.touch(0o600)
+                os.truncate(path, size_bytes)
+                self._make_room(path, size_bytes)
+                yield path
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    raise FullError(_FULL) from error
+                raise
+            finally:
+                path.unlink(missing_ok=True)
 
     def add(self, path: Path, name: str) -> Path:
         """Keep a file that came under a name; the same name is the same file."""
@@ -120,6 +136,7 @@ class Shelf:
         return sum(size for _, size, _ in self._files())
 
     def _make_room(self, mine: Path, wanted_bytes: int) -> None:
+        self._remove_abandoned()
         lack = self._lack(wanted_bytes)
         for path, size, used in sorted(self._files(), key=lambda each: each[2]):
             if lack <= 0 or time.time() - used < self._used_seconds:
@@ -128,7 +145,18 @@ class Shelf:
                 path.unlink(missing_ok=True)
                 lack -= size
         if self._lack(wanted_bytes) > 0:
-            raise FullError("The server's disk is full; try again in a few minutes.")
+            raise FullError(_FULL)
+
+    def _remove_abandoned(self) -> None:
+        """Take away what was coming to processes that were killed."""
+        # A lock goes last, as where nobody is killed: what has none is abandoned.
+        for path in sorted(self._coming.iterdir(), key=_is_lock):
+            if not _is_abandoned(_lock_of(path)):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def _lack(self, wanted_bytes: int) -> int:
         total, free = self._free(self._folder)
@@ -146,13 +174,36 @@ class Shelf:
                 yield path, status.st_size, status.st_atime
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file's content, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _lock_of(path: Path) -> Path:
+    """The lock of a file that is coming, and of a folder whose name begins with its."""
+    return path.with_name(path.name.partition(".")[0] + _LOCK)
+
+
+def _is_lock(path: Path) -> bool:
+    return path.suffix == _LOCK
+
+
+@contextmanager
+def _held(lock: Path) -> Iterator[None]:
+    with lock.open("x") as file:
+        try:
+            with suppress(OSError):  # a disk without locks: nothing is abandoned there
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _is_abandoned(lock: Path) -> bool:
+    try:
+        with lock.open("rb") as file:
+            age = time.time() - os.fstat(file.fileno()).st_mtime
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except OSError:  # it is held, or can't be
+        return False
+    return age > _LOCKING_SECONDS
 
 
 def _disk(folder: Path) -> tuple[int, int]:

@@ -29,6 +29,7 @@ def ground_batch(
     config: GenerationConfig | None = None,
     on_progress: Progress | None = None,
     cancelled: Cancelled | None = None,
+    cancelled_each: Sequence[Cancelled] | None = None,
 ) -> list[Grounding]:
     """Answer questions about videos, several at once.
 
@@ -43,22 +44,32 @@ def ground_batch(
         config: How to decode; None is greedy.
         on_progress: Called with stage and fraction.
         cancelled: Asked often; the work stops when it says True.
+        cancelled_each: The same for each question, whose answer alone is ended then;
+            the others go on.
 
     Returns:
-        In the order of the questions.
+        In the order of the questions; one that was ended has what was written, and
+        finish reason ``"cancelled"``.
 
     Raises:
-        InputError: ``seats`` is out of range, or a question is about a picture.
+        InputError: ``seats`` is out of range, a question is about a picture, or
+            ``cancelled_each`` is not one for each.
         VideoError, CancelledError, OutOfMemoryError: As for ``StableChat.ground``.
     """
     if not 1 <= seats <= MAX_SEATS:
         raise InputError(f"seats must be from 1 to {MAX_SEATS}, got {seats}.")
+    if cancelled_each is not None and len(cancelled_each) != len(asked):
+        raise InputError("cancelled_each must be one for each question.")
     if any(question.task == "rec" for _, question in asked):
         raise InputError("Questions of task rec are asked one by one.")
     seen: list[EncodedVideo] = []
     with chat.turn(on_progress, cancelled) as turn:
         written = turn.answer_all(
-            _encoded(turn, asked, seen), config, seats=seats, count=len(asked)
+            _encoded(turn, asked, seen),
+            config,
+            seats=seats,
+            count=len(asked),
+            cancelled_each=cancelled_each,
         )
     return [
         chat.interpret(question, answer, encoded)

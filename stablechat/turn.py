@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from stablechat.generation import generate
 from stablechat.generation.batch import generate_batch
 from stablechat.generation.likelihood import score_answers, token_probabilities
 from stablechat.generation.loop import Asked
+from stablechat.generation.stopping import never
 from stablechat.last_row import LastRow
 from stablechat.loader import LoadedModel
 from stablechat.questions import Question
@@ -213,6 +215,7 @@ class Turn:
         *,
         seats: int,
         count: int,
+        cancelled_each: Iterable[Cancelled] | None = None,
     ) -> list[Generation]:
         """Answers to questions about encoded videos, several at once.
 
@@ -222,12 +225,18 @@ class Turn:
             config: How to decode; None is greedy.
             seats: Answers that are written at once.
             count: How many questions there are.
+            cancelled_each: Ends the answer to a question, for each; None ends none.
         """
         self.stop_if_cancelled()
+        config = config or GenerationConfig()
+        stops = repeat(never) if cancelled_each is None else cancelled_each
         written = generate_batch(
             self._model,
             self._loaded.tokenizer,
-            (self._asked(*each, config or GenerationConfig()) for each in asked),
+            (
+                replace(self._asked(*each, config), cancelled=stop)
+                for each, stop in zip(asked, stops, strict=False)
+            ),
             seats=seats,
             end_token_ids=self._loaded.end_token_ids,
             on_answer=lambda done: self._report("answer", done / count),

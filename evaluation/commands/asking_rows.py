@@ -81,6 +81,8 @@ class Benchmark:
         info = {
             **self._info(config),
             "model": chat.name,
+            "revision": chat.revision,
+            "model_sha256": chat.model_sha256,
             "dtype": str(chat.dtype).removeprefix("torch."),
             "processes": processes.count,
             "started": now(),

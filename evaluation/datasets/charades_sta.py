@@ -23,7 +23,8 @@ from stablechat.errors import InputError
 from stablechat.prompts import tvg_prompt
 from stablechat.types import Task
 
-LENGTHS_NAMES = ("Charades_v1_test.csv", "Charades_v1_train.csv")
+#: By split; a file that is named for none may be of any.
+LENGTHS_NAMES = {"test": "Charades_v1_test.csv", "train": "Charades_v1_train.csv"}
 
 _LINE = re.compile(r"(\S+) (\S+) (\S+?)##(.*)\Z", re.DOTALL)
 _UNIT_DECIMALS = 3
@@ -92,14 +93,17 @@ def _sample(
 
 
 def _lengths_beside(path: Path) -> Path:
-    for name in LENGTHS_NAMES:
-        if "test" in path.stem and "train" in name:
-            continue
+    names = [
+        name
+        for split, name in LENGTHS_NAMES.items()
+        if split in path.stem or not any(each in path.stem for each in LENGTHS_NAMES)
+    ]
+    for name in names:
         if path.with_name(name).is_file():
             return path.with_name(name)
     raise InputError(
         f"{path.name} gives times in seconds, so the lengths of the videos are needed: "
-        f"put Charades_v1_test.csv beside it, or name it with --extra."
+        f"put {names[0]} beside it, or name it with --extra."
     )
 
 

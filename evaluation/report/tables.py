@@ -104,7 +104,12 @@ def breakdown_table(run: RunResult, breakdown: Breakdown) -> Table:
 def sensitivity_table(data: Mapping[str, Any]) -> Table:
     """Mean overlaps of every setting."""
     settings = data["settings"]
-    names = [name for name in ("mtiou", "msiou", "mstiou") if settings[0].get(name)]
+    # What there is nothing to measure of is None; 0 is a result.
+    names = [
+        name
+        for name in ("mtiou", "msiou", "mstiou")
+        if settings[0].get(name) is not None
+    ]
     rows = [
         (
             f"{setting['temperature']:g}",

@@ -77,7 +77,8 @@ def generate_batch(
         seats: Answers that are written at once; each holds a cache of its own.
         end_token_ids: Tokens that end an answer; None asks the tokenizer.
         on_answer: Called with the number of answers that are finished.
-        cancelled: Asked before every pass and every token.
+        cancelled: Asked before every pass and every token, as is that of each question,
+            which ends its answer only and frees its seat.
 
     Returns:
         In the order of the questions; when it was cancelled, of those that were begun.
@@ -97,14 +98,14 @@ class _Batch:
         model: LlavaST,
         tokenizer: PromptTokenizer,
         waiting: Iterator[Asked],
-        ends: Collection[int] | None,
+        end_token_ids: Collection[int] | None,
         on_answer: Callable[[int], None] | None,
         cancelled: Callable[[], bool],
     ) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._waiting = enumerate(waiting)
-        self._ends = ends
+        self._end_token_ids = end_token_ids
         self._on_answer = on_answer
         self._cancelled = cancelled
         self.answers: dict[int, Generation] = {}
@@ -137,9 +138,9 @@ class _Batch:
                 asked.inputs_embeds,
                 asked.config,
                 task=asked.task,
-                end_token_ids=self._ends,
+                end_token_ids=self._end_token_ids,
                 last_row=asked.last_row,
-                cancelled=self._cancelled,
+                cancelled=self._stop(asked),
             )
             self._finish(number, answer)
             if self._cancelled():
@@ -157,8 +158,8 @@ class _Batch:
                 self._tokenizer,
                 seat,
                 asked,
-                self._ends,
-                cancelled=self._cancelled,
+                self._end_token_ids,
+                cancelled=self._stop(asked),
             )
             prefilled = time.perf_counter()
             passes = writer.passes()
@@ -182,6 +183,9 @@ class _Batch:
             self._finish(each.number, answer)
             return False
         return True
+
+    def _stop(self, asked: Asked) -> Callable[[], bool]:
+        return lambda: self._cancelled() or asked.cancelled()
 
     def _finish(self, number: int, answer: Generation) -> None:
         self.answers[number] = answer

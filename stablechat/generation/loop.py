@@ -46,12 +46,14 @@ class Asked:
             is not: then there is no grammar, and less is guessed.
         last_row: Ends the answer to a grounding question when it is complete; None
             leaves that to the model.
+        cancelled: Ends this answer, of several that are written at once.
     """
 
     inputs_embeds: Tensor
     config: GenerationConfig
     task: Task | None = None
     last_row: LastRow | None = None
+    cancelled: Callable[[], bool] = never
 
 
 @torch.inference_mode()

@@ -54,9 +54,17 @@ def test_the_demo_model_is_measured_and_not_asked_again(
     given = ["--model", str(DEMO_FOLDER), "--seed", "5", "--count", "1"]
     given += ["--world", "plain", "--device", "cpu", "--work", str(tmp_path / "work")]
     assert main([*given, "--out", str(out)]) == 0
-    values = json.loads(out.read_text())["worlds"]["plain"]["demo"]
+    found = json.loads(out.read_text())
+    values = found["worlds"]["plain"]["demo"]
     assert values["num_rows"] == 1 and values["mtiou"] > 0.5
-    assert "| plain | demo | " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| plain | demo | " in printed
+    annotated = json.loads((tmp_path / "work" / "plain" / "stvg.json").read_text())
+    times = annotated[0]["meta"]["time_token"].values()
+    first, last = annotated[0]["meta"]["split"]
+    whole = (max(times) - min(times)) / (last - first)
+    assert found["whole_video_mtiou"] == {"plain": pytest.approx(whole)}
+    assert f"| plain | the whole video | {whole:.3f} | - | " in printed
     answers = tmp_path / "work" / "plain" / "answers" / "demo"
     written = {path.name: path.stat().st_mtime_ns for path in answers.iterdir()}
     assert main(given) == 0

@@ -72,6 +72,21 @@ def test_nothing_is_kept_of_a_stopped_batch(clip: Path) -> None:
     assert ground_batch(chat, []) == []
 
 
+def test_one_question_can_be_ended(clip: Path) -> None:
+    chat = golden_files.new_chat()
+    asked = [(clip, Question("a ball", "stvg"))] * 3
+    config = GenerationConfig(max_new_tokens=20)
+    (wanted, *_) = ground_batch(chat, asked, config=config)
+    stops = [lambda: False, lambda: True, lambda: False]
+    found = ground_batch(chat, asked, config=config, cancelled_each=stops)
+    reasons = [each.generation.finish_reason for each in found]
+    assert reasons[1] == "cancelled"
+    for place in (0, 2):
+        assert found[place].generation.token_ids == wanted.generation.token_ids
+    with pytest.raises(InputError, match="one for each question"):
+        ground_batch(chat, asked, cancelled_each=stops[:2])
+
+
 def test_what_can_not_be_asked(clip: Path, tmp_path: Path) -> None:
     chat = golden_files.new_chat()
     question = Question("a ball", "stvg")

@@ -35,6 +35,9 @@ def counts(rows: list[ResultRow], dimension: str) -> dict[str, int]:
     [
         ((100, 199), "under 10%"),
         ((100, 200), "10-30%"),
+        ((200, 300), "10-30%"),
+        ((400, 700), "30-70%"),
+        ((200, 900), "over 70%"),
         ((0, 299), "10-30%"),
         ((0, 300), "30-70%"),
         ((0, 699), "30-70%"),
@@ -57,6 +60,13 @@ def test_area_of_the_object(side: int, group: str) -> None:
     found = row(width=100, height=100, true_boxes={6: box, 7: box})
     assert area_share(found) == pytest.approx(side * side / 10_000)
     assert counts([found], "object area") == {group: 1}
+
+
+def test_a_mean_area_on_a_border() -> None:
+    percent = (4.0, 5.0, 6.0)  # whose mean is less than 0.05 by the last bit
+    boxes = {n: (0.0, 0.0, 100.0, each) for n, each in enumerate(percent)}
+    found = row(width=100, height=100, true_boxes=boxes)
+    assert counts([found], "object area") == {"5-20%": 1}
 
 
 def test_only_what_is_in_the_picture_has_area() -> None:

@@ -66,6 +66,23 @@ def test_the_lengths_may_lie_elsewhere(tmp_path: Path) -> None:
     assert load(path, table).samples[0].true_unit == (0.25, 0.5)
 
 
+def test_each_split_has_its_own_lengths(tmp_path: Path) -> None:
+    path = original(tmp_path, "AB1CD 10.0 20.0##runs\n")
+    (tmp_path / "Charades_v1_train.csv").write_text("id,length\nTRAIN,50.0\n")
+    train = tmp_path / "charades_sta_train.txt"
+    train.write_text("TRAIN 10.0 20.0##runs\n")
+    other = tmp_path / "mine.txt"
+    other.write_text("AB1CD 10.0 20.0##runs\n")
+    for each, unit in ((path, 0.25), (train, 0.2), (other, 0.25)):
+        loaded = load(each)
+        assert not loaded.problems
+        assert loaded.samples[0].true_unit is not None
+        assert loaded.samples[0].true_unit[0] == unit
+    (tmp_path / "Charades_v1_train.csv").unlink()
+    with pytest.raises(InputError, match=r"put Charades_v1_train\.csv beside it"):
+        load(train)
+
+
 def test_the_converted_format(tmp_path: Path) -> None:
     (sample,) = load(converted(tmp_path, row())).samples
     check(sample, "a person runs")

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import golden_files
 import pytest
+from eval_runs import call, run_arguments, write_world
 from eval_samples import GOLDEN_METRICS, annotation, write_annotations, write_rows
 
 from evaluation import __main__ as cli
@@ -19,36 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = json.loads((GOLDEN_METRICS / "expected.json").read_text())
 
 
-def call(*arguments: object) -> int:
-    """Run a command in this process; returns the exit code."""
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as left:
-        return int(left.code or 0)
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
-    """Annotations of two videos, one of which is there."""
-    videos = tmp_path / "videos"
-    videos.mkdir()
-    golden_files.write_clip(videos / "there.mp4")
-    (videos / "broken.mp4").write_text("no video")
-    meta: dict[str, Any] = {"split": [0, 29], "time_token": {"<s>": 20, "<e>": 25}}
-    rows = [
-        annotation(video_path=f"{name}.mp4", meta=meta)
-        for name in ("there", "gone", "broken")
-    ]
-    write_annotations(tmp_path / "stvg.json", rows)
-    return tmp_path
-
-
-def run_arguments(world: Path, *more: object) -> list[object]:
-    return [
-        *("run", "--annotations", world / "stvg.json", "--videos", world / "videos"),
-        *("--task", "stvg", "--model", golden_files.CHECKPOINT, "--device", "cpu"),
-        *("--max-new-tokens", 4, "--out", world / "rows.jsonl", *more),
-    ]
+    return write_world(tmp_path)
 
 
 def test_from_annotations_to_metrics(
@@ -275,27 +248,6 @@ def test_videos_are_looked_at_before_a_run(
     assert "ends at frame 30 and the video has 30 frames" in capsys.readouterr().out
 
 
-def test_a_run_is_gone_on_with_in_the_same_way_only(
-    world: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert call(*run_arguments(world, "--limit", 1)) == 0
-    capsys.readouterr()
-    before = (world / "rows.jsonl").read_bytes()
-    for more, says in (
-        (("--temperature", 0.5), "another decoding ({'temperature': 0.0}, now"),
-        (("--max-new-tokens", 5), "'max_new_tokens': 4"),
-        (("--no-speculation",), "({'speculation': True}, now {'speculation': False})"),
-        (("--grammar",), "({'grammar': False}, now {'grammar': True})"),
-    ):
-        assert call(*run_arguments(world, *more)) == cli.EXIT_BAD_INPUT
-        assert says in capsys.readouterr().err
-    rows = json.loads((world / "stvg.json").read_text())
-    write_annotations(world / "stvg.json", [*rows, rows[0]])
-    assert call(*run_arguments(world)) == cli.EXIT_BAD_INPUT
-    assert "content of the annotation file" in capsys.readouterr().err
-    assert (world / "rows.jsonl").read_bytes() == before
-
-
 def test_how_it_was_made_is_written_down(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -306,19 +258,6 @@ def test_how_it_was_made_is_written_down(
     assert info["decoding"]["temperature"] == 0.0
     assert info["hardware"]["device"] == "cpu" and info["hardware"]["cores"] >= 1
     assert {"torch", "transformers", "python"} <= set(info["versions"])
-
-
-def test_when_it_was_begun_stays_written_down(world: Path) -> None:
-    path = world / "rows.run.json"
-    assert call(*run_arguments(world, "--limit", 1)) == 0
-    begun = {**json.loads(path.read_text()), "started": "long ago"}
-    path.write_text(json.dumps(begun))
-    assert call(*run_arguments(world)) == 0
-    told = path.read_bytes()
-    assert json.loads(told)["started"] == "long ago"
-    assert json.loads(told)["num_questions"] == 3
-    assert call(*run_arguments(world, "--limit", 2)) == 0  # nothing is left to ask
-    assert path.read_bytes() == told
 
 
 def test_prepare_says_what_goes_where(

@@ -19,6 +19,7 @@ from evaluation.report.html import to_html
 from evaluation.report.markdown import to_markdown
 from evaluation.report.published import PUBLISHED
 from evaluation.report.run_result import read_run
+from evaluation.report.tables import sensitivity_table
 from evaluation.run_info import write_info
 from evaluation.sensitivity import rows_path
 from stablechat.errors import InputError
@@ -244,6 +245,17 @@ def test_a_study_of_temperatures_in_a_report(folder: Path, tmp_path: Path) -> No
         page
     )
     assert "on 4 rows" in page
+
+
+def test_a_metric_that_is_0_at_first_has_its_column() -> None:
+    common = {"seed": 0, "num_unparsed": 0, "mtiou": None}
+    settings = [
+        {"temperature": 0.0, **common, "msiou": 0.0, "mstiou": 0.0},
+        {"temperature": 0.1, **common, "msiou": 0.4, "mstiou": 0.3},
+    ]
+    table = sensitivity_table({"settings": settings})
+    assert table.header == ("temperature", "seed", "msIoU", "mstIoU", "unparsed")
+    assert table.rows[0] == ("0", "0", "0.000", "0.000", "0")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from evaluation.row_file import RowFile
 from evaluation.rows import read_json_lines, read_result_rows
 from evaluation.runner import RunSummary, run
 from stablechat.errors import InputError, OutOfMemoryError
-from stablechat.types import GenerationConfig
+from stablechat.types import Generation, GenerationConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -161,6 +161,44 @@ go(samples(*"abcd"), Path({str(out)!r}), FakeAsker(answer))
     go(samples(*"abcd"), out, again)
     assert len(again.asked) == 2
     assert [row["index"] for row in read_json_lines(out)] == [0, 1, 2, 3]
+
+
+class Found(FakeAsker):
+    """Has all videos but one."""
+
+    def ask(self, video: Path, sample: Sample, config: GenerationConfig) -> Generation:
+        if video.name == "missing-still.mp4":
+            return super().ask(video, sample, config)
+        self.asked.append(video.name)
+        return Generation(ANSWER, (), "stop")
+
+
+@pytest.mark.parametrize("processes", [ALONE, Processes(0, 2)])
+def test_videos_that_were_missing_are_asked_again(
+    out: Path, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = samples("a", "missing", "b", "missing-still")
+    go(asked, out)
+    monkeypatch.setattr(Processes, "wait_for_all", lambda _: None)
+    monkeypatch.setattr(Processes, "part_of", lambda _, items: items)
+    again, file = Found(), RowFile(out)
+    config, videos = GenerationConfig(), Path("/videos")
+    summary = run(asked, videos, again, file, config, processes=processes)
+    assert again.asked == ["missing.mp4"]
+    assert summary == RunSummary(num_rows=4, num_new=2, num_missing=1, num_cut=0)
+    rows = read_json_lines(out)
+    assert [row["index"] for row in rows] == [0, 1, 2, 3]
+    assert [row["missing"] for row in rows] == [False, False, False, True]
+
+
+def test_a_file_whose_rows_were_dropped_is_still_this_runs(out: Path) -> None:
+    go(samples("a", "missing"), out)
+    with RowFile(out) as file:
+        file.drop({1})
+        with pytest.raises(InputError, match="Another run is writing"):
+            RowFile(out)
+        file.append({"index": 5})
+    assert [row["index"] for row in read_json_lines(out)] == [0, 5]
 
 
 def test_nothing_left_to_ask(out: Path) -> None:

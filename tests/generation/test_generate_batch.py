@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -127,6 +128,32 @@ def test_it_can_be_stopped() -> None:
     assert len(found) == 2
     assert {answer.finish_reason for answer in found} == {"cancelled"}
     assert at_once(asked, 2, cancelled=lambda: True) == []
+
+
+def test_one_of_several_can_be_ended() -> None:
+    calls = iter(range(10**6))
+    ended = replace(QUESTIONS[1], cancelled=lambda: next(calls) > 10)
+    asked = [QUESTIONS[0], ended, *QUESTIONS[2:]]
+    for seats in (2, 8):
+        calls = iter(range(10**6))
+        wanted = [alone(each) for each in asked]
+        found = at_once(asked, seats)
+        of_one = wanted.pop(1)
+        cut = found.pop(1)
+        assert cut.finish_reason == "cancelled"
+        assert 0 < len(cut.token_ids) < len(of_one.token_ids)
+        assert cut.token_ids == of_one.token_ids[: len(cut.token_ids)]
+        for other, expected in zip(found, wanted, strict=True):
+            assert other.token_ids == expected.token_ids
+            assert other.finish_reason == expected.finish_reason
+
+
+def test_one_of_a_spread_model_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stablechat.generation.batch.is_plain", lambda model: False)
+    ended = replace(QUESTIONS[0], cancelled=lambda: True)
+    found = at_once([ended, QUESTIONS[1]], 8)
+    assert found[0].finish_reason == "cancelled"
+    assert found[1].token_ids == alone(QUESTIONS[1]).token_ids
 
 
 def test_no_question_is_no_answer() -> None:

@@ -83,11 +83,18 @@ def test_a_description() -> None:
         ({"query": "it", "clip": "yes"}, "clip must be true or false"),
         ({"query": "it", "path": "/etc/passwd"}, "There is no 'path'"),
         ({"query": "x" * 100_000}, "characters"),
+        ({"query": "\ud800 circle"}, "query holds half of a surrogate pair"),
+        ({"query": "it", "name": "\ud800"}, "name holds half of a surrogate pair"),
     ],
 )
 def test_what_cannot_be_asked(data: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         grounding_asked({"video": VIDEO, **data}, "id", 0.0)
+
+
+def test_half_a_character_in_a_question() -> None:
+    with pytest.raises(InputError, match="question holds half of a surrogate pair"):
+        description_asked({"video": VIDEO, "question": "\udfff?"}, "id", 0.0)
 
 
 def test_numbers_in_the_address_are_numbers() -> None:

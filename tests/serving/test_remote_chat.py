@@ -78,7 +78,7 @@ def golden_files_span() -> Any:
 
 
 def test_errors_name_the_pages_file(make: Make, clip: Path) -> None:
-    from serving.shelf import digest_of
+    from stablechat.fingerprint import digest_of
 
     error = VideoError("{name} is damaged.", name=digest_of(clip))
     remote, _ = make(error)

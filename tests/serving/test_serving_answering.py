@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from serving.messages import (
 from serving.shelf import Shelf
 from stablechat import StableChat
 from stablechat.errors import CancelledError, VideoError
+from stablechat.generation.batch_decoder import BatchDecoder
+from stablechat.generation.decoder import Reading
+from stablechat.generation.writer import Pass
 from stablechat.types import Captions, Grounding, TimeSpan
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
@@ -110,6 +114,46 @@ def test_one_that_is_late_or_stopped_keeps_nobody(
     assert isinstance(stopped, Failed) and isinstance(stopped.error, CancelledError)
     assert isinstance(late, Failed) and isinstance(late.error, DeadlineError)
     assert isinstance(fine, Answered) and fine.answer.video.width == 1280
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_one_that_is_ended_among_others_frees_its_seat(
+    chat: StableChat,
+    shelf: Shelf,
+    videos: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    late: bool,
+) -> None:
+    video = videos["red_circle"]
+    requests = [request_about(video, query=query) for query in QUERIES * 2]
+    write, passes = BatchDecoder.read_all, []
+
+    async def run() -> list[Event]:
+        waiting = [Waiting(each) for each in requests]
+
+        def read_all(self: BatchDecoder, wanted: dict[int, Pass]) -> list[Reading]:
+            passes.append(len(wanted))
+            if len(passes) == 2:
+                if late:
+                    waiting[1].request = replace(requests[1], deadline=0.0)
+                else:
+                    waiting[1].stop()
+            return write(self, wanted)
+
+        monkeypatch.setattr(BatchDecoder, "read_all", read_all)
+        return Answering(chat, shelf, "r1")(waiting)
+
+    events = asyncio.run(run())
+    assert passes[:3] == [4, 4, 3]  # and not after the others' last pass
+    (event,) = events[1:2]
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, DeadlineError if late else CancelledError)
+    path = shelf.find(video)
+    assert path is not None
+    for place in (0, 2, 3):
+        told = events[place]
+        assert isinstance(told, Answered) and told.batch_size == 4
+        check_same(told.answer, chat.ground(path, requests[place].query))
 
 
 def test_a_description_is_answered_alone(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -220,6 +223,48 @@ def test_uploads_are_bounded(serve: Serve, clip: Path) -> None:
 def test_the_disk_is_bounded(serve: Serve, clip: Path) -> None:
     served = serve(max_disk_bytes=clip.stat().st_size)
     assert post(served, "/videos", clip).status_code == 507
+    assert served.left() == 0
+
+
+class Disk(io.FileIO):
+    """Takes a thousand bytes at once, and so many in all."""
+
+    room = 10**9
+
+    def write(self, data: Any) -> int:
+        if self.tell() >= self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(bytes(data)[:1000])
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> type[Disk]:
+    plain = Path.open
+
+    def open_(path: Path, mode: str = "r", buffering: int = -1, **more: Any) -> Any:
+        if mode != "r+b":
+            return plain(path, mode, buffering, **more)
+        file = Disk(path, mode)
+        return io.BufferedRandom(file) if buffering else file
+
+    monkeypatch.setattr(Path, "open", open_)
+    monkeypatch.setattr(Disk, "room", Disk.room)
+    return Disk
+
+
+def test_a_disk_that_takes_a_part_of_a_chunk(
+    serve: Serve, clip: Path, disk: type[Disk]
+) -> None:
+    served = serve()
+    video = post(served, "/videos", clip).json()["video"]
+    kept = served.settings.videos().find(video)
+    assert kept is not None and kept.read_bytes() == clip.read_bytes()
+
+
+def test_a_disk_that_becomes_full(serve: Serve, clip: Path, disk: type[Disk]) -> None:
+    served, disk.room = serve(), 1500
+    answer = post(served, "/videos", clip)
+    assert answer.status_code == 507 and "disk is full" in answer.json()["error"]
     assert served.left() == 0
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from serving.shelf import FullError, Shelf, digest_of
+from serving.shelf import FullError, Shelf
+from stablechat.fingerprint import digest_of
 
+ROOT = Path(__file__).resolve().parents[2]
 PLENTY = (10**12, 10**12)
 USED_SECONDS = 60.0
 
@@ -102,6 +107,45 @@ def test_those_that_come_at_once_count_each_other(tmp_path: Path) -> None:
         pytest.fail("there was room")
     with one.coming(400), other.coming(600):
         assert one.used_bytes() == 1000
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from serving.shelf import Shelf
+with Shelf(Path(sys.argv[1]), 1000, 60.0).coming(900) as path:
+    path.write_bytes(b"half")
+    Path(f"{path}.made").mkdir()
+    Path(f"{path}.made", "clip.mp4").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_came_to_a_killed_process_is_taken_away(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", KILLED, str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    left = list((tmp_path / "coming").iterdir())
+    assert len(left) == 3
+    for path in left:
+        os.utime(path, (0, 0))
+    with shelf_in(tmp_path).coming(900):
+        assert not any(path.exists() for path in left)
+    assert not list((tmp_path / "coming").iterdir())
+
+
+def test_what_comes_slowly_stays(tmp_path: Path) -> None:
+    shelf = shelf_in(tmp_path)
+    with shelf.coming(400) as path:
+        made = Path(f"{path}.made")
+        made.mkdir()
+        for each in (path, made, *path.parent.glob("*.lock")):
+            os.utime(each, (0, 0))
+        with shelf_in(tmp_path).coming(400):
+            assert path.exists() and made.exists()
+        with pytest.raises(FullError), shelf_in(tmp_path).coming(900):
+            pytest.fail("there was room")
+        assert path.exists() and made.exists()
 
 
 def test_others_keep_some_of_the_disk(tmp_path: Path) -> None:

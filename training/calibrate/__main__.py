@@ -16,7 +16,6 @@ a model's folder needs. ``report`` measures on rows of other seeds.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,9 +25,11 @@ from render.exports import write_json
 from stablechat.candidates import CANDIDATE_TEMPERATURE, candidate_configs
 from stablechat.confidence import load_calibration
 from stablechat.errors import StableChatError
-from stablechat.hub import DEMO_FOLDER
+from stablechat.fingerprint import model_id
+from stablechat.hub import DEMO_FOLDER, locate
 from training.calibrate.figure import draw_curves
 from training.calibrate.fit import calibration_to_dict, collect_pairs, fit_calibration
+from training.calibrate.going_on import take_up, to_lines
 from training.calibrate.report import make_report, report_candidates
 from training.calibrate.rows import Json, Row, ask_about_videos, read_rows
 from training.synthetic.worlds import WORLDS
@@ -39,21 +40,24 @@ _INTERRUPTED = 130
 
 def ask(args: argparse.Namespace) -> None:
     """Fill a file with answers."""
-    done = _numbers_in(args.out) if args.out.exists() else set()
+    source = locate(args.model)
+    run = {
+        "seed": args.seed,
+        "world": args.world,
+        "candidates": args.candidates,
+        "temperature": args.temperature,
+        "model": model_id(source.folder, source.revision),
+    }
+    done = take_up(args.out, run)
     todo = [number for number in range(args.count) if number not in done]
     with args.out.open("a", encoding="utf-8") as file:
         configs = candidate_configs(None, args.candidates, args.temperature)
         videos = ask_about_videos(args.seed, todo, args.model, configs, args.world)
         for number, rows in enumerate(videos):
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+            file.write(to_lines(rows, run))
             file.flush()
             print(f"\r{len(done) + number + 1}/{args.count}", end="", file=sys.stderr)
     print(file=sys.stderr)
-
-
-def _numbers_in(path: Path) -> set[int]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return {json.loads(line)["video_number"] for line in lines}
 
 
 def fit(args: argparse.Namespace) -> None:

@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 import yaml
-from accelerate.utils import gather_object
 
 from stablechat.errors import InputError, StableChatError
 from stablechat.loader import LoadedModel, load_model
@@ -35,7 +34,7 @@ from training.finetune.sharding import gather_whole
 from training.finetune.trainer import (
     FinetuneTrainer,
     last_checkpoint,
-    write_problems,
+    read_problems,
 )
 
 _BAD_INPUT = 2
@@ -69,12 +68,13 @@ def train(settings: Settings, device: str | None = None) -> FinetuneTrainer:
     trained = TrainedModel(loaded.model, stage)
     trainer = FinetuneTrainer(trained, settings, data, evaluation)
     checkpoint = last_checkpoint(settings.out)
+    if checkpoint is not None:
+        trainer.problems = read_problems(settings.out)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     is_first = trainer.args.should_save
-    problems = dict(gather_object(list(trainer.problems.items())))
+    trainer.write_problems()
     weights = gather_whole(loaded.model.named_parameters(), keep=is_first)
     if is_first:
-        write_problems(problems, settings.out)
         save_adapter(loaded, weights, settings.out / "adapter", settings.lora)
         whole = settings.out / "model"
         shutil.rmtree(whole, ignore_errors=True)
@@ -116,7 +116,10 @@ def _changes(texts: list[str]) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--set needs NAME=VALUE, got {text!r}.")
-        found[name] = yaml.safe_load(value)
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {name}: {value!r} is not YAML.") from error
     return found
 
 

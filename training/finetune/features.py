@@ -55,7 +55,8 @@ class FeatureCache:
         """Keep a video's features; they are there whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(video, segment)
-        part = path.with_suffix(f".{os.getpid()}.part")
+        # Machines that share the folder have processes of the same number.
+        part = path.with_suffix(f".{os.urandom(8).hex()}.part")
         try:
             save_file({_NAME: features.cpu().contiguous()}, part)
             os.replace(part, path)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from stablechat.fingerprint import model_id
 from stablechat.loader import LoadedModel
 from stablechat.model.config import LlavaSTConfig
 from stablechat.model.modeling import LlavaST
@@ -116,5 +117,5 @@ def cache_for(settings: Settings, loaded: LoadedModel) -> FeatureCache | None:
     stage = stage_of(settings)
     if settings.feature_cache is None or stage is None:
         return None
-    name = f"{loaded.folder.resolve()} {loaded.revision} {loaded.dtype}"
+    name = f"{model_id(loaded.folder, loaded.revision)} {loaded.dtype}"
     return FeatureCache(settings.feature_cache, stage, name)

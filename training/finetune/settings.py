@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import math
+import typing
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,11 @@ class Lora:
     r: int = 128
     alpha: int = 256
     dropout: float = 0.05
+
+    def __post_init__(self) -> None:
+        _require(self.r >= 1, "lora: r must be at least 1")
+        _require(self.alpha >= 1, "lora: alpha must be at least 1")
+        _require(0 <= self.dropout < 1, "lora: dropout must be from 0 to below 1")
 
 
 @dataclass(frozen=True)
@@ -110,8 +118,23 @@ class Settings:
             "eval_rows and eval_videos go together",
         )
         steps = ("save_steps", "log_steps", "eval_steps")
-        for name in ("batch_size", "accumulation", *steps):
+        for name in ("batch_size", "accumulation", "keep_checkpoints", *steps):
             _require(getattr(self, name) >= 1, f"{name} must be at least 1")
+        for name in ("weight_decay", "max_grad_norm", "num_workers"):
+            _require(getattr(self, name) >= 0, f"{name} must be at least 0")
+        slow = sorted(part for part, rate in self.learning_rates.items() if rate <= 0)
+        _require(not slow, f"learning_rates: {', '.join(slow)} must be above 0")
+        _require(self.epochs > 0, "epochs must be above 0")
+        _require(
+            self.max_steps == -1 or self.max_steps >= 1,
+            "max_steps must be at least 1, or -1 for no such end",
+        )
+        _require(0 <= self.warmup_share < 1, "warmup_share must be from 0 to below 1")
+        _require(
+            self.eval_limit is None or self.eval_limit >= 1,
+            "eval_limit must be at least 1, or nothing",
+        )
+        _require(0 <= self.seed < 2**32, "seed must be from 0 to below 2**32")
 
 
 def read_settings(path: Path, changes: Mapping[str, Any] | None = None) -> Settings:
@@ -135,7 +158,7 @@ def read_settings(path: Path, changes: Mapping[str, Any] | None = None) -> Setti
         raise InputError(f"{path} must hold names and values.")
     try:
         return _settings({**raw, **(changes or {})})
-    except (TypeError, ValueError, InputError) as error:
+    except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
 
@@ -146,27 +169,90 @@ def _settings(raw: dict[str, Any]) -> Settings:
     needed = ("rows", "videos", "out", "learning_rates")
     missing = [name for name in needed if name not in raw]
     _require(not missing, f"{', '.join(missing)} must be set")
-    return Settings(**{name: _value(name, value) for name, value in raw.items()})
+    return Settings(**_values(Settings, raw, ""))
 
 
-def _value(name: str, value: Any) -> Any:
-    if value is None:
-        return None
-    if name == "rows":
-        return tuple(Path(each) for each in ([value] if _is_text(value) else value))
-    if name in ("videos", "out", "eval_rows", "eval_videos", "feature_cache"):
-        return Path(value)
-    if name == "learning_rates":
-        return {str(part): float(rate) for part, rate in value.items()}
-    if name == "lora":
-        return Lora(**value)
-    if name == "report_to":
-        return tuple([value] if _is_text(value) else value)
-    return value
+def _values(kind: type, raw: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Each value as its field's type."""
+    types = typing.get_type_hints(kind)
+    return {
+        name: _value(prefix + name, types[name], value) for name, value in raw.items()
+    }
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def _value(name: str, kind: Any, value: Any) -> Any:
+    kinds = typing.get_args(kind)
+    if type(None) in kinds:
+        if value is None:
+            return None
+        (kind,) = set(kinds) - {type(None)}
+    return _READERS[kind](name, value)
+
+
+def _number(name: str, value: Any) -> float:
+    # YAML takes 1e-2 for a text: it wants 1.0e-2.
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        with suppress(ValueError, OverflowError):
+            number = float(value)
+            if math.isfinite(number):
+                return number
+    raise InputError(f"{name} must be a number, got {value!r}.")
+
+
+def _whole(name: str, value: Any) -> int:
+    number = _number(name, value)
+    _require(number.is_integer(), f"{name} must be a whole number, got {value!r}")
+    return int(number)
+
+
+def _flag(name: str, value: Any) -> bool:
+    _require(isinstance(value, bool), f"{name} must be true or false, got {value!r}")
+    return bool(value)
+
+
+def _text(name: str, value: Any) -> str:
+    _require(isinstance(value, str), f"{name} must be text, got {value!r}")
+    return str(value)
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    """A list, or its only element."""
+    if not isinstance(value, list | tuple):
+        value = [value]
+    return tuple(_text(name, each) for each in value)
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name} must hold names and values, got {value!r}.")
+    return {str(key): each for key, each in value.items()}
+
+
+def _rates(name: str, value: Any) -> dict[str, float]:
+    rates = _mapping(name, value)
+    return {part: _number(f"{name}: {part}", rate) for part, rate in rates.items()}
+
+
+def _lora(name: str, value: Any) -> Lora:
+    if isinstance(value, Lora):
+        return value
+    raw = _mapping(name, value)
+    unknown = sorted(set(raw) - {each.name for each in dataclasses.fields(Lora)})
+    _require(not unknown, f"there is no setting {name}: {', '.join(unknown)}")
+    return Lora(**_values(Lora, raw, f"{name}: "))
+
+
+_READERS: dict[Any, Callable[[str, Any], Any]] = {
+    bool: _flag,
+    int: _whole,
+    float: _number,
+    str: _text,
+    Path: lambda name, value: Path(_text(name, value)),
+    Lora: _lora,
+    Mapping[str, float]: _rates,
+    tuple[str, ...]: _texts,
+    tuple[Path, ...]: lambda name, value: tuple(map(Path, _texts(name, value))),
+}
 
 
 def _require(condition: bool, message: str) -> None:

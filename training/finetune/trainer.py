@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import math
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import save_fsdp_optimizer
+from accelerate.utils import gather_object, save_fsdp_optimizer
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import Sampler
@@ -20,6 +18,8 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer import SCHEDULER_NAME
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from evaluation.datasets.values import read_object
+from render.exports import write_json
 from stablechat.errors import InputError, StableChatError
 from training.finetune.batches import Batch, collate
 from training.finetune.conversations import Conversations
@@ -34,6 +34,7 @@ STATE_FILE = "trained.safetensors"
 #: Written last: a checkpoint without it was cut.
 COMPLETE_FILE = "complete"
 _CHECKPOINT = "checkpoint-"
+_PROBLEMS_FILE = "left_out.json"
 
 
 class TrainingError(StableChatError):
@@ -198,7 +199,10 @@ class FinetuneTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int] | None:
         data: Conversations = self.train_dataset  # type: ignore[assignment]
-        return ByLength(data.lengths, self.settings.batch_size, self.settings.seed)
+        # Of all processes together, which take turns: two see what one does with the
+        # doubled batch.
+        whole_batch = self.settings.batch_size * self.args.world_size
+        return ByLength(data.lengths, whole_batch, self.settings.seed)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Ask the questions, all processes a share; the metrics go where losses go."""
@@ -266,8 +270,15 @@ class FinetuneTrainer(Trainer):
         super()._save_checkpoint(model, trial)
         # Each process has written its part of it.
         self.accelerator.wait_for_everyone()
+        self.write_problems()
         if self.args.should_save:
             (folder / COMPLETE_FILE).touch()
+
+    def write_problems(self) -> None:
+        """List what all processes left out so far, beside the checkpoints."""
+        problems = dict(gather_object(list(self.problems.items())))
+        if self.args.should_save:
+            write_json(self.settings.out / _PROBLEMS_FILE, problems)
 
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None
@@ -293,8 +304,11 @@ def last_checkpoint(out: Path) -> Path | None:
     return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def write_problems(problems: dict[str, str], out: Path) -> None:
-    """List what was left out, beside the checkpoints."""
-    part = out / "left_out.json.part"
-    part.write_text(json.dumps(problems, indent=1, ensure_ascii=False) + "\n")
-    os.replace(part, out / "left_out.json")
+def read_problems(out: Path) -> dict[str, str]:
+    """What a run that goes on has left out before.
+
+    Raises:
+        InputError: The list can't be read.
+    """
+    path = out / _PROBLEMS_FILE
+    return dict(read_object(path)) if path.exists() else {}

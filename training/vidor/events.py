@@ -103,7 +103,7 @@ def _joined(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
 
 def _sentences(video: VidorVideo, relation: Relation) -> tuple[str, str]:
     subject, thing = (
-        _name(video.categories[tid])
+        name_of(video.categories[tid])
         for tid in (relation.subject_tid, relation.object_tid)
     )
     predicate = relation.predicate
@@ -112,7 +112,7 @@ def _sentences(video: VidorVideo, relation: Relation) -> tuple[str, str]:
     return query, f"{_with_article(subject)} is {words} {_with_article(thing)}"
 
 
-def _name(category: str) -> str:
+def name_of(category: str) -> str:
     """``"ball/sports_ball"`` as "ball"."""
     return category.split("/")[0].replace("_", " ")
 

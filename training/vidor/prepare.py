@@ -197,7 +197,7 @@ def _settled(
     if not choice.is_ambiguous or ambiguous == "keep":
         return chosen
     if ambiguous == "rewrite":
-        said = say_which(event, choice.index, source.video.width)
+        said = say_which(event, choice.index, source.video)
         if said is not None:
             tally.counts["rewrite"] += 1
             return said

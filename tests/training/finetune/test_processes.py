@@ -38,14 +38,18 @@ COMMON: dict[str, Any] = {
 }
 
 
+#: Biases of keys have no gradient but rounding, of which Adam makes whole steps.
+ROUNDING = {"atol": 1e-4, "rtol": 1e-3}
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Settings of a run of two processes, but for where it goes."""
     folder = tmp_path_factory.mktemp("processes")
-    # Answers of one length, so that both runs see them in the same order.
+    # Answers of four lengths, which stand in another order where batches are smaller.
     lines = [{**rows()[0], "id": str(i), "video": f"{i % 3}.mp4"} for i in range(4)]
     for number, line in enumerate(lines):
-        line["answer"] = ANSWERS[0].replace("<t0.5>", f"<t0.{5 + number}>")
+        line["answer"] = ANSWERS[0] + number * " It moves."
     write_data(folder, lines)
     questions = write_questions(folder, 3)
     return {
@@ -118,7 +122,7 @@ def test_two_processes_are_one_with_the_doubled_batch(
     done = launch("-m", "launched_training", str(config), "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert_asked_by_both(tmp_path / "run", one)
-    assert_same(tmp_path / "run", one, atol=2e-5, rtol=1e-3)
+    assert_same(tmp_path / "run", one, **ROUNDING)
     assert (tmp_path / "run" / "model" / "config.json").exists()
 
 
@@ -134,15 +138,14 @@ def test_a_model_spread_over_processes_learns_the_same(
     checkpoint = run / "checkpoint-4"
     assert len(list((checkpoint / "optimizer_0").glob("*.distcp"))) == 2
     assert not list(checkpoint.glob("*model_fsdp*")), "the frozen model is not written"
-    assert_same(run, one, atol=2e-5, rtol=1e-3)
+    assert_same(run, one, **ROUNDING)
     assert_asked_by_both(run, one)
     assert_same_model(run / "model", one / "model", atol=2e-3, rtol=1e-3)
     assert_same_model(
         Path(told["model"]),
         Path(told["model"]),
         (run / "adapter", one / "adapter"),
-        atol=2e-5,
-        rtol=1e-3,
+        **ROUNDING,
     )
     # It goes on from its checkpoint as if it had never stopped.
     kept = shutil.copytree(run, tmp_path / "kept")

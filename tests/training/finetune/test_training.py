@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import golden_files
@@ -197,6 +198,22 @@ def test_a_bad_row_stops_the_run_by_its_name(data: Path, tmp_path: Path) -> None
     assert list(left_out) == ["row-1"] and "missing.mp4" in left_out["row-1"]
 
 
+def test_what_was_left_out_stays_listed_when_a_run_goes_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = rows()
+    lines[1]["video"] = "missing.mp4"
+    (tmp_path / "bad.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    changed = {"rows": (tmp_path / "bad.jsonl",), "skip_bad": True, "batch_size": 3}
+    chosen = settings(data, out=tmp_path / "run", save_steps=1, max_steps=3, **changed)
+    killed(chosen, 2, monkeypatch)
+    listed = tmp_path / "run" / "left_out.json"
+    assert list(json.loads(listed.read_text())) == ["row-1"]
+    # Nothing is trained any more, so nothing is left out again.
+    train(settings(data, out=tmp_path / "run", max_steps=1, **changed), "cpu")
+    assert list(json.loads(listed.read_text())) == ["row-1"]
+
+
 def test_a_loss_that_is_no_number_stops_the_run(data: Path, tmp_path: Path) -> None:
     rates = {"language": 1e30}
     chosen = settings(
@@ -235,6 +252,18 @@ def test_the_order_of_an_epoch_follows_from_its_number() -> None:
     assert list(sampler) == first and sorted(first) == list(range(20))
     sampler.set_epoch(1)
     assert list(sampler) != first
+
+
+def test_the_order_does_not_depend_on_how_many_processes_share_a_batch(
+    trainer: FinetuneTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = torch.randint(1, 101, (500,), generator=torch.Generator().manual_seed(0))
+    data = SimpleNamespace(lengths=numbers.tolist())
+    monkeypatch.setattr(trainer, "train_dataset", data)
+    monkeypatch.setattr(type(trainer.args), "world_size", 4)
+    sampler = trainer._get_train_sampler()
+    assert sampler is not None
+    assert list(sampler) == list(ByLength(data.lengths, 4, trainer.settings.seed))
 
 
 def test_like_lengths_leave_little_padding() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -88,13 +89,61 @@ def test_unclear_questions_say_which(tmp_path: Path) -> None:
 def test_what_has_no_side_can_not_be_said(tmp_path: Path) -> None:
     video = read_vidor(vidor_files.write(tmp_path))
     beside = events_of(video)[0]  # ten pixels of 200 apart
-    assert say_which(beside, 0, video.width) is None
-    said = say_which(beside, 0, width=20)
+    assert say_which(beside, 0, video) is None
+    narrow = replace(video, width=20)
+    said = say_which(beside, 0, narrow)
     assert said is not None and said.query == "the left dog next to the child"
     many = Event(beside.query, "", (*beside.candidates, beside.candidates[1]))
-    said = say_which(many, 0, width=20)
+    said = say_which(many, 0, narrow)
     assert said is not None and said.query == "the leftmost dog next to the child"
-    assert say_which(many, 1, width=20) is None
+    assert say_which(many, 1, narrow) is None
+
+
+@pytest.mark.parametrize(
+    ("sentence", "rewritten"),
+    [
+        ("the dog runs behind the child", "the left dog runs behind the child"),
+        ("The dog runs.", "The left dog runs."),
+        ("there is a dog behind the child", None),
+        ("who bathes the dog?", None),
+        ("the child behind the dog", None),
+        ("the dogs run", None),
+        ("a dog in front of a person", None),
+    ],
+)
+def test_the_side_is_said_of_the_target_only(
+    sentence: str, rewritten: str | None, tmp_path: Path
+) -> None:
+    video = replace(read_vidor(vidor_files.write(tmp_path)), width=20)
+    candidates = events_of(video)[0].candidates
+    said = say_which(Event(sentence, sentence, candidates), 0, video)
+    assert (None if said is None else said.query) == rewritten
+
+
+def test_sentences_that_can_not_be_rewritten_are_dropped(tmp_path: Path) -> None:
+    frames = vidor_files.annotation()["trajectories"]
+    for frame in frames:
+        frame[1]["bbox"] = box(120, 20, 180, 80)
+    annotations = tmp_path / "vidstg.txt"
+    said = ["the dog has a ball", "there is a dog behind the child"]
+    captions = [{"description": text, "target_id": 1} for text in said]
+    row = sentences(captions=captions, questions=[])
+    annotations.write_text(json.dumps([row]))
+    tally = Tally()
+    files = [vidor_files.write(tmp_path, trajectories=frames)]
+    rows = list(
+        prepare_rows(
+            vidstg_sources(annotations, files, tally, "category"),
+            last_one,
+            tally,
+            tasks=("stvg",),
+            ambiguous="rewrite",
+            min_margin=2,
+        )
+    )
+    assert [row["query"] for row in rows] == ["the right dog has a ball"]
+    report = tally.as_json()
+    assert (report["num_rewritten"], report["num_dropped"]) == (1, 1)
 
 
 def test_broken_files_are_listed(tmp_path: Path) -> None:
