@@ -57,6 +57,13 @@ class Found:
     ]
     end_seconds: Annotated[float | None, Field(description="when it ends")]
     confidence: _Confidence
+    is_guess: Annotated[
+        bool, Field(description="whether it is probably not what was asked for")
+    ]
+    model_calls_it: Annotated[
+        str | None,
+        Field(description="what the model calls what it found, asked for that"),
+    ]
     boxes: Annotated[
         list[Box], Field(description="where it is; between them a box moves evenly")
     ]
@@ -184,6 +191,8 @@ def _found(data: dict[str, Any], clip: str | None) -> Found:
         start_seconds=None if span is None else span["start_seconds"],
         end_seconds=None if span is None else span["end_seconds"],
         confidence=data["confidence"],
+        is_guess=data["is_guess"],
+        model_calls_it=(data.get("second_look") or {}).get("words"),
         boxes=[
             Box(box["time_seconds"], box["xyxy"], box["confidence"]) for box in boxes
         ],

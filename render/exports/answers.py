@@ -30,6 +30,7 @@ from render.fields import (
     string,
 )
 from stablechat.errors import InputError
+from stablechat.grounding import is_unsure
 from stablechat.types import (
     Description,
     FinishReason,
@@ -119,6 +120,7 @@ def _answer_to_dict(grounding: Grounding) -> Json:
         },
         "boxes": _boxes_to_list(grounding.tube),
         "confidence": _tidy_or_none(grounding.confidence),
+        "is_guess": is_unsure(grounding),
         **look_to_dict(grounding.second_look),
         "text": generation.text,
         "finish_reason": generation.finish_reason,

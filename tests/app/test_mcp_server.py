@@ -88,6 +88,7 @@ def test_tools_are_typed(url: str, tmp_path: Path) -> None:
     assert all(p["description"] for p in ground.inputSchema["properties"].values())
     assert set(ground.outputSchema["properties"]) == {
         *("found", "start_seconds", "end_seconds", "confidence"),
+        *("is_guess", "model_calls_it"),
         *("boxes", "clip", "text", "issues"),
     }
     assert tools["describe"].inputSchema["required"] == ["video"]
@@ -107,6 +108,7 @@ def test_an_agent_finds_a_moment(url: str, clip: Path, tmp_path: Path) -> None:
         2.25,
     )
     assert found["boxes"][0]["xyxy"] == [176.0, 54.0, 256.0, 126.0]
+    assert (found["is_guess"], found["model_calls_it"]) == (False, "the box")
     assert found["clip"] == str(out / "kitchen_clip.mp4")
     assert probe(Path(found["clip"])).has_audio
     again = call(url, out, "ground", video=str(clip), query="the box")

@@ -14,10 +14,18 @@ from stablechat.correction import corrected
 from stablechat.grounding import UNSURE_BELOW
 from stablechat.parser import parse_answer
 from stablechat.sentences import Sentence
-from stablechat.types import Generation, Grounding, Task, TimeSpan, Tube, VideoInfo
+from stablechat.types import (
+    Generation,
+    Grounding,
+    SecondLook,
+    Task,
+    TimeSpan,
+    Tube,
+    VideoInfo,
+)
 from ui import view
 from ui.asks import Ask, Mode
-from ui.i18n import Language
+from ui.i18n import Language, text
 from ui.jobs import Progress
 from ui.results import cards
 
@@ -102,6 +110,20 @@ def test_an_answer_that_is_rather_a_guess_is_told_as_one() -> None:
     # What a person corrected is no guess.
     mine = replace(guess(unsure), original=guess(unsure))
     assert "sc-good" in cards.found("en", mine)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_the_model_calls_it_is_said_and_another_thing_is_a_guess(
+    language: Language,
+) -> None:
+    same = replace(guess(0.9), second_look=SecondLook("a <bird> flies", 0.0))
+    other = replace(same, second_look=SecondLook("a <bird> flies", 0.5))
+    cards_ = [cards.found(language, each) for each in (same, other)]
+    assert all("a &lt;bird&gt; flies" in card for card in cards_)
+    assert "sc-good" in cards_[0] and "sc-unsure" in cards_[1]
+    reason = text(language, "something_else_body")
+    assert reason not in cards_[0] and reason in cards_[1]
+    assert "90%" not in cards_[1]  # it is sure of the wrong thing
 
 
 @pytest.mark.parametrize("task", ["stvg", "svg", "elc", "tvg", "rec"])

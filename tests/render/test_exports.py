@@ -24,6 +24,7 @@ from stablechat.types import (
     Description,
     Generation,
     Grounding,
+    SecondLook,
     TimeSpan,
     Tube,
     VideoInfo,
@@ -83,6 +84,7 @@ def test_keys_are_the_agreed_ones() -> None:
         "span",
         "boxes",
         "confidence",
+        "is_guess",
         "text",
         "finish_reason",
         "issues",
@@ -117,12 +119,37 @@ def test_round_trip() -> None:
     assert back.tube.confidence is not None
 
 
+def test_a_second_look_round_trips() -> None:
+    answer = replace(ANSWER, second_look=SecondLook("a bird flies", 0.25))
+    data = json.loads(json.dumps(grounding_to_dict(answer), allow_nan=False))
+    told = {"words": "a bird flies", "difference_nats": 0.25}
+    assert (data["second_look"], data["is_guess"]) == (told, True)
+    assert grounding_from_dict(data).second_look == answer.second_look
+    assert "second_look" not in grounding_to_dict(ANSWER)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "a bird",
+        {"words": "a bird"},
+        {"words": "", "difference_nats": 0.1},
+        {"words": "a bird", "difference_nats": 9},
+        {"words": "a bird", "difference_nats": -0.1},
+    ],
+)
+def test_a_second_look_that_can_not_be_is_refused(told: object) -> None:
+    data = {**grounding_to_dict(ANSWER), "second_look": told}
+    with pytest.raises(InputError):
+        grounding_from_dict(data)
+
+
 def test_alternatives_round_trip() -> None:
     answer = replace(ANSWER, alternatives=(OTHER,))
     data = json.loads(json.dumps(grounding_to_dict(answer), allow_nan=False))
     assert set(data["alternatives"][0]) == {
         *("span", "boxes", "confidence", "text", "finish_reason", "issues"),
-        "timings",
+        *("is_guess", "timings"),
     }
     back = grounding_from_dict(data)
     assert grounding_to_dict(back) == data
