@@ -93,7 +93,11 @@ def answer_one(
         StableChatError: With one plain line.
         CancelledError: Stop was pressed.
     """
-    with pipeline.lane.turn(job.cancelled, job.report_place, weight=ask.num_answers):
+    weight = ask.num_answers
+    with (
+        session.working_on(ask),
+        pipeline.lane.turn(job.cancelled, job.report_place, weight=weight),
+    ):
         return _answer(pipeline, ask, session, job)
 
 

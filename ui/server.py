@@ -226,7 +226,8 @@ def _middleware(options: ServerOptions, disk: Disk | None) -> list[Middleware]:
         # Elsewhere the page may be meant to be part of another.
         layers.append(Middleware(SameSiteMiddleware))
     if disk is not None:
-        layers.append(Middleware(UploadMiddleware, disk=disk))
+        most = parse_size(options.max_file_size, "--max-file-size")
+        layers.append(Middleware(UploadMiddleware, disk=disk, max_file_bytes=most))
     return [*layers, Middleware(LanguageMiddleware)]
 
 

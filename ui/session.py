@@ -181,8 +181,8 @@ class Sessions:
             old = self._left_with(secret, owner)
             if old is None:
                 return False
-            replaced = self._sessions.get(key)
             session = self._sessions.pop(old)
+            replaced = self._sessions.get(key)
             self._sessions[key] = session
             session.touched, session.left = self._clock(), None
             session.secret = secret
@@ -250,6 +250,15 @@ class Sessions:
         if session is not None:
             session.close()
 
+    def end_if_left(self, key: str) -> None:
+        """As :meth:`end`, unless its tab came back."""
+        with self._lock:
+            session = self._sessions.get(key)
+            if session is None or session.left is None:
+                return
+            del self._sessions[key]
+        session.close()
+
     def all(self) -> dict[str, Session]:
         """Every session by its key, as it is now."""
         with self._lock:
@@ -290,7 +299,7 @@ class Sessions:
                 and session.left <= now - self._grace(session)
             ]
         for key in gone:
-            self.end(key)
+            self.end_if_left(key)
 
     def _grace(self, session: Session) -> float:
         """How long a session waits for its tab."""
