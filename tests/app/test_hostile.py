@@ -161,6 +161,46 @@ def test_a_name_leads_nowhere(page: tuple[httpx.Client, Sessions], name: str) ->
         assert "Traceback" not in answer.text
 
 
+@pytest.mark.parametrize("endpoint", ["ground", "describe", "private"])
+def test_no_file_is_fetched_for_a_program(
+    page: tuple[httpx.Client, Sessions],
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: str,
+) -> None:
+    web, sessions = page
+    asked: list[str] = []
+
+    async def fetch(url: str, cache_dir: str) -> str:
+        asked.append(url)
+        return str(sessions.root / "fetched.mp4")
+
+    monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", fetch)
+    file = {
+        "path": "https://videos.example.org/x.mp4",
+        "meta": {"_type": "gradio.FileData"},
+    }
+    if endpoint == "private":
+        config = web.get("/config").json()
+        names = [each["api_name"] for each in config["dependencies"]]
+        # Any control will do: Gradio looks for files in all that it is sent.
+        body = {
+            "data": [[{"deep": file}], "ground", None],
+            "fn_index": names.index("question_left"),
+        }
+        said = web.post("/gradio_api/run/predict", json=body)
+        assert said.status_code == 500
+        told = said.text
+    else:
+        asked_for = web.post(
+            f"/gradio_api/call/{endpoint}", json={"data": [file, "a cat"]}
+        )
+        event = asked_for.json()["event_id"]
+        told = web.get(f"/gradio_api/call/{endpoint}/{event}").text
+        assert "event: error" in told
+    assert not asked
+    assert "address alone is not taken" in told
+
+
 def test_fifty_clients_take_turns_or_are_told(
     page: tuple[httpx.Client, Sessions], chat: FakeChat, clip: Path
 ) -> None:
