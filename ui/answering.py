@@ -146,8 +146,7 @@ class Answering:
             return {page.status: view.say(language, "plain", "stopped")}
         except StableChatError as error:
             return {page.status: view.problem(language, error)}
-        except Exception as error:
-            logger.error("A question failed.", exc_info=error)
+        except Exception:  # The job has logged it.
             message = text(language, "unexpected")
             return {page.status: view.problem(language, message)}
         if session.run is None or session.run.key in _keys(batch):

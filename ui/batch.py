@@ -8,7 +8,7 @@ from typing import Any
 
 from stablechat.errors import CancelledError, StableChatError
 from ui.asks import Ask
-from ui.jobs import Job
+from ui.jobs import Job, without_frames
 from ui.outcomes import Outcome
 from ui.pipeline import Pipeline
 from ui.runs import Run
@@ -80,7 +80,7 @@ def _answer_each(
         except StableChatError as error:
             if len(batch.asks) == 1:
                 raise
-            batch.failures.append((ask, error))
+            batch.failures.append((ask, without_frames(error)))
     return outcomes
 
 
