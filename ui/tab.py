@@ -104,6 +104,11 @@ class Session:
         return job is not None and not job.done and not job.cancelled()
 
     @property
+    def working(self) -> bool:
+        """Whether anything is computed or waits for it; programs ask at once."""
+        return self.busy or bool(self._working)
+
+    @property
     def worth_keeping(self) -> bool:
         """Whether a tab that is loaded again would miss something."""
         return bool(self.runs or self.asked or self.video)

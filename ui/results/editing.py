@@ -219,7 +219,7 @@ class Editing:
         )
 
     def _session(self, request: gr.Request) -> Session:
-        return self.sessions.of(request)
+        return self.sessions.of_page(request)
 
 
 def _outcome(session: Session) -> Outcome | None:

@@ -38,7 +38,7 @@ class Exporting:
     async def opened(self, request: gr.Request) -> AsyncIterator[Update]:
         """Write the files if that was not done yet, and list them."""
         language = language_asked(request)
-        session = self.sessions.of(request)
+        session = self.sessions.of_page(request)
         run = session.run
         if run is None or run.result is None:
             return
