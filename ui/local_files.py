@@ -1,4 +1,4 @@
-"""A page that is given files only by upload.
+"""A page that is given files only by upload, and texts that can be told again.
 
 Gradio fetches a file that is told by its address, wherever in an input that stands,
 whole and into memory: past ``--no-links``, and past every limit.
@@ -34,7 +34,8 @@ class LocalBlocks(gr.Blocks):
         if _name_address(inputs):
             language = language_asked(request) if request else "en"
             raise gr.Error(text(language, "file_elsewhere"), print_exception=False)
-        return await super().process_api(block_fn, inputs, request=request, **others)
+        given = _whole(inputs)
+        return await super().process_api(block_fn, given, request=request, **others)
 
 
 def _name_address(inputs: list[Any]) -> bool:
@@ -47,3 +48,17 @@ def _name_address(inputs: list[Any]) -> bool:
 
     traverse(inputs, look, is_file_obj_with_meta)
     return any(found)
+
+
+def _whole(value: Any) -> Any:
+    """An input without halves of characters.
+
+    JSON can write them, UTF-8 can't: the answer could not be sent.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "ignore").decode()
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    return value

@@ -107,6 +107,16 @@ def test_a_description_needs_no_question(client: Client, clip: Path) -> None:
     assert "path" not in answer["video"]
 
 
+def test_what_is_left_out_is_said_or_usual(client: Client, clip: Path) -> None:
+    video = handle_file(str(clip))
+    with pytest.raises(AppError, match="Type what"):
+        client.predict(video, None, api_name="/ground")
+    found, _ = client.predict(
+        video, "the red circle", None, None, api_name="/ground_part"
+    )
+    assert found is not None
+
+
 def test_an_uploaded_file_may_tell_its_address_here(
     page: tuple[str, Sessions], clip: Path
 ) -> None:

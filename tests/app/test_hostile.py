@@ -45,7 +45,9 @@ def upload(web: httpx.Client, content: bytes, name: str = "a.mp4") -> httpx.Resp
 def describe(web: httpx.Client, path: str, question: str) -> str:
     """The last event of an answer."""
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
-    asked = web.post("/gradio_api/call/describe", json={"data": [file, question]})
+    body = json.dumps({"data": [file, question]})
+    json_sent = {"content-type": "application/json"}
+    asked = web.post("/gradio_api/call/describe", content=body, headers=json_sent)
     event = asked.json()["event_id"]
     return web.get(f"/gradio_api/call/describe/{event}").text.rstrip().split("\n\n")[-1]
 
@@ -199,6 +201,14 @@ def test_no_file_is_fetched_for_a_program(
         assert "event: error" in told
     assert not asked
     assert "address alone is not taken" in told
+
+
+def test_half_a_character_breaks_no_answer(
+    page: tuple[httpx.Client, Sessions], clip: Path
+) -> None:
+    [path] = upload(page[0], clip.read_bytes(), "kitchen.mp4").json()
+    told = describe(page[0], path, "a \ud83d cat")
+    assert "event: complete" in told and "a  cat" in told
 
 
 def test_fifty_clients_take_turns_or_are_told(
