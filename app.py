@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from stablechat import StableChat
     from ui.server import ServerOptions
 
-logger = logging.getLogger("stablechat.app")
-
 #: Exit code for input that a person can put right.
 EXIT_BAD_INPUT = 2
 
@@ -189,7 +187,7 @@ def _until_interrupted() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        logging.getLogger(__name__).info("Stopped.")
+        logging.getLogger("stablechat.app").info("Stopped.")
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

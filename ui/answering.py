@@ -67,13 +67,13 @@ class Answering:
         try:
             asks = self.asking.checker(request).asks(form_of(page, values))
         except MissingError as error:
-            return self._empty() | {page.status: view.missing(language, error)}
+            return {page.status: view.missing(language, error)}
         except InputError as error:
-            return self._empty() | {page.status: view.problem(language, error)}
+            return {page.status: view.problem(language, error)}
         except Exception:
             logger.exception("Checking the form failed.")
             message = text(language, "unexpected")
-            return self._empty() | {page.status: view.problem(language, message)}
+            return {page.status: view.problem(language, message)}
         session.phase, session.asked, session.run = "waiting", asks, None
         plain = asks[0].mode in ("describe", "elc", "captions")
         words = "" if plain else "\n".join(ask.question for ask in asks)
@@ -84,6 +84,8 @@ class Answering:
             | {page.question_line: question_line(language, self.pipeline.chat, words)}
             | history(page.history, session, language)
             | {page.status: view.say(language, "busy", "waiting"), page.asks: asks}
+            # The tab may have lost the session that it had a secret of.
+            | {page.tab: session.secret}
         )
 
     def _empty(self) -> Update:
@@ -137,19 +139,18 @@ class Answering:
     def _ended(
         self, job: Job[None], batch: Batch, session: Session, language: Language
     ) -> Update:
-        page = self.page
+        page, before = self.page, history(self.page.history, session, language)
         if session.phase != "stopped":  # The queue may still report it as failed.
             session.phase = "idle"
         try:
             job.result()
         except CancelledError:
-            return {page.status: view.say(language, "plain", "stopped")}
+            return before | {page.status: view.say(language, "plain", "stopped")}
         except StableChatError as error:
-            return {page.status: view.problem(language, error)}
-        except Exception as error:
-            logger.error("A question failed.", exc_info=error)
+            return before | {page.status: view.problem(language, error)}
+        except Exception:  # The job has logged it.
             message = text(language, "unexpected")
-            return {page.status: view.problem(language, message)}
+            return before | {page.status: view.problem(language, message)}
         if session.run is None or session.run.key in _keys(batch):
             session.run = batch.first
         session.save()
@@ -175,7 +176,7 @@ class Answering:
         language = language_asked(request)
         try:
             ask = self.asking.checker(request).ask(form, form.question)
-            job = self._start_one(ask, self._session(request))
+            job = self._start_one(ask, self.sessions.of(request))
             try:
                 while not job.done:
                     yield job
@@ -218,6 +219,7 @@ class Answering:
         return (
             self._empty()
             | page.running(False)
+            | history(page.history, session, language)
             | {page.status: view.say(language, "plain", "stopped")}
         )
 
@@ -254,7 +256,7 @@ class Answering:
         return page.running(False) | {page.status: view.problem(language, message)}
 
     def _session(self, request: gr.Request) -> Session:
-        return self.sessions.of(request)
+        return self.sessions.of_page(request)
 
 
 def _keys(batch: Batch | None) -> set[str]:

@@ -7,12 +7,14 @@ is a session of its own, as a tab is. Everything else that the page calls is pri
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from stablechat.windows import DEFAULT_PART_SECONDS
 from ui.asking.form import AskForm
+from ui.asks import Mode
 from ui.handlers import Handlers
 from ui.jobs import Progress
 
@@ -41,10 +43,14 @@ def publish(handlers: Handlers) -> None:
     answering = handlers.answering()
 
     async def ground_part(
-        video: str | None, query: str, start: str, end: str, request: gr.Request
+        video: str | None,
+        query: str | None,
+        start: str | None,
+        end: str | None,
+        request: gr.Request,
     ) -> AsyncIterator[tuple[str | None, dict[str, Any]]]:
         async for job in answering.answer(
-            AskForm(video, query, "ground", segment=(start, end)), request
+            _form(video, query, "ground", start, end), request
         ):
             if job.done:
                 outcome = job.result()
@@ -54,39 +60,39 @@ def publish(handlers: Handlers) -> None:
                 yield None, _stage(job.progress)
 
     async def ground(
-        video: str | None, query: str, request: gr.Request
+        video: str | None, query: str | None, request: gr.Request
     ) -> AsyncIterator[tuple[str | None, dict[str, Any]]]:
         async for told in ground_part(video, query, "", "", request):
             yield told
 
     async def describe_part(
-        video: str | None, question: str, start: str, end: str, request: gr.Request
+        video: str | None,
+        question: str | None,
+        start: str | None,
+        end: str | None,
+        request: gr.Request,
     ) -> AsyncIterator[dict[str, Any]]:
         async for job in answering.answer(
-            AskForm(video, question, "describe", segment=(start, end)), request
+            _form(video, question, "describe", start, end), request
         ):
             yield for_programs(job.result().data) if job.done else _stage(job.progress)
 
     async def describe(
-        video: str | None, question: str, request: gr.Request
+        video: str | None, question: str | None, request: gr.Request
     ) -> AsyncIterator[dict[str, Any]]:
         async for told in describe_part(video, question, "", "", request):
             yield told
 
     async def captions(
         video: str | None,
-        question: str,
-        part_seconds: float,
-        start: str,
-        end: str,
+        question: str | None,
+        part_seconds: float | None,
+        start: str | None,
+        end: str | None,
         request: gr.Request,
     ) -> AsyncIterator[dict[str, Any]]:
-        form = AskForm(
-            video,
-            question,
-            "captions",
-            part_seconds=part_seconds,
-            segment=(start, end),
+        form = replace(
+            _form(video, question, "captions", start, end), part_seconds=part_seconds
         )
         async for job in answering.answer(form, request):
             yield for_programs(job.result().data) if job.done else _stage(job.progress)
@@ -130,6 +136,13 @@ def publish(handlers: Handlers) -> None:
             api_description=description,
             **public,
         )
+
+
+def _form(
+    video: str | None, words: str | None, mode: Mode, start: str | None, end: str | None
+) -> AskForm:
+    """The form, of what may have been left out."""
+    return AskForm(video, words or "", mode, segment=(start or "", end or ""))
 
 
 def _stage(progress: Progress) -> dict[str, Any]:

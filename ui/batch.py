@@ -8,7 +8,7 @@ from typing import Any
 
 from stablechat.errors import CancelledError, StableChatError
 from ui.asks import Ask
-from ui.jobs import Job
+from ui.jobs import Job, without_frames
 from ui.outcomes import Outcome
 from ui.pipeline import Pipeline
 from ui.runs import Run
@@ -80,7 +80,7 @@ def _answer_each(
         except StableChatError as error:
             if len(batch.asks) == 1:
                 raise
-            batch.failures.append((ask, error))
+            batch.failures.append((ask, without_frames(error)))
     return outcomes
 
 
@@ -93,7 +93,11 @@ def answer_one(
         StableChatError: With one plain line.
         CancelledError: Stop was pressed.
     """
-    with pipeline.lane.turn(job.cancelled, job.report_place, weight=ask.num_answers):
+    weight = ask.num_answers
+    with (
+        session.working_on(ask),
+        pipeline.lane.turn(job.cancelled, job.report_place, weight=weight),
+    ):
         return _answer(pipeline, ask, session, job)
 
 

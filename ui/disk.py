@@ -8,6 +8,8 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stablechat.errors import InputError
@@ -56,6 +58,19 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
+@dataclass(frozen=True)
+class _Removable:
+    """A folder or file that may go.
+
+    Attributes:
+        path: What takes the room.
+        remove: Removes it, and all that knows it, if that is still right.
+    """
+
+    path: Path
+    remove: Callable[[], None]
+
+
 class Disk:
     """Keeps what the page takes of the disk below a limit.
 
@@ -81,9 +96,9 @@ class Disk:
 
     def tidy(self) -> None:
         """Remove what is too much, and uploads about nothing: old or forgotten ones."""
-        self.make_room()
+        self._remove(self._removable(), 0)
         forgotten = self._sessions.forgotten
-        for upload in self._unused(self._sessions.all().values(), 0):
+        for upload in self._unused(_in_use(self._sessions.all().values()), 0):
             if upload in forgotten or _age(upload) > MAX_AGE_SECONDS:
                 upload.unlink(missing_ok=True)
 
@@ -91,18 +106,28 @@ class Disk:
         """Remove what is needed least, until so much more has room.
 
         First goes what closed tabs left, then old answers that nobody looks at, then
-        uploads that no answer is about.
+        uploads that no answer is about. Nothing goes where all of it is not enough.
 
         Returns:
             Whether there is room now.
         """
         lack = self._lack(wanted_bytes)
-        for remove in self._removable() if lack > 0 else ():
-            remove()
-            lack = self._lack(wanted_bytes)
+        if lack <= 0:
+            return True
+        removable = self._removable()
+        if sum(_bytes(each.path) for each in removable) < lack:
+            return False
+        return self._remove(removable, wanted_bytes) <= 0
+
+    def _remove(self, removable: Iterable[_Removable], wanted_bytes: int) -> int:
+        """Remove one after another while there is need; returns what still lacks."""
+        lack = self._lack(wanted_bytes)
+        for each in removable:
             if lack <= 0:
                 break
-        return lack <= 0
+            each.remove()
+            lack = self._lack(wanted_bytes)
+        return lack
 
     def _lack(self, wanted_bytes: int) -> int:
         used = sum(folder_bytes(folder) for folder in self._sessions.folders)
@@ -116,25 +141,35 @@ class Disk:
         usage = shutil.disk_usage(self._sessions.root)
         return usage.total, usage.free
 
-    def _removable(self) -> Iterator[Callable[[], None]]:
-        sessions = self._sessions.all()
-        left = [
-            (each.left, key) for key, each in sessions.items() if each.left is not None
+    def _removable(self) -> list[_Removable]:
+        """What may go, in that order; each only if it is still so when its turn is."""
+        end, sessions = self._sessions.end_if_left, self._sessions.all()
+        gone = {key: one for key, one in sessions.items() if one.left is not None}
+        there = [one for key, one in sessions.items() if key not in gone]
+        old = [(run, one) for one in there for run in _old(one)]
+        old.sort(key=lambda entry: _age(entry[0].folder), reverse=True)
+        in_use = {path for one in there for path in one.videos_without(_old(one))}
+        return [
+            *(
+                _Removable(gone[key].folder, partial(end, key))
+                for key in sorted(gone, key=lambda key: gone[key].left or 0.0)
+            ),
+            *(_Removable(run.folder, partial(_drop, run, one)) for run, one in old),
+            *(
+                _Removable(upload, partial(self._drop_upload, upload))
+                for upload in self._unused(in_use)
+            ),
         ]
-        for _, key in sorted(left):
-            yield lambda key=key: self._sessions.end(key)  # type: ignore[misc]
-        there = list(self._sessions.all().values())
-        old = [(_age(run.folder), each, run) for each in there for run in _old(each)]
-        for _, session, run in sorted(old, key=lambda entry: -entry[0]):
-            yield lambda session=session, run=run: session.drop(run)  # type: ignore[misc]
-        for upload in self._unused(there):
-            yield lambda upload=upload: upload.unlink(missing_ok=True)  # type: ignore[misc]
+
+    def _drop_upload(self, upload: Path) -> None:
+        if upload not in _in_use(self._sessions.all().values()):
+            upload.unlink(missing_ok=True)
 
     def _unused(
-        self, sessions: Iterable[Session], min_age_seconds: float = _FRESH_SECONDS
+        self, in_use: set[Path], min_age_seconds: float = _FRESH_SECONDS
     ) -> list[Path]:
         """Uploads that no tab has in its form or asked about, the oldest first."""
-        used = {path.resolve() for session in sessions for path in session.videos}
+        used = {path.resolve() for path in in_use}
         unused = set(self._uploads()) - used - self._examples
         stale = [path for path in unused if _age(path) > min_age_seconds]
         return sorted(stale, key=_age, reverse=True)
@@ -148,6 +183,26 @@ class Disk:
 def _old(session: Session) -> list[Run]:
     """Answers that are not looked at; what is cut again is looked at."""
     return [run for run in session.runs if run is not session.run]
+
+
+def _drop(run: Run, session: Session) -> None:
+    if run is not session.run:
+        session.drop(run)
+
+
+def _in_use(sessions: Iterable[Session]) -> set[Path]:
+    return {path.resolve() for session in sessions for path in session.videos}
+
+
+def _bytes(path: Path) -> int:
+    return folder_bytes(path) if path.is_dir() else _size(path)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
 
 
 def _age(path: Path) -> float:

@@ -39,8 +39,7 @@ def side_fields(prefix: str) -> dict[str, gr.Number]:
     """
     with gr.Row():
         return {
-            name: gr.Number(
-                None, label=name, minimum=0, min_width=60, elem_id=f"{prefix}-{name}"
-            )
+            # Without limits: what Gradio says about them is in English only.
+            name: gr.Number(None, label=name, min_width=60, elem_id=f"{prefix}-{name}")
             for name in SIDES
         }

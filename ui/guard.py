@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -12,23 +13,32 @@ from ui.disk import Disk
 from ui.i18n import text
 from ui.languages import language_wanted
 
+_UPLOAD = "/gradio_api/upload"
+#: What a form puts around its file.
+_ENVELOPE_BYTES = 1 << 16
+
 
 class UploadMiddleware:
     """Refuses an upload that there is no room for.
 
+    What would be refused anyway, for its size or because nobody is logged in, makes no
+    room: that takes answers away.
+
     Args:
         app: What comes behind.
         disk: Knows, and makes room.
+        max_file_bytes: Of one upload.
     """
 
-    def __init__(self, app: ASGIApp, disk: Disk) -> None:
+    def __init__(self, app: ASGIApp, disk: Disk, max_file_bytes: int) -> None:
         self._app = app
         self._disk = disk
+        self._max_bytes = max_file_bytes + _ENVELOPE_BYTES
         self._coming_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        if not _is_upload(scope):
+        if not _is_upload(scope) or not _may_upload(scope):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -36,6 +46,10 @@ class UploadMiddleware:
         if not length.isdecimal():
             refusal = PlainTextResponse("An upload must tell its length.", 411)
             await refusal(scope, receive, send)
+            return
+        if int(length) > self._max_bytes:
+            said = text(language_wanted(headers), "upload_too_large")
+            await PlainTextResponse(said, 413)(scope, receive, send)
             return
         self._coming_bytes += int(length)
         try:
@@ -52,4 +66,14 @@ class UploadMiddleware:
 def _is_upload(scope: Scope) -> bool:
     if scope["type"] != "http" or scope["method"] != "POST":
         return False
-    return bool(scope["path"].rstrip("/").endswith("/upload"))
+    return bool(scope["path"].removeprefix(scope.get("root_path", "")) == _UPLOAD)
+
+
+def _may_upload(scope: Scope) -> bool:
+    """Whether somebody is logged in, where there is a login; Gradio says the rest."""
+    app = scope["app"]
+    if app.auth is None:
+        return True
+    cookies = Request(scope).cookies
+    names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    return any(app.tokens.get(cookies.get(name)) is not None for name in names)

@@ -158,8 +158,7 @@ class Handlers:
         """
         page, language = self._page, language_asked(request)
         await self.sessions.claim_any(request, secrets_told(known))
-        session = self.sessions.of(request)
-        session.is_page = True
+        session = self.sessions.of_page(request)
         update: Update = {page.tab: session.secret, page.status: view.idle(language)}
         update |= history(page.history, session, language)
         update |= self._form_of(session)
@@ -181,7 +180,7 @@ class Handlers:
     def open_run(self, key: str | None, request: gr.Request) -> Update:
         """Show another answer of the session."""
         page, language = self._page, language_asked(request)
-        session = self.sessions.of(request)
+        session = self.sessions.of_page(request)
         run = session.find(key)
         if run is None or session.phase in ("cutting", "exporting"):
             return history(page.history, session, language)

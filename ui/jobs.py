@@ -13,13 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from stablechat.errors import CancelledError
+from stablechat.errors import CancelledError, StableChatError
 from stablechat.types import SearchProgress
 from ui.lane import Place
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Error = TypeVar("Error", bound=BaseException)
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,10 @@ class Job(Generic[Result]):
         """What the work returned.
 
         Raises:
-            Exception: Whatever the work raised.
+            Exception: Whatever the work raised; its traceback is in the log only.
         """
         if self._error is not None:
-            raise self._error
+            raise without_frames(self._error)
         if not self.done:
             raise RuntimeError("The job has not ended.")
         return self._result  # type: ignore[return-value]
@@ -149,7 +150,19 @@ class Job(Generic[Result]):
                 raise CancelledError("Stopped.")
             self._result = self._work(self)
         except BaseException as error:
-            self._error = error
+            if not isinstance(error, StableChatError):
+                logger.exception("A job failed.")
+            self._error = without_frames(error)
         finally:
             self._ended = time.monotonic()
             self._done.set()
+
+
+def without_frames(error: Error) -> Error:
+    """An error that may be kept.
+
+    What it went through holds all that was worked on there: decoded pictures, the
+    model's memory of a video, or a whole model.
+    """
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)

@@ -8,10 +8,10 @@ itself while it is served.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui.i18n import TABLES, Language, language_of
@@ -32,12 +32,8 @@ _HEAD = b"<head>"
 
 def chosen_language(cookies: str | None) -> Language | None:
     """The language that a ``Cookie`` header tells of, if it is one of ours."""
-    try:
-        morsel = SimpleCookie(cookies or "").get(COOKIE)
-    except CookieError:
-        return None
     known: dict[str, Language] = {language: language for language in TABLES}
-    return None if morsel is None else known.get(morsel.value)
+    return known.get(cookie_parser(cookies or "").get(COOKIE, ""))
 
 
 def language_wanted(headers: Mapping[str, Any]) -> Language:

@@ -22,6 +22,7 @@ from ui.fetching.widgets import place_link
 from ui.handlers import Handlers
 from ui.i18n import label
 from ui.lane import Lane
+from ui.local_files import LocalBlocks
 from ui.models.choice import Loader
 from ui.models.facts import device_name, dtype_name
 from ui.models.widgets import place_model
@@ -70,7 +71,7 @@ def build_app(
     handlers = Handlers(Pipeline(chat, lane or Lane()), sessions)
     # Without delete_cache: Gradio goes by age alone, and would take videos that answers
     # are about; ui.disk looks at that.
-    app = gr.Blocks(title="StableChat", analytics_enabled=False)
+    app = LocalBlocks(title="StableChat", analytics_enabled=False)
     with app:
         examples = read_examples(examples_folder or EXAMPLES_FOLDER)
         widgets = _place(

@@ -231,14 +231,18 @@
     const year = 365 * 24 * 3600;
     const { language } = button.dataset;
     document.cookie = `stablechat-language=${language}; path=/; max-age=${year}; samesite=lax`;
-    sessionStorage.setItem(draft, fieldOf("sc-question")?.value ?? "");
+    try {
+      sessionStorage.setItem(draft, fieldOf("sc-question")?.value ?? "");
+    } catch { /* It has to be typed again. */ }
     location.reload();
   });
   // What was typed and not asked yet; called once the answers are back.
   window.stableChat.restoreDraft = () => {
-    const typed = sessionStorage.getItem(draft);
-    sessionStorage.removeItem(draft);
-    if (typed) write("sc-question", typed);
+    try {
+      const typed = sessionStorage.getItem(draft);
+      sessionStorage.removeItem(draft);
+      if (typed) write("sc-question", typed);
+    } catch { /* Storage is forbidden. */ }
   };
 
   const press = (id) => {
@@ -256,12 +260,17 @@
   };
   // Fields need their arrows; those of an answer's forms are not for the next question.
   const fields = "input, textarea, select, [contenteditable=true]";
+  // What Escape closes by itself: an open list, a colour picker, a dialog, full screen.
+  const isOpen = (target) =>
+    document.fullscreenElement ||
+    document.querySelector("dialog[open], [role=dialog], ul.options") ||
+    (target instanceof Element && target.closest("[aria-expanded=true][role]"));
   const onKey = (event) => {
     const field = event.target instanceof Element && event.target.closest(fields);
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       return !(field && field.closest(".sc-answer")) && press("sc-run");
     }
-    if (event.key === "Escape") return press("sc-stop");
+    if (event.key === "Escape") return !isOpen(event.target) && press("sc-stop");
     if (!event.shiftKey || event.ctrlKey || event.altKey || event.metaKey || field) {
       return false;
     }

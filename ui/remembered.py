@@ -38,7 +38,10 @@ def tell_secrets(keeps: bool) -> str:
     """
     others = "...stored()" if keeps else ""
     return f"""() => {{{_STORED}
-  const own = sessionStorage.getItem("{_OWN}") ?? "";
+  let own = "";
+  try {{
+    own = sessionStorage.getItem("{_OWN}") ?? "";
+  }} catch {{ /* A reload begins anew. */ }}
   return JSON.stringify([own, {others}]);
 }}"""
 
@@ -56,7 +59,9 @@ def keep_secret(keeps: bool) -> str:
     localStorage.setItem("{_BROWSERS}", JSON.stringify(kept));
   }} catch {{ /* The tab still knows it. */ }}"""
     return f"""(secret) => {{{_STORED}
-  sessionStorage.setItem("{_OWN}", secret);{browser if keeps else ""}
+  try {{
+    sessionStorage.setItem("{_OWN}", secret);
+  }} catch {{ /* A reload begins anew. */ }}{browser if keeps else ""}
   window.stableChat.restoreDraft();
 }}"""
 

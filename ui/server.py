@@ -194,7 +194,7 @@ def launch_arguments(
 ) -> dict[str, Any]:
     """What ``Blocks.launch`` is called with."""
     return {
-        "server_name": options.host,
+        "server_name": _name_in_address(options.host),
         "server_port": options.port,
         "share": options.share,
         "auth": list(options.auth) or None,
@@ -219,14 +219,20 @@ def launch_arguments(
     }
 
 
+def _name_in_address(host: str) -> str:
+    """As it stands before the port; an IPv6 address has colons of its own."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
 def _middleware(options: ServerOptions, disk: Disk | None) -> list[Middleware]:
     """What requests go through, from the outside in."""
-    layers = [Middleware(TrustedHostMiddleware, allowed_hosts=trusted_hosts(options))]
-    if is_loopback(options.host) and not options.share:
-        # Elsewhere the page may be meant to be part of another.
-        layers.append(Middleware(SameSiteMiddleware))
+    layers = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=trusted_hosts(options)),
+        Middleware(SameSiteMiddleware),
+    ]
     if disk is not None:
-        layers.append(Middleware(UploadMiddleware, disk=disk))
+        most = parse_size(options.max_file_size, "--max-file-size")
+        layers.append(Middleware(UploadMiddleware, disk=disk, max_file_bytes=most))
     return [*layers, Middleware(LanguageMiddleware)]
 
 
@@ -278,5 +284,5 @@ def trusted_hosts(options: ServerOptions) -> list[str]:
         # Reached under names we can't know. A login is required then, and a page
         # that rebinds its name to this address has no cookie for it.
         return ["*"]
-    names = [*_LOOPBACK_NAMES, options.host]
+    names = [*_LOOPBACK_NAMES, _name_in_address(options.host)]
     return names if is_loopback(options.host) else [*names, socket.gethostname()]

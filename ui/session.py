@@ -45,6 +45,9 @@ logger = logging.getLogger(__name__)
 
 #: A tab left alone for longer loses its files.
 MAX_AGE_SECONDS = 6 * 3600
+#: The same of a program, which takes its answer at once; plain HTTP can't say that it
+#: leaves.
+PROGRAM_SECONDS = 600
 #: How often that is looked at.
 SWEEP_SECONDS = 300
 #: How often the disk is looked at.
@@ -128,6 +131,16 @@ class Sessions:
         """The session of the tab that a request is from."""
         return self.get(request.session_hash or "", _person(request))
 
+    def of_page(self, request: gr.Request) -> Session:
+        """The same, of an event that only the page has.
+
+        A tab may have lost its session meanwhile: its connection broke before it asked
+        anything, or it was left alone. What it does now begins another one.
+        """
+        session = self.of(request)
+        session.is_page = True
+        return session
+
     async def claim_any(self, request: gr.Request, known: Sequence[str]) -> bool:
         """As :meth:`claim`, with whichever of several secrets opens something.
 
@@ -181,8 +194,8 @@ class Sessions:
             old = self._left_with(secret, owner)
             if old is None:
                 return False
-            replaced = self._sessions.get(key)
             session = self._sessions.pop(old)
+            replaced = self._sessions.get(key)
             self._sessions[key] = session
             session.touched, session.left = self._clock(), None
             session.secret = secret
@@ -250,6 +263,15 @@ class Sessions:
         if session is not None:
             session.close()
 
+    def end_if_left(self, key: str) -> None:
+        """As :meth:`end`, unless its tab came back."""
+        with self._lock:
+            session = self._sessions.get(key)
+            if session is None or session.left is None:
+                return
+            del self._sessions[key]
+        session.close()
+
     def all(self) -> dict[str, Session]:
         """Every session by its key, as it is now."""
         with self._lock:
@@ -290,7 +312,7 @@ class Sessions:
                 and session.left <= now - self._grace(session)
             ]
         for key in gone:
-            self.end(key)
+            self.end_if_left(key)
 
     def _grace(self, session: Session) -> float:
         """How long a session waits for its tab."""
@@ -298,19 +320,27 @@ class Sessions:
         return KEPT_SECONDS if kept else self._grace_seconds
 
     def sweep(self) -> None:
-        """Remove what nobody has used for a long time."""
-        most = MAX_AGE_SECONDS if self._store is None else KEPT_SECONDS
-        oldest = self._clock() - most
+        """Remove what nobody uses for long; whatever runs or waits is used."""
+        now = self._clock()
         with self._lock:
+            for session in self._sessions.values():
+                if session.working:
+                    session.touched = now
             stale = [
                 key
                 for key, session in self._sessions.items()
-                if session.touched < oldest and not session.busy
+                if session.touched < now - self._most_idle(session)
             ]
         for key in stale:
-            logger.info("Removing the files of a tab that was left alone.")
+            logger.info("Removing the files of a tab or program that is idle.")
             self.end(key)
         remove_empty_folders(self.root, keep=self._folder)
+
+    def _most_idle(self, session: Session) -> float:
+        """How long a session may be left alone."""
+        if not session.is_page:
+            return PROGRAM_SECONDS
+        return MAX_AGE_SECONDS if self._store is None else KEPT_SECONDS
 
     def start_sweeping(self, tidy: Callable[[], object] = lambda: None) -> None:
         """Sweep now and then, in the background, until closed.

@@ -8,7 +8,8 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -93,6 +94,7 @@ class Session:
         self.style = DEFAULT_OPTIONS
         self._store = store
         self._closed = False
+        self._working: list[Ask] = []
         self._numbers = itertools.count(1)
 
     @property
@@ -100,6 +102,11 @@ class Session:
         """Whether a job of this tab is running and was not told to stop."""
         job = self.job
         return job is not None and not job.done and not job.cancelled()
+
+    @property
+    def working(self) -> bool:
+        """Whether anything is computed or waits for it; programs ask at once."""
+        return self.busy or bool(self._working)
 
     @property
     def worth_keeping(self) -> bool:
@@ -166,9 +173,24 @@ class Session:
     @property
     def videos(self) -> set[Path]:
         """The uploads that the form and the answers are about."""
-        asked = {ask.video for ask in self.asked}
-        answered = {path for run in self.runs for path in run.videos}
+        return self.videos_without(())
+
+    def videos_without(self, gone: Iterable[Run]) -> set[Path]:
+        """Those there would be without some of the answers."""
+        left_out = {run.key for run in gone}
+        kept = [run for run in self.runs if run.key not in left_out]
+        asked = {ask.video for ask in (*self.asked, *self._working)}
+        answered = {path for run in kept for path in run.videos}
         return asked | answered | ({self.video} if self.video else set())
+
+    @contextmanager
+    def working_on(self, ask: Ask) -> Iterator[None]:
+        """While a program's question waits or is answered, its upload is in use."""
+        self._working.append(ask)
+        try:
+            yield
+        finally:
+            self._working.remove(ask)
 
     def find(self, key: str | None) -> Run | None:
         """The run that the page calls so, if there is one."""

@@ -103,12 +103,13 @@ def connect(
         [page.run.click, page.question.submit],
         answering.begin,
         page.form,
-        [*page.results, page.asks, page.question_line, *page.about_model],
+        [*page.results, page.asks, page.question_line, *page.about_model, page.tab],
         # Only a queued event's change of a state starts the next one; with no limit
         # it never waits.
         **{**quick, "queue": True, "concurrency_limit": None},
     )
     begun.then(None, js=_SHOW_ANSWER, api_visibility="private")
+    begun.then(None, page.tab, None, js=keep_secret(keeps), api_visibility="private")
     running = page.asks.change(
         answering.run,
         page.asks,

@@ -107,6 +107,32 @@ def test_a_description_needs_no_question(client: Client, clip: Path) -> None:
     assert "path" not in answer["video"]
 
 
+def test_what_is_left_out_is_said_or_usual(client: Client, clip: Path) -> None:
+    video = handle_file(str(clip))
+    with pytest.raises(AppError, match="Type what"):
+        client.predict(video, None, api_name="/ground")
+    found, _ = client.predict(
+        video, "the red circle", None, None, api_name="/ground_part"
+    )
+    assert found is not None
+
+
+def test_an_uploaded_file_may_tell_its_address_here(
+    page: tuple[str, Sessions], clip: Path
+) -> None:
+    with httpx.Client(base_url=page[0], trust_env=False, timeout=60) as web:
+        files = {"files": ("kitchen.mp4", clip.read_bytes())}
+        [path] = web.post("/gradio_api/upload", files=files).json()
+        file = {
+            "path": path,
+            "url": f"{page[0]}/gradio_api/file={path}",
+            "meta": {"_type": "gradio.FileData"},
+        }
+        asked = web.post("/gradio_api/call/describe", json={"data": [file, ""]}).json()
+        told = web.get(f"/gradio_api/call/describe/{asked['event_id']}").text
+    assert "event: complete" in told and DESCRIPTION in told
+
+
 def test_captions_are_told_part_by_part(client: Client, clip: Path) -> None:
     answer = client.predict(
         video=handle_file(str(clip)), part_seconds=1, api_name="/captions"

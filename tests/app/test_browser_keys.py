@@ -21,6 +21,11 @@ def test_run_and_stop_by_keyboard(
     question.fill("slow one")
     question.press("Control+Enter")
     expect(page.locator(".sc-now")).to_contain_text("Read video")
+    # What is open takes the key first.
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<dialog open>')")
+    page.keyboard.press("Escape")
+    expect(page.locator("#sc-stop")).to_be_enabled()
+    page.evaluate("document.querySelector('body > dialog').remove()")
     page.keyboard.press("Escape")
     expect(page.locator("#sc-status")).to_contain_text("Stopped")
     expect(page.locator("#sc-run")).to_be_enabled()

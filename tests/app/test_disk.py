@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stablechat.errors import InputError
+from ui.asks import Ask
 from ui.disk import Disk, folder_bytes, parse_size
 from ui.runs import Run
 from ui.session import Sessions
@@ -74,3 +75,38 @@ def test_others_keep_some_of_the_disk(sessions: Sessions) -> None:
         usage = (total, kept + 500)
         disk = Disk(sessions, 10**12, usage=lambda usage=usage: usage)  # type: ignore[misc]
         assert disk.make_room(500) and not disk.make_room(501)
+
+
+def test_nothing_goes_where_all_is_not_enough(sessions: Sessions) -> None:
+    gone, stale = sessions.get("b"), uploaded(sessions, "stale", 7000)
+    gone.is_page = True
+    gone.video = uploaded(sessions, "asked", 7000)
+    left = answered(gone, 10)
+    sessions.leave("b")
+    disk = Disk(sessions, 4000, usage=lambda: (10**12, 10**12))
+    assert not disk.make_room(4001)
+    assert stale.exists() and left.folder.exists() and gone.video.exists()
+    # The closed tab's upload goes with it, so this does fit.
+    assert disk.make_room(4000)
+    assert not any(p.exists() for p in (stale, left.folder, gone.video))
+
+
+def test_a_tab_that_came_back_keeps_its_answers(sessions: Sessions) -> None:
+    tab = sessions.get("a")
+    tab.is_page = True
+    run = answered(tab, 10)
+    sessions.leave("a")
+    sessions.get("a")
+    sessions.end_if_left("a")
+    assert run.folder.exists() and sessions.get("a") is tab
+    sessions.leave("a")
+    sessions.end_if_left("a")
+    assert not run.folder.exists()
+
+
+def test_what_a_program_asks_about_stays(sessions: Sessions) -> None:
+    upload, session = uploaded(sessions, "hash", 9000), sessions.get("program")
+    disk = Disk(sessions, 1500, usage=lambda: (10**12, 10**12))
+    with session.working_on(Ask(upload, "a cat", "ground")):
+        assert not disk.make_room(1000) and upload.exists()
+    assert disk.make_room(1000) and not upload.exists()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+import weakref
 
 import pytest
 
-from stablechat.errors import CancelledError
+from stablechat.errors import CancelledError, VideoError
 from ui.jobs import Job, Progress
 
 
@@ -72,3 +73,45 @@ def test_elapsed_time_stands_still_after_the_end() -> None:
     first = job.elapsed_seconds
     time.sleep(0.02)
     assert job.elapsed_seconds == first >= 0.02
+
+
+class Large:
+    """What an error must not keep alive."""
+
+
+def test_an_error_that_is_kept_holds_nothing_of_the_work() -> None:
+    held: list[weakref.ref[Large]] = []
+
+    def decode() -> None:
+        large = Large()
+        held.append(weakref.ref(large))
+        raise ValueError("no frame")
+
+    def work(job: Job[int]) -> int:
+        large = Large()
+        held.append(weakref.ref(large))
+        try:
+            decode()
+        except ValueError as error:
+            raise VideoError("It can't be decoded.") from error
+        return 1
+
+    job = Job(work)
+    job.start()
+    assert job.join(5)
+    assert [each() for each in held] == [None, None]
+    for _ in range(2):
+        with pytest.raises(VideoError, match="can't be decoded"):
+            job.result()
+
+
+def test_what_is_unexpected_is_logged_with_where_it_came_from(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def decode(job: Job[int]) -> int:
+        raise ValueError("no frame")
+
+    job = Job(decode)
+    job.start()
+    assert job.join(5)
+    assert "no frame" in caplog.text and "in decode" in caplog.text

@@ -19,6 +19,7 @@ from ui.languages import LanguageMiddleware, chosen_language, language_wanted
         ("stablechat-language=zh", "zh"),
         ("a=b; stablechat-language=en; c=d", "en"),
         ('stablechat-language="zh"', "zh"),
+        ('x={"a":1}; stablechat-language=zh', "zh"),
         ("stablechat-language=fr", None),
         ("stablechat-language=</script>", None),
         ("stablechat-language=", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from stablechat.errors import InputError
 from stablechat.video import probe
 from ui.layout import build_app
 from ui.root import harden_environment, private_root
+from ui.same_site import SameSiteMiddleware
 from ui.server import ServerOptions, is_loopback, launch, launch_arguments, read_auth
 from ui.session import Sessions
 
@@ -116,6 +118,32 @@ def test_launch_is_safe_by_default() -> None:
     for name in ("share", "enable_monitoring", "show_error", "ssr_mode", "mcp_server"):
         assert arguments[name] is False, name
     assert arguments["allowed_paths"] == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ServerOptions(),
+        ServerOptions(host="0.0.0.0", auth=(("u", "p"),)),
+        ServerOptions(share=True, auth=(("u", "p"),)),
+    ],
+)
+def test_other_sites_are_kept_out_everywhere(options: ServerOptions) -> None:
+    layers = launch_arguments(options)["app_kwargs"]["middleware"]
+    assert SameSiteMiddleware in [layer.cls for layer in layers]
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_an_ipv6_address_is_served(tmp_path: Path) -> None:
+    with Sessions(private_root(tmp_path)) as sessions:
+        app = build_app(FakeChat(), sessions)
+        try:
+            url = launch(app, ServerOptions(host="::1", open_browser=False))
+            assert url.startswith("http://[::1]:")
+            with httpx.Client(base_url=url, trust_env=False) as client:
+                assert client.get("/").status_code == 200
+        finally:
+            app.close(verbose=False)
 
 
 def test_the_page_is_served(web: httpx.Client) -> None:

@@ -14,9 +14,16 @@ from typing import Any
 
 import pytest
 
+from ui.asks import Ask
 from ui.jobs import Job
 from ui.root import harden_environment, private_root
-from ui.session import GRACE_SECONDS, MAX_AGE_SECONDS, Sessions
+from ui.session import (
+    GRACE_SECONDS,
+    MAX_AGE_SECONDS,
+    PROGRAM_SECONDS,
+    SWEEP_SECONDS,
+    Sessions,
+)
 from ui.tab import KEPT_PROGRAM_RUNS, KEPT_RUNS
 
 
@@ -68,7 +75,9 @@ def test_only_the_last_runs_are_kept(sessions: Sessions) -> None:
 def test_a_tab_left_alone_is_swept(tmp_path: Path) -> None:
     now = [0.0]
     with Sessions(private_root(tmp_path), clock=lambda: now[0]) as sessions:
-        old = sessions.get("old").new_run().folder
+        session = sessions.get("old")
+        session.is_page, old = True, session.new_run().folder
+        session.touched = 0.0
         now[0] = MAX_AGE_SECONDS - 1
         sessions.sweep()
         assert old.exists()
@@ -91,6 +100,42 @@ def test_sweeping_leaves_a_running_job_alone(tmp_path: Path) -> None:
         now[0] = MAX_AGE_SECONDS * 2
         sessions.sweep()
         assert folder.exists()
+        # Its answer has just come: there is time to look at it.
+        session.job.cancel()
+        assert session.job.join(5)
+        now[0] += SWEEP_SECONDS
+        sessions.sweep()
+        assert folder.exists()
+
+
+def test_a_program_that_can_not_say_that_it_leaves_is_swept_soon(
+    tmp_path: Path,
+) -> None:
+    now = [0.0]
+    with Sessions(private_root(tmp_path), clock=lambda: now[0]) as sessions:
+        session = sessions.get("program")
+        folder, session.touched = session.new_run().folder, 0.0
+        now[0] = PROGRAM_SECONDS - 1
+        sessions.sweep()
+        assert folder.exists()
+        with session.working_on(Ask(tmp_path / "a.mp4", "a cat", "ground")):
+            now[0] += PROGRAM_SECONDS
+            sessions.sweep()
+        now[0] += SWEEP_SECONDS
+        sessions.sweep()
+        assert folder.exists()
+        now[0] += PROGRAM_SECONDS
+        sessions.sweep()
+        assert not folder.exists() and not sessions.all()
+
+
+def test_a_session_of_ones_own_is_claimed_whole(sessions: Sessions) -> None:
+    session = sessions.get("a")
+    session.is_page, run = True, session.new_run()
+    session.keep(run)
+    sessions.leave("a")
+    assert sessions.claim("a", session.secret)
+    assert run.folder.exists() and sessions.get("a") is session
 
 
 def test_sweeping_removes_the_empty_folders_of_old_uploads(sessions: Sessions) -> None:

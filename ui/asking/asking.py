@@ -88,7 +88,7 @@ class Asking:
 
     def video_changed(self, video: str | None, request: gr.Request) -> str:
         """Say at once what was uploaded, or why it can't be used."""
-        language, session = language_asked(request), self.sessions.of(request)
+        language, session = language_asked(request), self.sessions.of_page(request)
         session.video = None
         if video is None:
             return view.video_hint(language)

@@ -225,7 +225,7 @@ class Checker:
             min(max(float(side), 0.0), float(most))
             for side, most in zip(known, size, strict=True)
         )
-        if x1 >= x2 or y1 >= y2:
+        if not (x1 < x2 and y1 < y2):  # Nor is that so of what is no number.
             raise InputError(text(self.language, "region_flat"))
         if not form.start.strip() and looked is not None:
             start = looked.seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -22,8 +21,6 @@ from ui.jobs import Job
 from ui.running import POLL_SECONDS, Update, buttons, finish, language_asked
 from ui.session import Sessions
 from ui.translation import in_language
-
-logger = logging.getLogger(__name__)
 
 #: Of all tabs together.
 MOST_AT_ONCE = 4
@@ -124,8 +121,7 @@ class LinkFetching:
             return {page.line: line(text(language, "link_stopped"))}
         except StableChatError as error:
             return {page.line: line(in_language(language, error), alert=True)}
-        except Exception as error:
-            logger.error("Fetching a link failed.", exc_info=error)
+        except Exception:  # The job has logged it.
             return {page.line: line(text(language, "unexpected"), alert=True)}
         done = line(text(language, "link_done", name=fetched.path.name))
         return {self.video: str(fetched.path), page.link: "", page.line: done}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -21,8 +20,6 @@ from ui.models.widgets import LoadWidgets
 from ui.pipeline import Pipeline
 from ui.running import POLL_SECONDS, Update, buttons, finish, language_asked
 from ui.translation import in_language
-
-logger = logging.getLogger(__name__)
 
 _STAGES = {"fetch": "load_fetching", "wait": "load_waiting"}
 
@@ -94,8 +91,7 @@ class ModelLoading:
         except StableChatError as error:
             said = f"{in_language(language, error)} {text(language, 'load_kept')}"
             return {page.line: line(said, alert=True)}
-        except Exception as error:
-            logger.error("Loading a model failed.", exc_info=error)
+        except Exception:  # The job has logged it.
             said = f"{text(language, 'unexpected')} {text(language, 'load_kept')}"
             return {page.line: line(said, alert=True)}
         name = self.pipeline.chat.name

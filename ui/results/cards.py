@@ -188,7 +188,9 @@ def captioned(language: Language, answer: Captions, about: str = "") -> str:
     """The card of what happens part by part."""
     if not answer.captions:
         return wordless(language, about)
-    title = text(language, "captions_title", count=len(answer.windows))
+    count = len(answer.windows)
+    key = "captions_title_one" if count == 1 else "captions_title"
+    title = text(language, key, count=count)
     extra = view.notes(language, [*answer.video.warnings, *answer.issues])
     body = text(language, "captions_body")
     return view.card("good", title, body, about=about, extra=extra)

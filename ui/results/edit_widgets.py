@@ -12,7 +12,6 @@ from ui.fields import side_fields, time_field
 from ui.i18n import label
 from ui.results.form import (
     LINE_SCALES,
-    MAX_PAD_SECONDS,
     MAX_TRAIL_SECONDS,
     color_text,
 )
@@ -155,9 +154,7 @@ def _place_style() -> dict[str, Any]:
 def _seconds(key: str) -> gr.Number:
     return gr.Number(
         0,
-        label=label(key),
-        minimum=0,
-        maximum=MAX_PAD_SECONDS,
+        label=label(key),  # Its limits are checked where we can say them in Chinese.
         step=0.5,
         min_width=120,
         elem_id=f"sc-{key.replace('_', '-')}",

@@ -6,7 +6,6 @@ The answer is the one that the tab's session holds; the model is not asked again
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +28,6 @@ from ui.running import POLL_SECONDS, Update, finish, language_asked
 from ui.session import Sessions
 from ui.tab import Session
 from ui.translation import in_language
-
-logger = logging.getLogger(__name__)
 
 Values = dict[Any, Any]
 Change = Callable[[Grounding], Grounding]
@@ -196,8 +193,7 @@ class Editing:
             return before | {said: line(text(language, "cut_stopped"))}
         except StableChatError as error:
             return before | {said: line(in_language(language, error), alert=True)}
-        except Exception as error:
-            logger.error("Cutting again failed.", exc_info=error)
+        except Exception:  # The job has logged it.
             return before | {said: line(text(language, "unexpected"), alert=True)}
         if run is None:
             return {}
@@ -223,7 +219,7 @@ class Editing:
         )
 
     def _session(self, request: gr.Request) -> Session:
-        return self.sessions.of(request)
+        return self.sessions.of_page(request)
 
 
 def _outcome(session: Session) -> Outcome | None:

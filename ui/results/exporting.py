@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -20,8 +19,6 @@ from ui.runs import Run
 from ui.session import Sessions
 from ui.tab import Session
 from ui.translation import in_language
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Exporting:
     async def opened(self, request: gr.Request) -> AsyncIterator[Update]:
         """Write the files if that was not done yet, and list them."""
         language = language_asked(request)
-        session = self.sessions.of(request)
+        session = self.sessions.of_page(request)
         run = session.run
         if run is None or run.result is None:
             return
@@ -78,7 +75,6 @@ class Exporting:
             return {self.files: line(text(language, "files_stopped"))}
         except StableChatError as error:
             return {self.files: line(in_language(language, error), alert=True)}
-        except Exception as error:
-            logger.error("Writing the files failed.", exc_info=error)
+        except Exception:  # The job has logged it.
             return {self.files: line(text(language, "unexpected"), alert=True)}
         return {self.files: file_list(language, run.files)}

@@ -42,7 +42,7 @@ class Forgetting:
 
     def wanted(self, request: gr.Request) -> Update:
         """Ask whether that is really meant."""
-        language, session = language_asked(request), self.sessions.of(request)
+        language, session = language_asked(request), self.sessions.of_page(request)
         asked = text(language, "forget_sure", count=len(session.runs))
         return {
             self.page.forget: gr.update(visible=False),
@@ -64,7 +64,7 @@ class Forgetting:
             known: The secrets that the browser knows; it may be anything.
             request: Of the tab.
         """
-        language, session = language_asked(request), self.sessions.of(request)
+        language, session = language_asked(request), self.sessions.of_page(request)
         if session.busy:
             said = line(text(language, "forget_busy"), alert=True)
             return {self.page.sure_line: said}

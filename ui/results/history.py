@@ -23,14 +23,17 @@ _MAX_NAME = 60
 
 
 def history(page: HistoryWidgets, session: Session, language: Language) -> Update:
-    """The list, the newest first and what is shown chosen; hidden while it is short.
+    """The list, the newest first and what is shown chosen.
+
+    It is hidden while all there is of it is shown.
 
     Whoever was asked whether to forget them is asked again about what there is now.
     """
     choices = [(name(run, language), run.key) for run in reversed(session.runs)]
     shown = session.run.key if session.run in session.runs and session.run else None
+    others = [key for _, key in choices if key != shown]
     return {
-        page.runs: gr.update(choices=choices, value=shown, visible=len(choices) > 1),
+        page.runs: gr.update(choices=choices, value=shown, visible=bool(others)),
         page.forget: gr.update(visible=bool(choices)),
         page.sure: gr.update(visible=False),
     }

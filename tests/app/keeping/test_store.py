@@ -280,6 +280,7 @@ def test_the_disk_rules_hold_for_what_came_back(tmp_path: Path, clip: Path) -> N
     with opened(tmp_path / "kept") as (sessions, kept):
         assert sessions.claim("c", there.secret)
         disk = Disk(sessions, 1, usage=lambda: usage)
+        disk.tidy()
         assert not disk.make_room()  # What is looked at stays.
         assert not left.folder.exists()
         assert [p.name for p in kept.state.iterdir()] == [there.folder.name]

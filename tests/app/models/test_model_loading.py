@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,6 +104,30 @@ def test_progress_is_told_and_it_can_be_stopped(panel: Panel) -> None:
     assert any("Downloading: 25%" in update.get("line", "") for update in told)
     assert "old model stays" in told[-1]["line"]
     assert panel.pipeline.chat is panel.old
+
+
+def test_one_that_waited_for_the_old_one_goes_when_stopped(panel: Panel) -> None:
+    loaded: list[weakref.ref[FakeChat]] = []
+
+    def load(choice: ModelChoice, watch: Watch) -> Chat:
+        chat = FakeChat(is_demo=False)
+        loaded.append(weakref.ref(chat))
+        return chat
+
+    panel.loading.loader = load
+
+    async def story() -> None:
+        with panel.pipeline.lane.turn(lambda: False):
+            events = panel.loading.load("org/next", "", "", "", request())
+            while not loaded:
+                await anext(events)
+            await panel.loading.stop(request())
+            async for _ in events:
+                pass
+
+    asyncio.run(story())
+    assert panel.pipeline.chat is panel.old
+    assert loaded[0]() is None
 
 
 def test_a_page_that_goes_away_stops_it(panel: Panel) -> None:

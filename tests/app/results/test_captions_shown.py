@@ -56,6 +56,9 @@ def test_the_card_says_whose_times_they_are_and_what_was_odd() -> None:
     assert "分 2 段的内容" in card and "不是模型找到的" in card
     assert "模型什么也没说的段" in card
     assert "sc-warn" in cards.captioned("en", captions())
+    told = captions("A star.")
+    short = replace(told, windows=told.windows[:1])
+    assert "What happens in one part" in cards.captioned("en", short)
 
 
 def test_its_files_and_its_name_in_the_history(tmp_path: Path) -> None:
