@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -30,6 +29,7 @@ from render.fields import (
     string,
 )
 from stablechat.errors import InputError
+from stablechat.parser import parse_answer
 from stablechat.types import (
     Description,
     FinishReason,
@@ -59,9 +59,6 @@ _MAX_FPS_DENOMINATOR = 1001
 
 #: A hundred years; the number of pictures is computed from it.
 _MAX_SECONDS = 3.2e9
-
-#: The model's coordinates, ``<t0.087>`` or ``<TEMP-012>``; what is left is prose.
-_MARK = re.compile(r"<[A-Za-z]+-?[0-9.]+>")
 
 
 def grounding_to_dict(
@@ -197,7 +194,7 @@ def grounding_from_dict(data: object) -> Grounding:
     """Rebuild an answer from plain values that may come from anybody.
 
     The ids of the model's tokens are not in the file and come back empty; the prose is
-    the model's text without its coordinates.
+    read from the model's text again.
 
     Args:
         data: What :func:`grounding_to_dict` made.
@@ -233,14 +230,15 @@ def _ranked_answer(top: Json, data: Json, video: VideoInfo) -> Grounding:
 def _answer(top: Json, data: Json, video: VideoInfo) -> Grounding:
     """One answer: the question is the file's, the rest its own."""
     text = string(data, "text", default="")
+    task: Task = one_of(top, "task", get_args(Task))
     span = get(data, "span")
     return Grounding(
         video=video,
         query=string(top, "query"),
-        task=one_of(top, "task", get_args(Task)),
+        task=task,
         span=_span(span, video),
         tube=_tube(get(data, "boxes"), video),
-        prose=" ".join(_MARK.sub(" ", text).split()),
+        prose=parse_answer(text, task).prose,
         confidence=as_unit(data.get("confidence"), "confidence"),
         generation=Generation(
             text=text,

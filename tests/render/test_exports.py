@@ -117,6 +117,27 @@ def test_round_trip() -> None:
     assert back.tube.confidence is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "prose"),
+    [
+        (
+            "Ends in <TEMP-060>, a red circle moves left. Object bounding box: "
+            "<TEMP-030>:[<WIDTH-010><HEIGHT-010><WIDTH-050><HEIGHT-060>]",
+            "a red circle moves left",
+        ),
+        ("Ends in 0.5, a dog. Object bounding box: 0.5:[0.1,0.2,0.3,0.4]", "a dog"),
+    ],
+)
+def test_the_words_come_back_without_the_coordinates(text: str, prose: str) -> None:
+    answer = replace(
+        ANSWER,
+        task="elc",
+        prose=prose,
+        generation=replace(ANSWER.generation, text=text),
+    )
+    assert grounding_from_dict(grounding_to_dict(answer)).prose == prose
+
+
 def test_alternatives_round_trip() -> None:
     answer = replace(ANSWER, alternatives=(OTHER,))
     data = json.loads(json.dumps(grounding_to_dict(answer), allow_nan=False))
