@@ -127,6 +127,32 @@ class Question:
         return span_to_unit(TimeSpan(start, start), pts_seconds)[0]
 
 
+def check_looked_at(
+    task: Task,
+    segment: TimeSpan | None,
+    at_seconds: float | None,
+    *,
+    is_read: bool = False,
+) -> None:
+    """Refuse what a task does not look at.
+
+    Args:
+        task: How it is asked.
+        segment: The part of the video that is looked at.
+        at_seconds: The picture that is looked at.
+        is_read: Whether frames are given in place of a video.
+
+    Raises:
+        InputError: A part, or a picture, is chosen where there is none to choose.
+    """
+    if segment is not None and task == "rec":
+        raise InputError("segment is not for task rec; choose at_seconds.")
+    if at_seconds is not None and (task != "rec" or not 0 <= at_seconds < math.inf):
+        raise InputError("at_seconds is for task rec, and must be 0 or later.")
+    if is_read and (segment, at_seconds) != (None, None):
+        raise InputError("segment and at_seconds choose frames; these are read.")
+
+
 _PLAIN_PROMPTS = {
     "stvg": prompts.stvg_prompt,
     "tvg": prompts.tvg_prompt,

@@ -125,6 +125,10 @@ def test_options_are_part_of_what_is_finished(
         ("{tmp}/videos --query a --out {tmp}/out --candidates 0", "candidates"),
         ("{tmp}/videos --query a --out {tmp}/out --model {tmp}/no", "no model"),
         ("{tmp}/videos --query a", "--out"),
+        ("{tmp}/videos --query a --out {tmp}/out --task rec --segment 0 1", "segment"),
+        ("{tmp}/videos --query a --out {tmp}/out --at 3", "for task rec"),
+        ("{tmp}/videos --query a --out {tmp}/out --task rec --at -4", "0 or later"),
+        ("{tmp}/videos --query a --out {tmp}/out --task rec --at nan", "0 or later"),
     ],
 )
 def test_what_makes_no_sense_is_one_plain_line(

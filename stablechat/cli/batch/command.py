@@ -50,7 +50,9 @@ _WINDOWS = ("window", "overlap", "top", "merge")
 def batch(args: argparse.Namespace) -> Printed:
     """Answer queries about many videos, here or on a Ray cluster."""
     from stablechat.candidates import check_candidates
+    from stablechat.questions import check_looked_at
 
+    check_looked_at(args.task, span_of(args.segment), args.at)
     check_candidates(args.candidates)
     check_window_options(args)
     if args.merge and args.window is None:
