@@ -82,6 +82,16 @@ def test_a_folder_and_what_is_said_of_it(
     assert len(questions_in(log)) == 12
 
 
+def test_its_own_clips_are_no_videos_of_the_next_run(folder: Path, log: Path) -> None:
+    pattern, out = f"{folder}/**/*.mp4", folder / "results"
+    (folder / "broken.mp4").unlink()
+    assert batch(pattern, "--query", "find it", "--out", out) == 0
+    assert list(out.rglob("*.mp4"))
+    asked = len(questions_in(log))
+    assert batch(pattern, "--query", "find it", "--out", out) == 0
+    assert len(questions_in(log)) == asked
+
+
 def test_a_list_with_ids_and_exports(
     folder: Path, tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

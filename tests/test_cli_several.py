@@ -293,6 +293,13 @@ def test_what_an_earlier_run_wrote_is_no_video_of_the_next(
     assert expand_names([pattern]) == before
 
 
+def test_a_record_of_others_hides_no_video(folder: Path) -> None:
+    before = expand_names([str(folder)])
+    (folder / RECORD_FILE).write_text("{}")
+    shutil.copy(folder / "a.mp4", folder / "result.json")
+    assert expand_names([str(folder)]) == before
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_leaves_whole_folders_only(
     folder: Path, tmp_path: Path, number: signal.Signals

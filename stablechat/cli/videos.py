@@ -5,9 +5,11 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
-from stablechat.cli.answer_folders import RECORD_FILE
+from stablechat.cli.answer_folders import read_record
+from stablechat.cli.batch.results import read_result
 from stablechat.errors import InputError
 
 #: Endings by which a video in a folder is known. A name may have any other, or none.
@@ -78,10 +80,16 @@ def _is_pattern(name: str) -> bool:
 
 def _ours_left_out(paths: Iterable[Path]) -> list[Path]:
     """Files that are not hidden and not the answers of an earlier run."""
+    has_answers = cache(_has_answers)
     return [
         path
         for path in paths
         if not path.name.startswith(".")
         and path.is_file()
-        and not (path.parent / RECORD_FILE).exists()
+        and not has_answers(path.parent)
     ]
+
+
+def _has_answers(folder: Path) -> bool:
+    """Whether ``ground`` or ``batch`` wrote a folder; a name alone does not say so."""
+    return read_record(folder) is not None or read_result(folder) is not None

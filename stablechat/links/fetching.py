@@ -238,6 +238,8 @@ def _file_name(response: httpcore.Response, link: Link) -> str:
     if not dot:
         stem, ending = name, ""
     ending = ending.strip(" _-")[:10]
+    if ending.lower() == "json":
+        ending = ""  # a folder's own records are called so
     stem = stem.strip(" ._-")[: _MAX_NAME_CHARACTERS - 11] or "video"
     return f"{stem}.{ending}" if ending else stem
 

@@ -74,6 +74,8 @@ def test_a_film_comes_whole(server: LinkServer, tmp_path: Path) -> None:
         ("/film/" + "a" * 200 + ".mp4", None),
         ("/film/%E5%8E%A8%E6%88%BF.mp4", "厨房.mp4"),
         ("/film/", "film"),
+        ("/film/stablechat.json", "stablechat"),
+        ("/film/result.JSON", "result"),
         ("/to/x?/film/b.mp4", "b.mp4"),
     ],
 )

@@ -132,15 +132,22 @@ class ResultsFile:
         return InputError(f"{self.path} can't be written to ({reason}).")
 
 
+def read_result(folder: Path) -> Result | None:
+    """What a folder's files answer; None where it is not the folder of an answer."""
+    try:
+        with (folder / RESULT_FILE).open("rb") as file:
+            data = json.loads(file.read(_MAX_RESULT_BYTES))
+        return Result.from_dict(data["result"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError):
+        return None
+
+
 def finished_result(
     plan: Plan, asked: BatchInput, facts: Mapping[str, int] | None
 ) -> Result | None:
     """What an input's folder says, where it is whole and what would be written now."""
-    try:
-        with (plan.out / plan.folder_name(asked) / RESULT_FILE).open("rb") as file:
-            data = json.loads(file.read(_MAX_RESULT_BYTES))
-        result = Result.from_dict(data["result"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError):
+    result = read_result(plan.out / plan.folder_name(asked))
+    if result is None:
         return None
     same = (result.id, result.video, result.query, result.asked)
     is_ours = same == (asked.id, asked.video, asked.query, plan.asked)
