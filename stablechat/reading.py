@@ -11,6 +11,7 @@ from stablechat.model.preprocess import to_squares
 from stablechat.pictures import is_image, read_image
 from stablechat.types import FrameSample, TimeSpan
 from stablechat.video import probe, sample_frames
+from stablechat.windows import check_segment
 
 Cancelled = Callable[[], bool]
 
@@ -38,6 +39,8 @@ def read_video(
         CancelledError: ``cancelled`` said so.
     """
     info = probe(path, cancelled=cancelled)
+    if segment is not None:
+        check_segment(info, segment)
     return sample_frames(
         info,
         num_frames,

@@ -74,7 +74,7 @@ def plan_windows(
 
     Raises:
         InputError: As for :func:`check_windows`, or there would be more than
-            :data:`MAX_WINDOWS`, or ``within`` lies behind the end of the video.
+            :data:`MAX_WINDOWS`, or ``within`` lies outside of the video.
     """
     check_windows(window_seconds, overlap_seconds)
     first, last = _bounds(video, within)
@@ -126,6 +126,17 @@ def _bounds(video: VideoInfo, within: TimeSpan | None) -> tuple[float, float]:
     first, last = video.start_seconds, video.duration_seconds
     if within is None:
         return first, last
+    check_segment(video, within)
+    return max(first, within.start_seconds), min(last, within.end_seconds)
+
+
+def check_segment(video: VideoInfo, within: TimeSpan) -> None:
+    """Refuse a part of a video that holds none of its pictures.
+
+    Raises:
+        InputError: It lies outside.
+    """
+    first, last = video.start_seconds, video.duration_seconds
     if within.start_seconds >= last:
         raise InputError(
             "The segment begins at {start:.2f} seconds and the video ends at "
@@ -133,4 +144,10 @@ def _bounds(video: VideoInfo, within: TimeSpan | None) -> tuple[float, float]:
             start=within.start_seconds,
             end=last,
         )
-    return max(first, within.start_seconds), min(last, within.end_seconds)
+    if within.end_seconds < first:
+        raise InputError(
+            "The segment ends at {end:.2f} seconds and the video begins at "
+            "{start:.2f}; choose a later one.",
+            end=within.end_seconds,
+            start=first,
+        )

@@ -59,7 +59,7 @@ BAD: list[tuple[str, str]] = [
     ("ground {clip} it --span 1", "expected 2 arguments"),
     ("ground {clip} --task elc --start 1", "needs a region"),
     ("ground {clip} it --at 1", "for task rec"),
-    ("ground {clip} it --segment 50 60", "span begins at 50.00 seconds"),
+    ("ground {clip} it --segment 50 60", "segment begins at 50.00 seconds"),
     ("ground {clip} it --temperature -1", "temperature"),
     ("ground {clip} it --candidates 0", "candidates must be"),
     ("ground {clip} it --candidates two", "invalid int value: 'two'"),
