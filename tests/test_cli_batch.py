@@ -42,7 +42,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the model is asked; it is a stand-in."""
     path = tmp_path / "log"
     monkeypatch.setattr(
-        "stablechat.cli.batch.command.load_chat", lambda _: FakeChat(path)
+        "stablechat.cli.batch.command.load_chat", lambda *_: FakeChat(path)
     )
     return path
 
@@ -183,7 +183,7 @@ def program(tmp_path: Path, *arguments: Any, more: str = "") -> list[str]:
         "from stablechat.cli.batch import command\n"
         "from stablechat.__main__ import main\n"
         f"log = Path({str(tmp_path / 'log')!r})\n"
-        "command.load_chat = lambda _: FakeChat(log, seconds=0.2)\n"
+        "command.load_chat = lambda *_: FakeChat(log, seconds=0.2)\n"
         "code = main(sys.argv[1:])\n"
         f"{more}\n"
         "sys.exit(code)\n"

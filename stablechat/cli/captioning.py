@@ -48,8 +48,8 @@ def caption(args: argparse.Namespace, path: Path) -> Printed:
     """Say what happens part by part, or answer a question about each part."""
     out = None if args.out is None else checked_folder(args.out)
     formats = _formats(args)
-    chat = load_chat(args)
     with interruptible() as cancelled, shown_progress() as report:
+        chat = load_chat(args, report, cancelled)
         captions = chat.caption(
             path,
             args.question,

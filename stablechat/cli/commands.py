@@ -38,8 +38,8 @@ def ground(args: argparse.Namespace) -> Printed:
     formats = export_formats(args.export, args.out)
     if args.merge and out is None:
         raise InputError("--merge needs a folder to write to; give it with --out.")
-    chat = load_chat(args)
     with interruptible() as cancelled, shown_progress() as report:
+        chat = load_chat(args, report, cancelled)
         answers = questions.ask(chat, path, report, cancelled)
         saved = NOTHING
         if out is not None:
@@ -75,8 +75,8 @@ def describe(args: argparse.Namespace) -> Printed:
     path = check_video(args.video)
     if args.window is not None:
         return caption(args, path)
-    chat = load_chat(args)
     with interruptible() as cancelled, shown_progress() as report:
+        chat = load_chat(args, report, cancelled)
         description = chat.describe(
             path,
             args.question,
