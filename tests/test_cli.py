@@ -327,7 +327,10 @@ def test_json_is_clean_in_a_process_of_its_own(clip: Path) -> None:
     assert json.loads(out)["model"] == "checkpoint"
 
 
-def test_ctrl_c_leaves_nothing(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_leaves_nothing(
+    clip: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     endless = ("--max-new-tokens", "1000000", "--out", tmp_path / "out", "-v")
     process = start("ground", clip, "it", *endless, "--model", MODEL)
     assert process.stderr is not None
@@ -337,7 +340,7 @@ def test_ctrl_c_leaves_nothing(clip: Path, tmp_path: Path) -> None:
             assert "attention" in line
             break
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert (out, err) == ("", "")
