@@ -107,9 +107,8 @@ def fetch(args: argparse.Namespace) -> Printed:
     from stablechat.video import default_limits
 
     out, limits = checked_folder(args.out), FetchLimits()
-    most = default_limits().max_bytes
-    if args.limit and most is not None:
-        limits = FetchLimits(max_bytes=most)
+    if any(text.startswith("max_bytes=") for text in args.limit):
+        limits = FetchLimits(max_bytes=default_limits().max_bytes)
     with interruptible() as cancelled, shown_progress() as report, made_folder(out):
 
         def told(done_bytes: int, total_bytes: int | None) -> None:

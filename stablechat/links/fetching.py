@@ -47,13 +47,13 @@ class FetchLimits:
     """What a fetch may take.
 
     Attributes:
-        max_bytes: Of the file.
+        max_bytes: Of the file; None is no limit.
         max_seconds: For all of it.
         max_silent_seconds: Without a byte.
         has_room: Whether so many bytes more may be written.
     """
 
-    max_bytes: int = 2 << 30
+    max_bytes: int | None = 2 << 30
     max_seconds: float = 3600.0
     max_silent_seconds: float = 30.0
     has_room: Callable[[int], bool] = lambda wanted_bytes: True
@@ -215,7 +215,7 @@ def _pieces(
 
 
 def _check_size(size: int, limits: FetchLimits) -> None:
-    if size > limits.max_bytes:
+    if limits.max_bytes is not None and size > limits.max_bytes:
         raise LimitError(
             "The file has more than {most:,} bytes; at most that many are taken.",
             most=limits.max_bytes,
