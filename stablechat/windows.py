@@ -81,12 +81,13 @@ def plan_windows(
     rest = last - first - window_seconds - _TOLERANCE_SECONDS
     if rest <= 0:
         return (TimeSpan(min(first, last), last),)
-    count = 1 + math.ceil(rest / (window_seconds - overlap_seconds))
-    if count > MAX_WINDOWS:
+    steps = rest / (window_seconds - overlap_seconds)  # inf for the shortest windows
+    if steps > MAX_WINDOWS - 1:
         raise InputError(
-            f"This video would have {count} windows and the limit is {MAX_WINDOWS}; "
-            "make them longer, or let them overlap less."
+            f"This video would have {steps + 1:.0f} windows and the limit is "
+            f"{MAX_WINDOWS}; make them longer, or let them overlap less."
         )
+    count = 1 + math.ceil(steps)
     step = window_seconds - overlap_seconds
     starts = [first + number * step for number in range(count - 1)]
     starts.append(last - window_seconds)

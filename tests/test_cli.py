@@ -347,6 +347,18 @@ def test_a_stop_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+def test_output_that_can_not_be_written_is_one_line(clip: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "stablechat", "probe", clip],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    (told,) = done.stderr.splitlines()
+    assert told.startswith("error: The output can't be written: No space left")
+
+
 def test_a_reader_that_leaves_is_no_error(clip: Path) -> None:
     process = start("probe", clip)
     assert process.stdout is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -292,6 +293,21 @@ def test_what_an_earlier_run_wrote_is_no_video_of_the_next(
     assert ground(folder, "it", "--out", folder) == 1
     assert len(list(folder.rglob("*.mp4"))) > len(before)
     assert expand_names([pattern]) == before
+
+
+@pytest.mark.parametrize("method", ["iterdir", "unlink"])
+def test_folders_that_may_not_be_read_or_changed(
+    folder: Path, tmp_path: Path, asked: Any, method: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def refuse(path: Path, **_: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, method, refuse)
+    code = ground(folder, "it", "--out", tmp_path / "out")
+    told = capsys.readouterr().err
+    assert "Permission denied." in told and "Traceback" not in told
+    assert code == (2 if method == "iterdir" else 1)
 
 
 def test_a_record_of_others_hides_no_video(folder: Path) -> None:

@@ -116,6 +116,7 @@ def test_windows_cover_all_and_are_of_one_length(
         (60, -1, "0 s or more"),
         (60, float("nan"), "can overlap by"),
         (0.1, 0, f"the limit is {MAX_WINDOWS}"),
+        (1e-320, 0, f"inf windows and the limit is {MAX_WINDOWS}"),
     ],
 )
 def test_impossible_windows_are_refused(

@@ -60,7 +60,7 @@ def no_link(name: str) -> str:
 def _expand_name(name: str) -> Iterable[Path]:
     no_link(name)
     if os.path.isdir(name):
-        videos = _ours_left_out(sorted(Path(name).iterdir(), key=lambda p: p.name))
+        videos = _ours_left_out(sorted(_listed(name), key=lambda p: p.name))
         videos = [p for p in videos if p.suffix.lower() in VIDEO_ENDINGS]
         if not videos:
             raise InputError(f"There is no video in the folder {name}.")
@@ -71,6 +71,15 @@ def _expand_name(name: str) -> Iterable[Path]:
     if not fitting:
         raise InputError(f"No file fits {name}.")
     return fitting
+
+
+def _listed(folder: str) -> list[Path]:
+    try:
+        return list(Path(folder).iterdir())
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} can't be read: {error.strerror or error}."
+        ) from error
 
 
 def _is_pattern(name: str) -> bool:
