@@ -68,6 +68,7 @@ BAD: list[tuple[str, str]] = [
     ("ground {clip} it --temperature hot", "invalid float value: 'hot'"),
     ("ground {clip} it --top-p 0", "top_p"),
     ("ground {clip} it --max-new-tokens 0", "max_new_tokens"),
+    ("ground {clip} it --max-new-tokens 99999999999", "from 1 to 32768"),
     ("ground {clip} it --seed x", "invalid int value: 'x'"),
     ("ground {clip} it --colour red", "unrecognized arguments"),
     ("ground {clip} it --export srt", "--export needs a folder"),
