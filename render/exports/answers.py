@@ -54,6 +54,9 @@ _MAX_ALTERNATIVES = 100
 #: Boxes may stick out of the picture by this many pixels: rounding, not a mistake.
 _EDGE_PIXELS = 1.0
 
+#: A tube may begin a little before its container does.
+_MAX_EARLY_SECONDS = 1.0
+
 #: Rates as people know them (30000/1001), from the decimal number in the file.
 _MAX_FPS_DENOMINATOR = 1001
 
@@ -284,16 +287,31 @@ def load_grounding(path: Path, video_path: Path) -> Grounding:
             f"{Path(path).name} is about a video of {told.width}x{told.height} pixels "
             f"and this one has {video.width}x{video.height}; give the same video."
         )
-    span = grounding.span
-    if span is not None and span.start_seconds >= video.duration_seconds:
+    return _about(grounding, video, Path(path).name)
+
+
+def _about(grounding: Grounding, video: VideoInfo, name: str) -> Grounding:
+    """An answer, and all that come with it, about a video that is at hand.
+
+    Raises:
+        InputError: One names a moment that the video has not.
+    """
+    span, tube = grounding.span, grounding.tube
+    starts = [] if span is None else [span.start_seconds]
+    if tube is not None:
+        # The last box may be held up to the end of the last picture.
+        starts.append(float(tube.times_seconds[-1]) - float(1 / video.fps))
+    late = max(starts, default=0.0)
+    if late > 0 and late >= video.duration_seconds:
         raise InputError(
-            f"{Path(path).name} names a moment at {span.start_seconds:.2f} s and this "
-            f"video ends at {video.duration_seconds:.2f} s; give the same video."
+            f"{name} names a moment at {late:.2f} s and this video ends at "
+            f"{video.duration_seconds:.2f} s; give the same video."
         )
+    others = tuple(_about(each, video, name) for each in grounding.alternatives)
     original = grounding.original
     if original is not None:
-        original = replace(original, video=video)
-    return replace(grounding, video=video, original=original)
+        original = _about(original, video, name)
+    return replace(grounding, video=video, alternatives=others, original=original)
 
 
 def _read_json(path: Path) -> object:
@@ -354,8 +372,11 @@ def _tube(data: object, video: VideoInfo) -> Tube | None:
     known = [s for s in scores if s is not None]
     if known and len(known) != len(scores):
         raise InputError("some boxes have a confidence and some have none.")
+    times = [number(box, "time_seconds") for box in boxes]
+    if min(times) < -_MAX_EARLY_SECONDS:
+        raise InputError(f"a box is at {min(times):g} seconds, before the video.")
     return Tube(
-        times_seconds=np.array([number(box, "time_seconds") for box in boxes]),
+        times_seconds=np.array(times),
         xyxy=np.array([_xyxy(box, video) for box in boxes]),
         confidence=np.array(known) if known else None,
     )

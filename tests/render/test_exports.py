@@ -299,6 +299,32 @@ def test_load_takes_the_facts_from_the_video(tmp_path: Path) -> None:
     assert loaded.query == ANSWER.query
 
 
+def test_all_answers_in_a_file_are_about_the_video_at_hand(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "video.mp4", regular(30, 2))
+    path = tmp_path / "grounding.json"
+    first = replace(ANSWER, alternatives=(OTHER,))
+    write_json(path, grounding_to_dict(replace(first, original=first)))
+    loaded = load_grounding(path, source)
+    assert loaded.original is not None
+    told = (loaded, *loaded.alternatives, loaded.original)
+    told += loaded.original.alternatives
+    assert [each.video.path for each in told] == [source] * 4
+
+
+def test_boxes_and_other_answers_beyond_the_video_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "grounding.json"
+    source = write_source(tmp_path / "video.mp4", regular(30, 1))
+    no_span = replace(ANSWER, span=None, span_confidence=None)
+    for answer in (no_span, replace(OTHER, alternatives=(no_span,))):
+        write_json(path, grounding_to_dict(answer))
+        with pytest.raises(InputError, match=r"at 1.4\d s and this video ends at 1"):
+            load_grounding(path, source)
+    early = grounding_to_dict(ANSWER)
+    early["boxes"][0]["time_seconds"] = -3.0
+    with pytest.raises(InputError, match="before the video"):
+        grounding_from_dict(early)
+
+
 def test_load_refuses_another_video(tmp_path: Path) -> None:
     path = tmp_path / "grounding.json"
     write_json(path, grounding_to_dict(ANSWER))
