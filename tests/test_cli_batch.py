@@ -92,6 +92,14 @@ def test_its_own_clips_are_no_videos_of_the_next_run(folder: Path, log: Path) ->
     assert len(questions_in(log)) == asked
 
 
+def test_a_task_without_words_needs_no_query(
+    folder: Path, tmp_path: Path, log: Path
+) -> None:
+    elc = ("--task", "elc", "--region", "1", "2", "30", "40", "--start", "0")
+    assert batch(folder / "a.mp4", *elc, "--out", tmp_path / "out") == 0
+    assert questions_in(log) == [("a.mp4", "")]
+
+
 def test_a_list_with_ids_and_exports(
     folder: Path, tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -51,17 +52,16 @@ _MAX_BOXES = 100_000
 #: Most other answers in a file.
 _MAX_ALTERNATIVES = 100
 
-#: Boxes may stick out of the picture by this many pixels: rounding, not a mistake.
+#: Boxes may stick out of the picture by so many pixels, which is rounding.
 _EDGE_PIXELS = 1.0
 
 #: A tube may begin a little before its container does.
 _MAX_EARLY_SECONDS = 1.0
 
-#: Rates as people know them (30000/1001), from the decimal number in the file.
+#: Rates as people know them (30000/1001).
 _MAX_FPS_DENOMINATOR = 1001
 
-#: A hundred years; the number of pictures is computed from it.
-_MAX_SECONDS = 3.2e9
+_MAX_SECONDS = 3.2e9  #: A hundred years; the number of pictures comes from it.
 
 
 def grounding_to_dict(
@@ -166,9 +166,8 @@ def video_to_dict(video: VideoInfo) -> Json:
 def _boxes_to_list(tube: Tube | None) -> list[Json]:
     if tube is None:
         return []
-    scores: list[float | None] = [None] * len(tube.times_seconds)
-    if tube.confidence is not None:
-        scores = [_tidy(c) for c in tube.confidence]
+    known = tube.confidence
+    scores = [None] * len(tube.times_seconds) if known is None else map(_tidy, known)
     return [
         {
             "time_seconds": _tidy(time),
@@ -277,17 +276,18 @@ def load_grounding(path: Path, video_path: Path) -> Grounding:
         VideoError: If the video can't be read.
     """
     data = _read_json(Path(path))
+    name = Path(path).name
     try:
         grounding = grounding_from_dict(data)
     except InputError as error:
-        raise InputError(f"{Path(path).name} is not an answer: {error}") from error
+        raise InputError(f"{name} is not an answer: {error}") from error
     video, told = probe(video_path), grounding.video
     if (video.width, video.height) != (told.width, told.height):
         raise InputError(
-            f"{Path(path).name} is about a video of {told.width}x{told.height} pixels "
+            f"{name} is about a video of {told.width}x{told.height} pixels "
             f"and this one has {video.width}x{video.height}; give the same video."
         )
-    return _about(grounding, video, Path(path).name)
+    return _about(grounding, video, name)
 
 
 def _about(grounding: Grounding, video: VideoInfo, name: str) -> Grounding:
@@ -299,7 +299,6 @@ def _about(grounding: Grounding, video: VideoInfo, name: str) -> Grounding:
     span, tube = grounding.span, grounding.tube
     starts = [] if span is None else [span.start_seconds]
     if tube is not None:
-        # The last box may be held up to the end of the last picture.
         starts.append(float(tube.times_seconds[-1]) - float(1 / video.fps))
     late = max(starts, default=0.0)
     if late > 0 and late >= video.duration_seconds:
@@ -308,9 +307,7 @@ def _about(grounding: Grounding, video: VideoInfo, name: str) -> Grounding:
             f"{video.duration_seconds:.2f} s; give the same video."
         )
     others = tuple(_about(each, video, name) for each in grounding.alternatives)
-    original = grounding.original
-    if original is not None:
-        original = _about(original, video, name)
+    original = grounding.original and _about(grounding.original, video, name)
     return replace(grounding, video=video, alternatives=others, original=original)
 
 
@@ -319,7 +316,10 @@ def _read_json(path: Path) -> object:
         raise InputError(f"{path.name} holds {constant}, which is not a number.")
 
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would never end
+            raise InputError(f"{path.name} can't be read: it is not a file.")
+        if status.st_size > MAX_JSON_BYTES:
             raise InputError(f"{path.name} is too large to be an answer.")
         return json.loads(path.read_bytes(), parse_constant=refuse)
     except OSError as error:

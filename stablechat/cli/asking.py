@@ -21,7 +21,7 @@ Report = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
 
 #: What only a question about a whole video takes, and what it is without it.
-_NOT_WITH_WINDOWS = {"task": "stvg", "candidates": 1}
+_NOT_WITH_WINDOWS = {"task": "stvg", "candidates": 1, "choose": "confidence"}
 _ONLY_WITH_WINDOWS = {"overlap": None, "top": None}
 
 

@@ -75,6 +75,8 @@ def _read_queries(path: Path) -> list[str]:
         InputError: It can't be read, or holds none or too many.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise InputError(f"--queries {path} can't be read: it is not a file.")
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(_MAX_QUERIES_CHARACTERS + 1)
     except (OSError, ValueError) as error:

@@ -62,7 +62,9 @@ def batch(args: argparse.Namespace) -> Printed:
     out = _checked_out(args.out)
     export_formats(args.export, args.out)
     engine_options = _engine_options(args)
-    inputs = collect_inputs(args.inputs, queries_of(args))
+    # What elc asks about is the thing in the region, not words.
+    queries = queries_of(args) or (("",) if args.task == "elc" else ())
+    inputs = collect_inputs(args.inputs, queries)
     if not inputs:
         raise InputError("There is nothing to answer: no list holds a row.")
     plan = _plan_of(args, out)
