@@ -21,7 +21,7 @@ from stablechat.cli.printed import Printed
 from stablechat.cli.running import interruptible, shown_progress
 from stablechat.cli.saving import NOTHING, answers_to_dict, print_notes, save
 from stablechat.cli.several import ground_several
-from stablechat.cli.texts import summary, to_json, video_fields
+from stablechat.cli.texts import file_lines, plain_path, summary, to_json, video_fields
 from stablechat.cli.videos import means_several, no_link
 from stablechat.errors import InputError
 from stablechat.folders import checked_folder, made_folder
@@ -120,7 +120,7 @@ def fetch(args: argparse.Namespace) -> Printed:
         )
     if args.json:
         return Printed(to_json(video_fields(fetched.video)))
-    return Printed(str(fetched.path))
+    return Printed(plain_path(fetched.path))
 
 
 def clip(args: argparse.Namespace) -> Printed:
@@ -141,8 +141,7 @@ def clip(args: argparse.Namespace) -> Printed:
             answers, out, formats, report, cancelled, usual="mp4", options=options
         )
     print_notes(saved)
-    files = sorted(saved.files.items())
-    return Printed("\n".join(f"{name}: {path}" for name, path in files))
+    return Printed("\n".join(file_lines(saved.files)))
 
 
 def export(args: argparse.Namespace) -> Printed:
@@ -157,4 +156,4 @@ def export(args: argparse.Namespace) -> Printed:
         args.model, "cpu", args.dtype, revision=args.revision, adapter=args.adapter
     )
     export_qwen2(loaded, folder)
-    return Printed(f"qwen2: {folder}")
+    return Printed(f"qwen2: {plain_path(folder)}")

@@ -62,9 +62,10 @@ def save(
         merge: Whether to write all moments as one clip, too.
     """
     from render.encoding import DEFAULT_OPTIONS
+    from render.exports import short_stem
 
     options = options or DEFAULT_OPTIONS
-    stem = answers.videos[0].path.stem
+    stem = short_stem(answers.videos[0].path.stem)
     with made_folder(folder):
         done = _export(answers, folder, (usual, formats), options, report, cancelled)
         files, left_out = dict(done.files), dict(done.left_out)
