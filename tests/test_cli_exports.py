@@ -73,6 +73,21 @@ def test_a_long_name_is_shortened_where_it_is_written(
     assert len(names) > 10 and all(name.startswith(f"{stem}_") for name in names)
 
 
+def test_a_film_of_the_persons_own_is_not_overwritten(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(ANSWER)
+    video, own = tmp_path / "x.mp4", tmp_path / "x_clip.mp4"
+    os.link(clip, video)
+    own.write_text("mine")
+    asking = ("ground", video, "it", "--out", tmp_path, "--model", MODEL)
+    assert run(*asking) == 2
+    assert "not from an earlier run" in capsys.readouterr().err
+    assert own.read_text() == "mine" and len(os.listdir(tmp_path)) == 2
+    own.unlink()
+    assert run(*asking) == 0 == run(*asking)  # its own it writes again
+
+
 def test_names_tell_a_terminal_nothing(
     clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,7 +19,13 @@ from stablechat.cli.inputs import (
 )
 from stablechat.cli.printed import Printed
 from stablechat.cli.running import interruptible, shown_progress
-from stablechat.cli.saving import NOTHING, answers_to_dict, print_notes, save
+from stablechat.cli.saving import (
+    NOTHING,
+    answers_to_dict,
+    check_not_others,
+    print_notes,
+    save,
+)
 from stablechat.cli.several import ground_several
 from stablechat.cli.texts import file_lines, plain_path, summary, to_json, video_fields
 from stablechat.cli.videos import means_several, no_link
@@ -35,6 +41,8 @@ def ground(args: argparse.Namespace) -> Printed:
         return ground_several(args, questions, named.videos)
     path = check_video(named.videos[0], allow_image=args.task == "rec")
     out = None if args.out is None else checked_folder(args.out)
+    if out is not None:
+        check_not_others(out, path)
     formats = export_formats(args.export, args.out)
     if args.merge and out is None:
         raise InputError("--merge needs a folder to write to; give it with --out.")

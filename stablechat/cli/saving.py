@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stablechat.cli.texts import left_out_notes
+from stablechat.errors import InputError
 from stablechat.folders import made_folder
 from stablechat.grounding import shown_span
 from stablechat.types import Grounding
@@ -78,6 +79,33 @@ def save(
             files["moments"] = folder / f"{stem}_moments.json"
             _write_searches(answers, files)
     return Saved(files, left_out)
+
+
+def check_not_others(folder: Path, video: Path) -> None:
+    """Refuse to write over a film that no earlier run wrote.
+
+    What it wrote lies beside its answers.
+
+    Args:
+        folder: Where the answers are to be written.
+        video: What they are about.
+
+    Raises:
+        InputError: There is such a film.
+    """
+    from render.exports import short_stem
+
+    stem = short_stem(video.stem)
+    answers = ("grounding.json", "1_grounding.json", "moments.json")
+    if any((folder / f"{stem}_{name}").exists() for name in answers):
+        return
+    for name in ("clip.mp4", "1_clip.mp4", "merged.mp4"):
+        path = folder / f"{stem}_{name}"
+        if path.exists():
+            raise InputError(
+                f"{path} is there already and is not from an earlier run; choose "
+                "another --out."
+            )
 
 
 def _export(
