@@ -24,6 +24,7 @@ from stablechat.cli.saving import (
     answers_to_dict,
     check_not_others,
     print_notes,
+    remove_older,
     save,
 )
 from stablechat.cli.several import ground_several
@@ -60,6 +61,7 @@ def ground(args: argparse.Namespace) -> Printed:
                 usual="mp4,json",
                 merge=args.merge,
             )
+            remove_older(out, path, saved)
     if args.json:
         print_notes(saved)
         return Printed(to_json(answers_to_dict(answers, saved)))

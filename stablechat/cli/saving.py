@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -106,6 +107,33 @@ def check_not_others(folder: Path, video: Path) -> None:
                 f"{path} is there already and is not from an earlier run; choose "
                 "another --out."
             )
+
+
+def remove_older(folder: Path, video: Path, saved: Saved) -> None:
+    """Remove answers of an earlier run about a video that this one did not replace.
+
+    A clip goes with the answer beside it, which says that a run wrote it.
+
+    Raises:
+        InputError: One can't be removed.
+    """
+    from render.exports import short_stem
+
+    stem, kept = short_stem(video.stem), set(saved.files.values())
+    ours = re.compile(re.escape(stem) + r"_(\d+_)?grounding\.json")
+    try:
+        for answer in [path for path in folder.iterdir() if ours.fullmatch(path.name)]:
+            clip = answer.with_name(
+                answer.name.removesuffix("grounding.json") + "clip.mp4"
+            )
+            for path in (answer, clip):
+                if answer not in kept and path not in kept:
+                    path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"What an earlier run wrote to {folder} can't be removed: "
+            f"{error.strerror or error}."
+        ) from error
 
 
 def _export(
