@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -118,22 +120,30 @@ def remove_older(folder: Path, video: Path, saved: Saved) -> None:
         InputError: One can't be removed.
     """
     from render.exports import short_stem
+    from render.exports.answers import text_of
 
     stem, kept = short_stem(video.stem), set(saved.files.values())
     ours = re.compile(re.escape(stem) + r"_(\d+_)?grounding\.json")
     try:
         for answer in [path for path in folder.iterdir() if ours.fullmatch(path.name)]:
-            clip = answer.with_name(
-                answer.name.removesuffix("grounding.json") + "clip.mp4"
-            )
-            for path in (answer, clip):
-                if answer not in kept and path not in kept:
-                    path.unlink(missing_ok=True)
+            # Another video may be called "kitchen_1".
+            if answer not in kept and _video_of(answer) == text_of(video.name):
+                clip = answer.name.removesuffix("grounding.json") + "clip.mp4"
+                answer.with_name(clip).unlink(missing_ok=True)
+                answer.unlink()
     except OSError as error:
         raise InputError(
             f"What an earlier run wrote to {folder} can't be removed: "
             f"{error.strerror or error}."
         ) from error
+
+
+def _video_of(answer: Path) -> str | None:
+    """Name of the video that a file of ours is about; None for another file."""
+    try:
+        return os.path.basename(json.loads(answer.read_bytes())["video"]["path"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _export(
