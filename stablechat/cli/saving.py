@@ -141,7 +141,8 @@ def remove_older(folder: Path, video: Path, saved: Saved) -> None:
 def _video_of(answer: Path) -> str | None:
     """Name of the video that a file of ours is about; None for another file."""
     try:
-        return os.path.basename(json.loads(answer.read_bytes())["video"]["path"])
+        told = json.loads(answer.read_bytes())["video"]["path"]
+        return str(os.path.basename(told))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
