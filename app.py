@@ -173,7 +173,10 @@ def server_options(arguments: argparse.Namespace) -> ServerOptions:
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
     """End what is inside by Ctrl+C or a polite ``kill``; it removes its files."""
-    signals = (signal.SIGINT, signal.SIGTERM)
+    signals = [signal.SIGINT, signal.SIGTERM]
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hang_up and signal.getsignal(hang_up) is not signal.SIG_IGN:  # by nohup
+        signals.append(hang_up)
     previous = {number: signal.getsignal(number) for number in signals}
 
     def end(*_: object) -> None:

@@ -26,6 +26,11 @@ LORA_FILE = "adapter_model.safetensors"
 PARTS_FILE = "trained_parts.safetensors"
 #: What PEFT puts before the names of the language model's modules.
 LORA_PREFIX = "base_model.model."
+#: Options of PEFT by which an adapter is more, or other, than ``lora_B @ lora_A``.
+_OTHER_WAYS = (
+    *("rank_pattern", "alpha_pattern", "bias", "lora_bias", "fan_in_fan_out"),
+    *("modules_to_save", "layer_replication", "trainable_token_indices"),
+)
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 
 
@@ -64,21 +69,51 @@ def _updates(
         raise CheckpointError(
             "{path} lacks r or lora_alpha.", path=folder / CONFIG_FILE
         )
+    _check_options(folder, config)
     if not os.path.exists(folder / LORA_FILE):
         return
     tensors = _tensors(folder / LORA_FILE)
+    _check_keys(folder, tensors)
     for key, down in tensors.items():
         if not key.endswith(_DOWN):
             continue
         stem = key.removesuffix(_DOWN)
-        if stem + _UP not in tensors:
-            raise CheckpointError(
-                "{path} lacks {key}.", path=folder / LORA_FILE, key=stem + _UP
-            )
         up = tensors[stem + _UP]
         scale = alpha / (rank**0.5 if config.get("use_rslora") else rank)
         name = f"language_model.{stem.removeprefix(LORA_PREFIX)}.weight"
         yield name, scale * (up.float() @ down.float())
+
+
+def _check_options(folder: Path, config: Mapping[str, object]) -> None:
+    """Refuse what would change the weights in another way than is done here."""
+    for name in _OTHER_WAYS:
+        if config.get(name) not in (None, False, "none", {}, []):
+            raise CheckpointError(
+                "{path} has {name}, which can't be applied; merge the adapter into "
+                "its model first.",
+                path=folder / CONFIG_FILE,
+                name=name,
+            )
+
+
+def _check_keys(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse what would be left out."""
+    for key in tensors:
+        for ending, other in ((_DOWN, _UP), (_UP, _DOWN)):
+            if key.endswith(ending):
+                needed = key.removesuffix(ending) + other
+                break
+        else:
+            raise CheckpointError(
+                "{path} holds {key}, which can't be applied; merge the adapter into "
+                "its model first.",
+                path=folder / LORA_FILE,
+                key=key,
+            )
+        if needed not in tensors:
+            raise CheckpointError(
+                "{path} lacks {key}.", path=folder / LORA_FILE, key=needed
+            )
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:

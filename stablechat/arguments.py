@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from stablechat.candidates import CRITERIA
+from stablechat.command_line import CommandParser, Parser
 from stablechat.types import GenerationConfig
 
-_EXIT_BAD_INPUT = 2
 _TASKS = ("stvg", "svg", "elc", "tvg", "rec")
 _DEFAULTS = GenerationConfig()
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the line and leave."""
-        line = " ".join(message.split())
-        print(f"error: {line}; see {self.prog} --help", file=sys.stderr)
-        sys.exit(_EXIT_BAD_INPUT)
-
-
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; leaves with exit code 2 when it can't be read."""
-    parser = _Parser(
+    parser = Parser(
         prog="python -m stablechat",
         description="Ask a video a question: get the moment, the box and the clip.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=CommandParser
+    )
     _add_ground(commands)
     _add_batch(commands)
     _add_describe(commands)
@@ -43,12 +33,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _add(
-    commands: argparse._SubParsersAction[_Parser],
+    commands: argparse._SubParsersAction[CommandParser],
     name: str,
     text: str,
     *,
     takes_one: bool = True,
-) -> _Parser:
+) -> CommandParser:
     command = commands.add_parser(name, help=text, description=text)
     if takes_one:
         command.add_argument("video", metavar="VIDEO", help="the video file")
@@ -75,7 +65,7 @@ def add_limit_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) 
     )
 
 
-def _add_ground(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_ground(commands: argparse._SubParsersAction[CommandParser]) -> None:
     command = _add(commands, "ground", "Find when something happens, and where.")
     command.add_argument(
         "more",
@@ -158,7 +148,7 @@ def _add_asking_options(command: argparse.ArgumentParser) -> None:
     _add_segment(command)
 
 
-def _add_batch(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_batch(commands: argparse._SubParsersAction[CommandParser]) -> None:
     text = "Answer queries about many videos, here or on a Ray cluster."
     command = _add(commands, "batch", text, takes_one=False)
     add = command.add_argument
@@ -233,7 +223,7 @@ def _add_window_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_describe(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_describe(commands: argparse._SubParsersAction[CommandParser]) -> None:
     command = _add(commands, "describe", "Say what happens, or answer a question.")
     command.add_argument(
         "question", metavar="QUESTION", nargs="?", help="default: a description"
@@ -257,11 +247,11 @@ def _add_describe(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_model_options(command)
 
 
-def _add_probe(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_probe(commands: argparse._SubParsersAction[CommandParser]) -> None:
     _add(commands, "probe", "Print what a video file holds, as JSON.")
 
 
-def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_fetch(commands: argparse._SubParsersAction[CommandParser]) -> None:
     text = "Fetch a video from the open internet; docs/videos.md."
     command = _add(commands, "fetch", text, takes_one=False)
     add = command.add_argument
@@ -270,7 +260,7 @@ def _add_fetch(commands: argparse._SubParsersAction[_Parser]) -> None:
     add("--json", action="store_true", help="print JSON on stdout and nothing else")
 
 
-def _add_clip(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_clip(commands: argparse._SubParsersAction[CommandParser]) -> None:
     command = _add(commands, "clip", "Draw and cut from a saved grounding; no model.")
     command.add_argument("grounding", metavar="GROUNDING.json", help="a saved answer")
     command.add_argument("--out", metavar="DIR", required=True, help="where to write")
@@ -292,7 +282,7 @@ def _add_clip(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_export(command)
 
 
-def _add_model_export(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_model_export(commands: argparse._SubParsersAction[CommandParser]) -> None:
     text = "Write the language model for a server that knows no LLaVA-ST."
     command = commands.add_parser("export", help=text, description=text)
     add = command.add_argument

@@ -27,11 +27,11 @@ from stablechat.loader import LoadedModel, load_model
 from stablechat.memory import held_bytes, unused_bytes
 from stablechat.parser import parse_answer
 from stablechat.prompts import describe_prompt
-from stablechat.questions import Question
+from stablechat.questions import Question, check_looked_at
 from stablechat.search import OnProgress, search_video
 from stablechat.second_look import look_again
 from stablechat.shortage import plain_memory_errors
-from stablechat.turn import Cancelled, Progress, Turn, check_looked_at
+from stablechat.turn import Cancelled, Progress, Turn
 from stablechat.types import (
     Description,
     FloatArray,
@@ -175,7 +175,8 @@ class StableChat:
         """
         question = Question(query, task, span, region, start_seconds)
         check_candidates(candidates, choose)
-        check_looked_at(video, task, segment, at_seconds)
+        is_read = isinstance(video, FrameSample)
+        check_looked_at(task, segment, at_seconds, is_read=is_read)
         with self.turn(on_progress, cancelled) as turn:
             encoded = turn.encode_asked(video, task, segment, at_seconds or 0.0)
             prompt = question.prompt(encoded.video, encoded.pts_seconds)

@@ -223,16 +223,22 @@ class _Answer:
         if self.parsed.task == "rec":
             return None
         if self.parsed.task == "svg" and asked_span is not None:
-            return asked_span
+            return self._of_the_video(asked_span)
         bins = self.parsed.span_bins
         if bins is not None:
             start, end = map(float, self._seconds(bins))
             if self.parsed.task == "elc" and asked_start_seconds is not None:
-                start = asked_start_seconds
+                start = max(asked_start_seconds, float(self.times[0]))
             if start <= end:
                 return self._visible(start, end)
             self.issues.append("The model's end lies before the start asked about.")
         return self._span_of_boxes(asked_start_seconds)
+
+    def _of_the_video(self, span: TimeSpan) -> TimeSpan:
+        """What of an asked span there is."""
+        ends = [*self.times, self.video.start_seconds, self.video.duration_seconds]
+        asked = np.clip([span.start_seconds, span.end_seconds], min(ends), max(ends))
+        return TimeSpan(*asked.tolist())
 
     def _span_of_boxes(self, asked_start_seconds: float | None) -> TimeSpan | None:
         if not self.parsed.boxes_bins:
@@ -369,12 +375,8 @@ class _Answer:
         limit = np.array([width, height], np.float64)
         low = np.clip((xyxy[:, :2] + xyxy[:, 2:] - 1) / 2, 0, limit - 1)
         thin = sizes < 1
-        return np.hstack(
-            [
-                np.where(thin, low, xyxy[:, :2]),
-                np.where(thin, low + 1, xyxy[:, 2:]),
-            ]
-        )
+        first, second = np.hsplit(xyxy, 2)
+        return np.hstack([np.where(thin, low, first), np.where(thin, low + 1, second)])
 
 
 def _checked_times(sample_pts_seconds: FloatArray) -> FloatArray:

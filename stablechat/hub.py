@@ -106,10 +106,14 @@ def locate(
         ModelError: There is no such folder or model.
         HubError: The hub can't be reached or refuses.
     """
+    # Unlike Path's own methods, those of os.path raise for no name.
+    expanded = "" if model is None else os.path.expanduser(model)
+    if revision is not None and (model is None or os.path.isdir(expanded)):
+        raise ModelError(
+            "Only models of the hub have revisions; name one, or omit the revision."
+        )
     if model is None:
         return _demo()
-    # Unlike Path's own methods, those of os.path raise for no name.
-    expanded = os.path.expanduser(model)
     if os.path.isdir(expanded):
         folder = Path(expanded)
         is_demo = folder.resolve() == DEMO_FOLDER

@@ -89,10 +89,15 @@ class Question:
         Args:
             video: What it is about.
             pts_seconds: float64 ``(N,)``, times of the frames the model sees.
+
+        Raises:
+            InputError: The time or the place lies outside of what the model sees.
         """
         if self.task == "svg" and self.span is not None:
+            self._check_seen(self.span, video, pts_seconds)
             return prompts.svg_prompt(self.query, span_to_unit(self.span, pts_seconds))
         if self.task == "elc" and self.region is not None:
+            self._check_inside(video)
             return prompts.elc_prompt(
                 self._start_unit(pts_seconds),
                 xyxy_to_unit(self.region, video.width, video.height),
@@ -115,6 +120,32 @@ class Question:
         times = TIMES_BEFORE_ROWS.get(self.task)
         return None if times is None else LastRow(first_time_token, times)
 
+    def _check_seen(
+        self, span: TimeSpan, video: VideoInfo, pts_seconds: FloatArray
+    ) -> None:
+        # The last picture stays for as long as one does.
+        first, end = pts_seconds[0], pts_seconds[-1] + float(1 / video.fps)
+        if span.start_seconds >= end or span.end_seconds < first:
+            raise InputError(
+                "The span goes from {start:.2f} to {end:.2f} seconds and the frames "
+                "from {first:.2f} to {last:.2f}; choose one among them.",
+                start=span.start_seconds,
+                end=span.end_seconds,
+                first=first,
+                last=pts_seconds[-1],
+            )
+
+    def _check_inside(self, video: VideoInfo) -> None:
+        xs, ys = np.asarray(self.region, np.float64).reshape(2, 2).T
+        outside = xs.max() < 0 or ys.max() < 0
+        if outside or xs.min() > video.width or ys.min() > video.height:
+            raise InputError(
+                "The region lies outside of the picture, which has {width}x{height} "
+                "pixels.",
+                width=video.width,
+                height=video.height,
+            )
+
     def _start_unit(self, pts_seconds: FloatArray) -> float:
         start = self.start_seconds or 0.0
         if start > pts_seconds[-1]:
@@ -124,7 +155,41 @@ class Question:
                 start=start,
                 last=pts_seconds[-1],
             )
+        # 0 is the beginning, wherever the clock of a file starts.
+        if 0 < start < pts_seconds[0]:
+            raise InputError(
+                "The start is at {start:.2f} seconds and the first frame at "
+                "{first:.2f}; choose a later one.",
+                start=start,
+                first=pts_seconds[0],
+            )
         return span_to_unit(TimeSpan(start, start), pts_seconds)[0]
+
+
+def check_looked_at(
+    task: Task,
+    segment: TimeSpan | None,
+    at_seconds: float | None,
+    *,
+    is_read: bool = False,
+) -> None:
+    """Refuse what a task does not look at.
+
+    Args:
+        task: How it is asked.
+        segment: The part of the video that is looked at.
+        at_seconds: The picture that is looked at.
+        is_read: Whether frames are given in place of a video.
+
+    Raises:
+        InputError: A part, or a picture, is chosen where there is none to choose.
+    """
+    if segment is not None and task == "rec":
+        raise InputError("segment is not for task rec; choose at_seconds.")
+    if at_seconds is not None and (task != "rec" or not 0 <= at_seconds < math.inf):
+        raise InputError("at_seconds is for task rec, and must be 0 or later.")
+    if is_read and (segment, at_seconds) != (None, None):
+        raise InputError("segment and at_seconds choose frames; these are read.")
 
 
 _PLAIN_PROMPTS = {

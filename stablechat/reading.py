@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from stablechat.encoding import bounded_size
+from stablechat.errors import InputError
 from stablechat.model.preprocess import to_squares
 from stablechat.pictures import is_image, read_image
 from stablechat.types import FrameSample, TimeSpan
 from stablechat.video import probe, sample_frames
+from stablechat.windows import check_segment
 
 Cancelled = Callable[[], bool]
 
@@ -38,6 +40,8 @@ def read_video(
         CancelledError: ``cancelled`` said so.
     """
     info = probe(path, cancelled=cancelled)
+    if segment is not None:
+        check_segment(info, segment)
     return sample_frames(
         info,
         num_frames,
@@ -53,6 +57,8 @@ def read_picture(
 ) -> FrameSample:
     """An image file, or one picture of a video; raises as :func:`read_video`."""
     if is_image(path):
+        if at_seconds:
+            raise InputError("A still image has no moments; omit at_seconds (--at).")
         return read_image(path, cancelled=cancelled)
     moment = TimeSpan(at_seconds, at_seconds)
     return sample_frames(path, 1, span=moment, cancelled=cancelled)

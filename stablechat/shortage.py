@@ -19,7 +19,9 @@ def plain_memory_errors(device: torch.device) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, RuntimeError) and not _is_shortage(error):
+            raise
         if device.type == "cuda":
             torch.cuda.empty_cache()
         raise OutOfMemoryError(
@@ -27,3 +29,9 @@ def plain_memory_errors(device: torch.device) -> Iterator[None]:
             "or use --device cpu or the demo model (no --model).",
             device=device,
         ) from error
+
+
+def _is_shortage(error: RuntimeError) -> bool:
+    # Without a card torch has no class of its own for it.
+    is_cpus = "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or is_cpus

@@ -18,7 +18,7 @@ from stablechat.encoding import (
     span_key,
     video_key,
 )
-from stablechat.errors import CancelledError, InputError
+from stablechat.errors import CancelledError
 from stablechat.generation import generate
 from stablechat.generation.batch import generate_batch
 from stablechat.generation.likelihood import score_answers, token_probabilities
@@ -40,25 +40,6 @@ from stablechat.types import (
 #: Called with a stage ("read", "encode", "answer") and the share of it that is done.
 Progress = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
-
-
-def check_looked_at(
-    video: str | Path | FrameSample,
-    task: Task,
-    segment: TimeSpan | None,
-    at_seconds: float | None,
-) -> None:
-    """Refuse what a task does not look at.
-
-    Raises:
-        InputError: A part, or a picture, is chosen where there is none to choose.
-    """
-    if segment is not None and task == "rec":
-        raise InputError("segment is not for task rec; choose at_seconds.")
-    if at_seconds is not None and (task != "rec" or at_seconds < 0):
-        raise InputError("at_seconds is for task rec, and must be 0 or later.")
-    if isinstance(video, FrameSample) and (segment, at_seconds) != (None, None):
-        raise InputError("segment and at_seconds choose frames; these are read.")
 
 
 class Turn:

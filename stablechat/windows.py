@@ -74,19 +74,20 @@ def plan_windows(
 
     Raises:
         InputError: As for :func:`check_windows`, or there would be more than
-            :data:`MAX_WINDOWS`, or ``within`` lies behind the end of the video.
+            :data:`MAX_WINDOWS`, or ``within`` lies outside of the video.
     """
     check_windows(window_seconds, overlap_seconds)
     first, last = _bounds(video, within)
     rest = last - first - window_seconds - _TOLERANCE_SECONDS
     if rest <= 0:
         return (TimeSpan(min(first, last), last),)
-    count = 1 + math.ceil(rest / (window_seconds - overlap_seconds))
-    if count > MAX_WINDOWS:
+    steps = rest / (window_seconds - overlap_seconds)  # inf for the shortest windows
+    if steps > MAX_WINDOWS - 1:
         raise InputError(
-            f"This video would have {count} windows and the limit is {MAX_WINDOWS}; "
-            "make them longer, or let them overlap less."
+            f"This video would have {steps + 1:.0f} windows and the limit is "
+            f"{MAX_WINDOWS}; make them longer, or let them overlap less."
         )
+    count = 1 + math.ceil(steps)
     step = window_seconds - overlap_seconds
     starts = [first + number * step for number in range(count - 1)]
     starts.append(last - window_seconds)
@@ -126,6 +127,17 @@ def _bounds(video: VideoInfo, within: TimeSpan | None) -> tuple[float, float]:
     first, last = video.start_seconds, video.duration_seconds
     if within is None:
         return first, last
+    check_segment(video, within)
+    return max(first, within.start_seconds), min(last, within.end_seconds)
+
+
+def check_segment(video: VideoInfo, within: TimeSpan) -> None:
+    """Refuse a part of a video that holds none of its pictures.
+
+    Raises:
+        InputError: It lies outside.
+    """
+    first, last = video.start_seconds, video.duration_seconds
     if within.start_seconds >= last:
         raise InputError(
             "The segment begins at {start:.2f} seconds and the video ends at "
@@ -133,4 +145,10 @@ def _bounds(video: VideoInfo, within: TimeSpan | None) -> tuple[float, float]:
             start=within.start_seconds,
             end=last,
         )
-    return max(first, within.start_seconds), min(last, within.end_seconds)
+    if within.end_seconds < first:
+        raise InputError(
+            "The segment ends at {end:.2f} seconds and the video begins at "
+            "{start:.2f}; choose a later one.",
+            end=within.end_seconds,
+            start=first,
+        )

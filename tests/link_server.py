@@ -94,6 +94,26 @@ class _Handler(BaseHTTPRequestHandler):
         told = 'attachment; filename="../../etc/My film; (2).mp4"'
         self._send(self.server.film, len(self.server.film), Content_Disposition=told)
 
+    def _raw(self) -> None:
+        """A name in UTF-8, or Latin-1, that is not told as either."""
+        kind = "utf-8" if self.path.endswith("8") else "latin-1"
+        self.send_response(200)
+        told = 'Content-Disposition: attachment; filename="Übung é.mp4"\r\n'
+        self.wfile.write(b"".join(self._headers_buffer) + told.encode(kind))
+        self._headers_buffer = []
+        self.send_header("Content-Length", str(len(self.server.film)))
+        self.end_headers()
+        self.wfile.write(self.server.film)
+
+    def _sent(self) -> None:
+        """To a place that is told in plain UTF-8."""
+        self.send_response(302)
+        self.wfile.write(b"".join(self._headers_buffer))
+        self._headers_buffer = []
+        self.wfile.write("Location: /film/Übung.mp4\r\n".encode())
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
     def _cut(self) -> None:
         self._send(self.server.film[:-10], len(self.server.film))
 

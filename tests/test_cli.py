@@ -327,8 +327,11 @@ def test_json_is_clean_in_a_process_of_its_own(clip: Path) -> None:
     assert json.loads(out)["model"] == "checkpoint"
 
 
-def test_ctrl_c_leaves_nothing(clip: Path, tmp_path: Path) -> None:
-    endless = ("--max-new-tokens", "1000000", "--out", tmp_path / "out", "-v")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_leaves_nothing(
+    clip: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    endless = ("--max-new-tokens", "32768", "--out", tmp_path / "out", "-v")
     process = start("ground", clip, "it", *endless, "--model", MODEL)
     assert process.stderr is not None
     for line in process.stderr:
@@ -337,11 +340,23 @@ def test_ctrl_c_leaves_nothing(clip: Path, tmp_path: Path) -> None:
             assert "attention" in line
             break
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert (out, err) == ("", "")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+def test_output_that_can_not_be_written_is_one_line(clip: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "stablechat", "probe", clip],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    (told,) = done.stderr.splitlines()
+    assert told.startswith("error: The output can't be written: No space left")
 
 
 def test_a_reader_that_leaves_is_no_error(clip: Path) -> None:

@@ -11,6 +11,7 @@ import golden_files
 import numpy as np
 import pytest
 from fake_hub import closed_url
+from PIL import Image
 
 from stablechat import __main__ as cli
 from stablechat import hub
@@ -59,7 +60,7 @@ BAD: list[tuple[str, str]] = [
     ("ground {clip} it --span 1", "expected 2 arguments"),
     ("ground {clip} --task elc --start 1", "needs a region"),
     ("ground {clip} it --at 1", "for task rec"),
-    ("ground {clip} it --segment 50 60", "span begins at 50.00 seconds"),
+    ("ground {clip} it --segment 50 60", "segment begins at 50.00 seconds"),
     ("ground {clip} it --temperature -1", "temperature"),
     ("ground {clip} it --candidates 0", "candidates must be"),
     ("ground {clip} it --candidates two", "invalid int value: 'two'"),
@@ -68,6 +69,7 @@ BAD: list[tuple[str, str]] = [
     ("ground {clip} it --temperature hot", "invalid float value: 'hot'"),
     ("ground {clip} it --top-p 0", "top_p"),
     ("ground {clip} it --max-new-tokens 0", "max_new_tokens"),
+    ("ground {clip} it --max-new-tokens 99999999999", "from 1 to 32768"),
     ("ground {clip} it --seed x", "invalid int value: 'x'"),
     ("ground {clip} it --colour red", "unrecognized arguments"),
     ("ground {clip} it --export srt", "--export needs a folder"),
@@ -89,6 +91,13 @@ BAD: list[tuple[str, str]] = [
     ("clip {clip}", "required: GROUNDING.json, --out"),
     ("clip {clip} {tmp}/missing.json --out {tmp}/out", "missing.json"),
     ("clip {clip} {tmp}/text.mp4 --out {tmp}/out", "not JSON"),
+    ("clip {clip} {tmp}/pipe.mp4 --out {tmp}/out", "not a file"),
+    ("clip {clip} /dev/zero --out {tmp}/out", "not a file"),
+    ("ground {clip} --queries {tmp}/pipe.mp4", "not a file"),
+    ("ground {clip} it --window 1 --choose likelihood", "combined with --choose"),
+    ("ground {clip} it --window 1 --at 1", "for task rec"),
+    ("ground {clip} it --revision main", "omit the revision"),
+    ("ground {tmp}/image.png it --task rec --at 1", "has no moments"),
     ("clip {clip} {tmp}/empty.json --out {tmp}/out", "empty.json"),
     ("clip {tmp}/missing.mp4 {tmp}/good.json --out {tmp}/out", "missing.mp4"),
     ("clip {clip} {tmp}/nothing.json --out {tmp}/out", "nothing to cut"),
@@ -105,6 +114,7 @@ def bad_folder(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> Path:
     (folder / "cut.mp4").write_bytes(clip.read_bytes()[:600])
     os.mkfifo(folder / "pipe.mp4")
     _write_sound(folder / "sound.mp4")
+    Image.new("RGB", (32, 32)).save(folder / "image.png")
     (folder / "empty.json").write_text("{}")
     good = {
         "video": {"path": "square.mp4", "width": 96, "height": 64}

@@ -42,7 +42,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the model is asked; it is a stand-in."""
     path = tmp_path / "log"
     monkeypatch.setattr(
-        "stablechat.cli.batch.command.load_chat", lambda _: FakeChat(path)
+        "stablechat.cli.batch.command.load_chat", lambda *_: FakeChat(path)
     )
     return path
 
@@ -80,6 +80,24 @@ def test_a_folder_and_what_is_said_of_it(
     assert len(questions_in(log)) == 6
     assert batch(*asking, "--overwrite") == 0
     assert len(questions_in(log)) == 12
+
+
+def test_its_own_clips_are_no_videos_of_the_next_run(folder: Path, log: Path) -> None:
+    pattern, out = f"{folder}/**/*.mp4", folder / "results"
+    (folder / "broken.mp4").unlink()
+    assert batch(pattern, "--query", "find it", "--out", out) == 0
+    assert list(out.rglob("*.mp4"))
+    asked = len(questions_in(log))
+    assert batch(pattern, "--query", "find it", "--out", out) == 0
+    assert len(questions_in(log)) == asked
+
+
+def test_a_task_without_words_needs_no_query(
+    folder: Path, tmp_path: Path, log: Path
+) -> None:
+    elc = ("--task", "elc", "--region", "1", "2", "30", "40", "--start", "0")
+    assert batch(folder / "a.mp4", *elc, "--out", tmp_path / "out") == 0
+    assert questions_in(log) == [("a.mp4", "")]
 
 
 def test_a_list_with_ids_and_exports(
@@ -125,6 +143,10 @@ def test_options_are_part_of_what_is_finished(
         ("{tmp}/videos --query a --out {tmp}/out --candidates 0", "candidates"),
         ("{tmp}/videos --query a --out {tmp}/out --model {tmp}/no", "no model"),
         ("{tmp}/videos --query a", "--out"),
+        ("{tmp}/videos --query a --out {tmp}/out --task rec --segment 0 1", "segment"),
+        ("{tmp}/videos --query a --out {tmp}/out --at 3", "for task rec"),
+        ("{tmp}/videos --query a --out {tmp}/out --task rec --at -4", "0 or later"),
+        ("{tmp}/videos --query a --out {tmp}/out --task rec --at nan", "0 or later"),
     ],
 )
 def test_what_makes_no_sense_is_one_plain_line(
@@ -169,7 +191,7 @@ def program(tmp_path: Path, *arguments: Any, more: str = "") -> list[str]:
         "from stablechat.cli.batch import command\n"
         "from stablechat.__main__ import main\n"
         f"log = Path({str(tmp_path / 'log')!r})\n"
-        "command.load_chat = lambda _: FakeChat(log, seconds=0.2)\n"
+        "command.load_chat = lambda *_: FakeChat(log, seconds=0.2)\n"
         "code = main(sys.argv[1:])\n"
         f"{more}\n"
         "sys.exit(code)\n"

@@ -57,6 +57,53 @@ def test_exports(
     assert len(os.listdir(everything)) == 13
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "影"])
+def test_a_long_name_is_shortened_where_it_is_written(
+    clip: Path, tmp_path: Path, answer: Any, letter: str
+) -> None:
+    answer(ANSWER)
+    size = len(letter.encode())
+    video = tmp_path / f"{letter * (245 // size)}.mp4"
+    os.link(clip, video)
+    out = tmp_path / "out"
+    saving = ("--out", out, "--export", "all", "--merge", "--model", MODEL)
+    assert run("ground", video, "it", *saving) == 0
+    stem = letter * (180 // size)
+    names = os.listdir(out)
+    assert len(names) > 10 and all(name.startswith(f"{stem}_") for name in names)
+
+
+def test_a_film_of_the_persons_own_is_not_overwritten(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(ANSWER)
+    video, own = tmp_path / "x.mp4", tmp_path / "x_clip.mp4"
+    os.link(clip, video)
+    own.write_text("mine")
+    asking = ("ground", video, "it", "--out", tmp_path, "--model", MODEL)
+    assert run(*asking) == 2
+    assert "not from an earlier run" in capsys.readouterr().err
+    assert own.read_text() == "mine" and len(os.listdir(tmp_path)) == 2
+    own.unlink()
+    assert run(*asking) == 0 == run(*asking)  # its own it writes again
+
+
+def test_names_tell_a_terminal_nothing(
+    clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(ANSWER)
+    video = tmp_path / "a  b\x1b[2J\nnote: c.mp4"
+    os.link(clip, video)
+    out = tmp_path / "out"
+    assert run("ground", video, "it", "--out", out, "--model", MODEL) == 0
+    (grounding,) = out.glob("*_grounding.json")
+    told = capsys.readouterr().out
+    assert run("clip", video, grounding, "--out", out) == 0
+    told += capsys.readouterr().out
+    assert "a  b?[2J?note: c_clip.mp4" in told
+    assert "\x1b" not in told and "\nnote" not in told
+
+
 def test_exports_of_nothing(
     clip: Path, tmp_path: Path, answer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

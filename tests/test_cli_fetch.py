@@ -11,7 +11,8 @@ import pytest
 from cli_runs import run
 from link_server import LinkServer, serving
 
-from stablechat.links import fetching
+from stablechat.errors import InputError
+from stablechat.links import FetchLimits, fetching
 from stablechat.video import default_limits, limits
 
 
@@ -54,6 +55,29 @@ def test_limits_are_those_of_all_commands(
     assert run("fetch", server.url("/endless"), *options) == 2
     assert "more than 1,000 bytes" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"),
+    [
+        ("max_duration_seconds=600", 2 << 30),
+        ("max_bytes=5000", 5000),
+        ("max_bytes=none", None),
+    ],
+)
+def test_only_a_limit_of_bytes_changes_it(
+    limit: str, most: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_default", default_limits())  # put back at the end
+    asked: list[FetchLimits] = []
+
+    def fetch(link: str, out: Path, limits: FetchLimits, **_: object) -> None:
+        asked.append(limits)
+        raise InputError("No.")
+
+    monkeypatch.setattr("stablechat.links.fetch_video", fetch)
+    assert run("fetch", "https://a.org/b", "--out", tmp_path, "--limit", limit) == 2
+    assert asked[0].max_bytes == most
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from stablechat import chat as chat_module
 from stablechat import turn as turn_module
 from stablechat.cli.answer_folders import RECORD_FILE
 from stablechat.cli.videos import expand_names, means_several
+from stablechat.downloads import Watch
 from stablechat.errors import InputError
 from stablechat.types import Generation, SecondLook
 from stablechat.video import probe
@@ -133,7 +135,7 @@ def test_no_model_is_loaded_where_nothing_is_to_be_asked(
     arguments = (folder, "it", "--out", tmp_path / "out")
     assert ground(*arguments) == 0
     monkeypatch.setattr(
-        "stablechat.cli.several.load_chat", lambda _: pytest.fail("loaded a model")
+        "stablechat.cli.several.load_chat", lambda *_: pytest.fail("loaded a model")
     )
     assert ground(*arguments) == 0
 
@@ -291,6 +293,42 @@ def test_what_an_earlier_run_wrote_is_no_video_of_the_next(
     assert ground(folder, "it", "--out", folder) == 1
     assert len(list(folder.rglob("*.mp4"))) > len(before)
     assert expand_names([pattern]) == before
+
+
+@pytest.mark.parametrize("method", ["iterdir", "unlink"])
+def test_folders_that_may_not_be_read_or_changed(
+    folder: Path, tmp_path: Path, asked: Any, method: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def refuse(path: Path, **_: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, method, refuse)
+    code = ground(folder, "it", "--out", tmp_path / "out")
+    told = capsys.readouterr().err
+    assert "Permission denied." in told and "Traceback" not in told
+    assert code == (2 if method == "iterdir" else 1)
+
+
+def test_a_record_of_others_hides_no_video(folder: Path) -> None:
+    before = expand_names([str(folder)])
+    (folder / RECORD_FILE).write_text("{}")
+    shutil.copy(folder / "a.mp4", folder / "result.json")
+    assert expand_names([str(folder)]) == before
+
+
+@pytest.mark.parametrize("command", ["ground", "batch"])
+def test_ctrl_c_while_the_model_loads(
+    command: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, watch: Watch, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        watch.report("load", 0.5)
+        pytest.fail("loaded on")
+
+    monkeypatch.setattr("stablechat.chat.StableChat.from_pretrained", load)
+    asking = (folder, "--query", "it", "--out", tmp_path / "out", "--model", MODEL)
+    assert run(command, *asking) == 130
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

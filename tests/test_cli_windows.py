@@ -138,6 +138,27 @@ def test_one_clip_for_each_moment_and_one_of_all(
     assert again.span.start_seconds == best["span"]["start_seconds"]
 
 
+def test_moments_of_an_earlier_run_do_not_stay(
+    clip: Path,
+    tmp_path: Path,
+    encoded: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "long_9_clip.mp4").write_text("mine")
+    others = json.dumps({"video": {"path": "/videos/long_8.mp4"}})
+    (tmp_path / "long_8_grounding.json").write_text(others)
+    let_say(monkeypatch, (ANSWER, 0.4), (NOTHING, None), (ANSWER, 0.1))
+    assert run("ground", clip, "it", *WINDOWS, "--out", tmp_path) == 0
+    assert len(list(tmp_path.glob("long_*_grounding.json"))) == 3
+    let_say(monkeypatch, (ANSWER, 0.4), (NOTHING, None), (NOTHING, None))
+    assert run("ground", clip, "it", *WINDOWS, "--out", tmp_path) == 0
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert not any("_2_" in name for name in left)
+    assert len([name for name in left if name.endswith("grounding.json")]) == 2
+    assert (tmp_path / "long_8_grounding.json").read_text() == others
+    assert (tmp_path / "long_9_clip.mp4").read_text() == "mine"
+
+
 def test_only_the_best_are_kept(
     clip: Path,
     tmp_path: Path,

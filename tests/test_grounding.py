@@ -180,6 +180,11 @@ def test_boxes_are_held_to_the_edges_of_an_asked_span() -> None:
     assert added_issues(found) == ()
 
 
+def test_an_asked_span_ends_with_the_video() -> None:
+    found = ground(None, {50: BOX}, task="svg", asked_span=TimeSpan(1, 5000))
+    assert found.span == TimeSpan(1, VIDEO.duration_seconds)
+
+
 def test_svg_without_an_asked_span() -> None:
     found = ground(None, {4: BOX, 9: BOX}, task="svg")
     assert found.span == TimeSpan(0.4, 0.9)

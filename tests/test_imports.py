@@ -43,6 +43,7 @@ ARROWS: dict[str, set[str]] = {
     "render": {
         *BASE,
         *("stablechat.video", "stablechat.grounding", "stablechat.prompts"),
+        "stablechat.parser",
     },
     "evaluation": PRODUCT,
     "training": {*PRODUCT, "evaluation.metrics", *ANNOTATIONS},

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stablechat.errors import InputError
 from stablechat.types import TimeSpan, VideoInfo
-from stablechat.windows import MAX_WINDOWS, plan_parts, plan_windows
+from stablechat.windows import MAX_WINDOWS, check_segment, plan_parts, plan_windows
 
 
 def video(duration: float, start: float = 0.0) -> VideoInfo:
@@ -59,6 +59,11 @@ def test_a_part_of_a_video_is_cut_like_a_video() -> None:
     assert cut(35, 36) == [(35, 36)]
     with pytest.raises(InputError, match=r"begins at 101.00 .* ends at 100.00"):
         cut(101, 102)
+
+
+def test_a_part_before_the_first_picture_is_refused() -> None:
+    with pytest.raises(InputError, match=r"ends at 1.00 .* begins at 2.02"):
+        check_segment(video(100, 2.023), TimeSpan(0, 1))
 
 
 @given(
@@ -111,6 +116,7 @@ def test_windows_cover_all_and_are_of_one_length(
         (60, -1, "0 s or more"),
         (60, float("nan"), "can overlap by"),
         (0.1, 0, f"the limit is {MAX_WINDOWS}"),
+        (1e-320, 0, f"inf windows and the limit is {MAX_WINDOWS}"),
     ],
 )
 def test_impossible_windows_are_refused(

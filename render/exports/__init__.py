@@ -8,7 +8,6 @@ from render.exports.answers import (
     grounding_from_dict,
     grounding_to_dict,
     load_grounding,
-    video_to_dict,
 )
 from render.exports.captions import (
     CAPTION_FORMATS,
@@ -26,7 +25,8 @@ from render.exports.saving import (
     export_captions,
     without_folders,
 )
-from render.exports.words import safe_stem
+from render.exports.videos import video_to_dict
+from render.exports.words import safe_stem, short_stem
 
 __all__ = [
     "CAPTION_FORMATS",
@@ -47,6 +47,7 @@ __all__ = [
     "load_grounding",
     "safe_stem",
     "searches_to_dict",
+    "short_stem",
     "video_to_dict",
     "without_folders",
     "write_json",

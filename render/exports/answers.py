@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import re
+import stat
 from collections.abc import Mapping
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
@@ -15,13 +13,13 @@ import numpy as np
 
 from render.exports.looks import look_from_dict, look_to_dict
 from render.exports.spans import segment_to_dict, span_from_dict, span_to_dict
+from render.exports.videos import text_of, tidy, video_from_dict, video_to_dict
 from render.fields import (
     Json,
     as_finite,
     as_object,
     as_strings,
     as_unit,
-    count,
     flag,
     get,
     kind_of,
@@ -31,6 +29,7 @@ from render.fields import (
 )
 from stablechat.errors import InputError
 from stablechat.grounding import is_unsure
+from stablechat.parser import parse_answer
 from stablechat.types import (
     Description,
     FinishReason,
@@ -52,17 +51,11 @@ _MAX_BOXES = 100_000
 #: Most other answers in a file.
 _MAX_ALTERNATIVES = 100
 
-#: Boxes may stick out of the picture by this many pixels: rounding, not a mistake.
+#: Boxes may stick out of the picture by so many pixels, which is rounding.
 _EDGE_PIXELS = 1.0
 
-#: Rates as people know them (30000/1001), from the decimal number in the file.
-_MAX_FPS_DENOMINATOR = 1001
-
-#: A hundred years; the number of pictures is computed from it.
-_MAX_SECONDS = 3.2e9
-
-#: The model's coordinates, ``<t0.087>`` or ``<TEMP-012>``; what is left is prose.
-_MARK = re.compile(r"<[A-Za-z]+-?[0-9.]+>")
+#: A tube may begin a little before its container does.
+_MAX_EARLY_SECONDS = 1.0
 
 
 def grounding_to_dict(
@@ -115,7 +108,7 @@ def _answer_to_dict(grounding: Grounding) -> Json:
         if span is None
         else {
             **span_to_dict(span),
-            "duration_seconds": _tidy(span.duration_seconds),
+            "duration_seconds": tidy(span.duration_seconds),
             "confidence": _tidy_or_none(grounding.span_confidence),
         },
         "boxes": _boxes_to_list(grounding.tube),
@@ -129,7 +122,7 @@ def _answer_to_dict(grounding: Grounding) -> Json:
 
 
 def _timings_to_dict(generation: Generation) -> Json:
-    return {name: _tidy(seconds) for name, seconds in generation.timings.items()}
+    return {name: tidy(seconds) for name, seconds in generation.timings.items()}
 
 
 def description_to_dict(description: Description) -> Json:
@@ -146,34 +139,14 @@ def description_to_dict(description: Description) -> Json:
     }
 
 
-def video_to_dict(video: VideoInfo) -> Json:
-    """What is known of a video as plain values."""
-    return {
-        "path": text_of(video.path),
-        "width": video.width,
-        "height": video.height,
-        "duration_seconds": _tidy(video.duration_seconds),
-        "fps": _tidy(float(video.fps)),
-        "num_frames": video.num_frames,
-        "start_seconds": _tidy(video.start_seconds),
-        "rotation": video.rotation,
-        "has_audio": video.has_audio,
-        "variable_frame_rate": video.variable_frame_rate,
-        "codec": video.codec,
-        "container": video.container,
-        "warnings": list(video.warnings),
-    }
-
-
 def _boxes_to_list(tube: Tube | None) -> list[Json]:
     if tube is None:
         return []
-    scores: list[float | None] = [None] * len(tube.times_seconds)
-    if tube.confidence is not None:
-        scores = [_tidy(c) for c in tube.confidence]
+    known = tube.confidence
+    scores = [None] * len(tube.times_seconds) if known is None else map(tidy, known)
     return [
         {
-            "time_seconds": _tidy(time),
+            "time_seconds": tidy(time),
             "xyxy": [round(float(v), 3) for v in box],
             "confidence": score,
         }
@@ -181,25 +154,15 @@ def _boxes_to_list(tube: Tube | None) -> list[Json]:
     ]
 
 
-def _tidy(value: float) -> float:
-    """A microsecond is finer than any clock here and keeps files readable."""
-    return round(float(value), 6)
-
-
 def _tidy_or_none(value: float | None) -> float | None:
-    return None if value is None else _tidy(value)
-
-
-def text_of(path: str | Path) -> str:
-    """A path as text; bytes that are not UTF-8 become replacement characters."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    return None if value is None else tidy(value)
 
 
 def grounding_from_dict(data: object) -> Grounding:
     """Rebuild an answer from plain values that may come from anybody.
 
     The ids of the model's tokens are not in the file and come back empty; the prose is
-    the model's text without its coordinates.
+    read from the model's text again.
 
     Args:
         data: What :func:`grounding_to_dict` made.
@@ -235,14 +198,15 @@ def _ranked_answer(top: Json, data: Json, video: VideoInfo) -> Grounding:
 def _answer(top: Json, data: Json, video: VideoInfo) -> Grounding:
     """One answer: the question is the file's, the rest its own."""
     text = string(data, "text", default="")
+    task: Task = one_of(top, "task", get_args(Task))
     span = get(data, "span")
     return Grounding(
         video=video,
         query=string(top, "query"),
-        task=one_of(top, "task", get_args(Task)),
+        task=task,
         span=_span(span, video),
         tube=_tube(get(data, "boxes"), video),
-        prose=" ".join(_MARK.sub(" ", text).split()),
+        prose=parse_answer(text, task).prose,
         confidence=as_unit(data.get("confidence"), "confidence"),
         generation=Generation(
             text=text,
@@ -278,26 +242,39 @@ def load_grounding(path: Path, video_path: Path) -> Grounding:
         VideoError: If the video can't be read.
     """
     data = _read_json(Path(path))
+    name = Path(path).name
     try:
         grounding = grounding_from_dict(data)
     except InputError as error:
-        raise InputError(f"{Path(path).name} is not an answer: {error}") from error
+        raise InputError(f"{name} is not an answer: {error}") from error
     video, told = probe(video_path), grounding.video
     if (video.width, video.height) != (told.width, told.height):
         raise InputError(
-            f"{Path(path).name} is about a video of {told.width}x{told.height} pixels "
+            f"{name} is about a video of {told.width}x{told.height} pixels "
             f"and this one has {video.width}x{video.height}; give the same video."
         )
-    span = grounding.span
-    if span is not None and span.start_seconds >= video.duration_seconds:
+    return _about(grounding, video, name)
+
+
+def _about(grounding: Grounding, video: VideoInfo, name: str) -> Grounding:
+    """An answer, and all that come with it, about a video that is at hand.
+
+    Raises:
+        InputError: One names a moment that the video has not.
+    """
+    span, tube = grounding.span, grounding.tube
+    starts = [] if span is None else [span.start_seconds]
+    if tube is not None:
+        starts.append(float(tube.times_seconds[-1]) - float(1 / video.fps))
+    late = max(starts, default=0.0)
+    if late > 0 and late >= video.duration_seconds:
         raise InputError(
-            f"{Path(path).name} names a moment at {span.start_seconds:.2f} s and this "
-            f"video ends at {video.duration_seconds:.2f} s; give the same video."
+            f"{name} names a moment at {late:.2f} s and this video ends at "
+            f"{video.duration_seconds:.2f} s; give the same video."
         )
-    original = grounding.original
-    if original is not None:
-        original = replace(original, video=video)
-    return replace(grounding, video=video, original=original)
+    others = tuple(_about(each, video, name) for each in grounding.alternatives)
+    original = grounding.original and _about(grounding.original, video, name)
+    return replace(grounding, video=video, alternatives=others, original=original)
 
 
 def _read_json(path: Path) -> object:
@@ -305,7 +282,10 @@ def _read_json(path: Path) -> object:
         raise InputError(f"{path.name} holds {constant}, which is not a number.")
 
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would never end
+            raise InputError(f"{path.name} can't be read: it is not a file.")
+        if status.st_size > MAX_JSON_BYTES:
             raise InputError(f"{path.name} is too large to be an answer.")
         return json.loads(path.read_bytes(), parse_constant=refuse)
     except OSError as error:
@@ -314,30 +294,6 @@ def _read_json(path: Path) -> object:
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path.name} is not JSON: {error}.") from error
-
-
-def video_from_dict(data: Json) -> VideoInfo:
-    """Rebuild what is known of a video; raises InputError as all here does."""
-    fps = number(data, "fps")
-    if not 0 < fps < 1e6:
-        raise InputError(f"fps must be positive, got {fps}.")
-    duration = number(data, "duration_seconds")
-    if not 0 < duration <= _MAX_SECONDS:
-        raise InputError(f"duration_seconds must be positive, got {duration}.")
-    return VideoInfo(
-        path=Path(string(data, "path")),
-        width=count(data, "width"),
-        height=count(data, "height"),
-        rotation=count(data, "rotation", default=0),
-        fps=Fraction(fps).limit_denominator(_MAX_FPS_DENOMINATOR) or Fraction(fps),
-        num_frames=count(data, "num_frames", default=max(1, round(duration * fps))),
-        duration_seconds=duration,
-        start_seconds=number(data, "start_seconds", default=0.0),
-        has_audio=flag(data, "has_audio"),
-        codec=string(data, "codec", default=""),
-        container=string(data, "container", default=""),
-        variable_frame_rate=flag(data, "variable_frame_rate"),
-    )
 
 
 def _span(data: object, video: VideoInfo, name: str = "span") -> TimeSpan | None:
@@ -358,8 +314,11 @@ def _tube(data: object, video: VideoInfo) -> Tube | None:
     known = [s for s in scores if s is not None]
     if known and len(known) != len(scores):
         raise InputError("some boxes have a confidence and some have none.")
+    times = [number(box, "time_seconds") for box in boxes]
+    if min(times) < -_MAX_EARLY_SECONDS:
+        raise InputError(f"a box is at {min(times):g} seconds, before the video.")
     return Tube(
-        times_seconds=np.array([number(box, "time_seconds") for box in boxes]),
+        times_seconds=np.array(times),
         xyxy=np.array([_xyxy(box, video) for box in boxes]),
         confidence=np.array(known) if known else None,
     )

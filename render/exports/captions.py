@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from render.exports.answers import text_of, video_from_dict, video_to_dict
 from render.exports.files import json_bytes, text_bytes
 from render.exports.registry import asked_formats
 from render.exports.spans import segment_to_dict, span_from_dict, span_to_dict
 from render.exports.subtitles import captions_srt, captions_vtt
 from render.exports.tables import captions_csv
+from render.exports.videos import text_of, video_from_dict, video_to_dict
 from render.fields import Json, as_object, as_strings, get, kind_of, one_of, string
 from stablechat.errors import InputError
 from stablechat.types import (

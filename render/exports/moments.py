@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from render.exports.answers import grounding_to_dict, video_to_dict
+from render.exports.answers import grounding_to_dict
 from render.exports.spans import segment_to_dict, span_to_dict
+from render.exports.videos import video_to_dict
 from render.fields import Json
 from stablechat.errors import InputError
 from stablechat.types import Moment, Moments

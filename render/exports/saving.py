@@ -23,9 +23,9 @@ from render.exports.registry import (
     Progress,
     Work,
 )
-from render.exports.words import plain_line, safe_stem
+from render.exports.words import plain_line, safe_stem, short_stem
 from stablechat.errors import CancelledError, InputError, RenderError
-from stablechat.types import Captions, Grounding
+from stablechat.types import Captions, Grounding, VideoInfo
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,15 @@ def export_answers(
     works = [
         Work((each,), clip=clip) for each, clip in zip(given, finished, strict=True)
     ]
-    export = _Export(works, folder, formats, stem or given[0].video.path.stem)
+    export = _Export(works, folder, formats, _stem_of(given[0].video, stem))
     with plain_errors(), _scratch(folder) as scratch:
         written = export.write(scratch, options, on_progress, cancelled)
         _move(written, folder)
     return Exported(export.files, export.left_out)
+
+
+def _stem_of(video: VideoInfo, stem: str | None) -> str:
+    return stem or short_stem(video.path.stem)
 
 
 def export_captions(
@@ -117,7 +121,7 @@ def export_captions(
     Raises:
         RenderError: A file can't be made or written; none is left then.
     """
-    stem = stem or captions.video.path.stem
+    stem = _stem_of(captions.video, stem)
     names = {each.name: f"{stem}{each.ending}" for each in formats}
     with plain_errors(), _scratch(folder) as scratch:
         written = [scratch / names[each.name] for each in formats]

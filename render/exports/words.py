@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from stablechat.types import Grounding
 
 _MAX_STEM_CHARACTERS = 60
+_MAX_STEM_BYTES = 180
 
 #: Said of an answer that a person corrected.
 BY_HAND = "corrected by hand"
@@ -42,7 +44,14 @@ def safe_stem(name: str) -> str:
     """
     stem = Path(name.replace("\\", "/")).stem
     kept = re.sub(r"[^\w-]+", "_", stem).strip("_-")
-    return kept[:_MAX_STEM_CHARACTERS] or "video"
+    return short_stem(kept[:_MAX_STEM_CHARACTERS]) or "video"
+
+
+def short_stem(stem: str) -> str:
+    """A stem with room for what files' names end with: systems take 255 bytes."""
+    while len(os.fsencode(stem)) > _MAX_STEM_BYTES:
+        stem = stem[:-1]
+    return stem
 
 
 def cell(text: str) -> str:

@@ -19,7 +19,7 @@ from stablechat.cli import commands
 from stablechat.cli.inputs import set_limits
 from stablechat.cli.printed import Printed
 from stablechat.cli.texts import one_line
-from stablechat.errors import CancelledError, StableChatError
+from stablechat.errors import CancelledError, InputError, StableChatError
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -52,17 +52,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Libraries that print must not end up in the JSON.
         with redirect_stdout(sys.stderr):
             printed = run[args.command](args)
-        print(printed.text, flush=True)
+        _print(printed.text)
     except (KeyboardInterrupt, CancelledError):
         return EXIT_INTERRUPTED
     except StableChatError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except BrokenPipeError:
-        # Python would complain again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return _EXIT_BROKEN_PIPE
     return printed.code
+
+
+def _print(text: str) -> None:
+    """Print what was found.
+
+    Raises:
+        InputError: It can't be written, on a full disk for example.
+        BrokenPipeError: Nobody reads on.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _give_up_stdout()
+        raise InputError(
+            f"The output can't be written: {error.strerror or error}."
+        ) from error
+
+
+def _give_up_stdout() -> None:
+    # Python would complain again when it flushes stdout at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _set_up_output(verbose: bool) -> None:

@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,19 +128,37 @@ def read_record(folder: Path) -> Record | None:
 
 
 def clear_record(folder: Path) -> Record | None:
-    """Begin anew: the folder is not finished any more. Returns what it was."""
+    """Begin anew: the folder is not finished any more. Returns what it was.
+
+    Raises:
+        InputError: It can't be changed.
+    """
     before = read_record(folder)
-    with suppress(FileNotFoundError, NotADirectoryError):
-        (folder / RECORD_FILE).unlink()
+    _remove(folder / RECORD_FILE)
     return before
 
 
 def remove_stale(folder: Path, before: Record | None, files: Iterable[Path]) -> None:
-    """Remove what an earlier run wrote and this one did not."""
+    """Remove what an earlier run wrote and this one did not.
+
+    Raises:
+        InputError: It can't be removed.
+    """
     kept = {path.name for path in files}
     for name in before.names if before is not None else ():
         if name not in kept:
-            (folder / name).unlink(missing_ok=True)
+            _remove(folder / name)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise InputError(
+            f"{path} can't be removed: {error.strerror or error}."
+        ) from error
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -21,7 +21,7 @@ Report = Callable[[str, float], None]
 Cancelled = Callable[[], bool]
 
 #: What only a question about a whole video takes, and what it is without it.
-_NOT_WITH_WINDOWS = {"task": "stvg", "candidates": 1}
+_NOT_WITH_WINDOWS = {"task": "stvg", "candidates": 1, "choose": "confidence"}
 _ONLY_WITH_WINDOWS = {"overlap": None, "top": None}
 
 
@@ -57,7 +57,7 @@ class Questions:
 
     def __init__(self, args: argparse.Namespace, queries: tuple[str, ...]) -> None:
         from stablechat.candidates import check_candidates
-        from stablechat.questions import Question
+        from stablechat.questions import Question, check_looked_at
 
         self.queries = queries
         self._args = args
@@ -65,6 +65,7 @@ class Questions:
         self._span, self._segment = span_of(args.span), span_of(args.segment)
         for query in queries:
             Question(query, args.task, self._span, args.region, args.start)
+        check_looked_at(args.task, self._segment, args.at)
         check_candidates(args.candidates)
         check_window_options(args)
         if args.window is not None and not args.second_look:

@@ -12,7 +12,7 @@ from stablechat.cli.asking import stage_of
 from stablechat.cli.inputs import config_of, load_chat, span_of
 from stablechat.cli.printed import Printed
 from stablechat.cli.running import interruptible, shown_progress
-from stablechat.cli.texts import one_line, to_json
+from stablechat.cli.texts import file_lines, one_line, to_json
 from stablechat.errors import InputError
 from stablechat.folders import checked_folder, made_folder
 from stablechat.times import format_time
@@ -48,8 +48,8 @@ def caption(args: argparse.Namespace, path: Path) -> Printed:
     """Say what happens part by part, or answer a question about each part."""
     out = None if args.out is None else checked_folder(args.out)
     formats = _formats(args)
-    chat = load_chat(args)
     with interruptible() as cancelled, shown_progress() as report:
+        chat = load_chat(args, report, cancelled)
         captions = chat.caption(
             path,
             args.question,
@@ -65,7 +65,7 @@ def caption(args: argparse.Namespace, path: Path) -> Printed:
 
         return Printed(to_json(captions_to_dict(captions, files)))
     for note in (*captions.video.warnings, *captions.issues):
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {one_line(note)}", file=sys.stderr)
     return Printed("\n".join(_lines(captions, files)))
 
 
@@ -96,4 +96,4 @@ def _lines(captions: Captions, files: Mapping[str, Path]) -> list[str]:
         for each in captions.captions
     ]
     told = told or ["The model gave no description."]
-    return told + [f"{name}: {path}" for name, path in sorted(files.items())]
+    return told + file_lines(files)

@@ -19,9 +19,16 @@ from stablechat.cli.inputs import (
 )
 from stablechat.cli.printed import Printed
 from stablechat.cli.running import interruptible, shown_progress
-from stablechat.cli.saving import NOTHING, answers_to_dict, print_notes, save
+from stablechat.cli.saving import (
+    NOTHING,
+    answers_to_dict,
+    check_not_others,
+    print_notes,
+    remove_older,
+    save,
+)
 from stablechat.cli.several import ground_several
-from stablechat.cli.texts import summary, to_json, video_fields
+from stablechat.cli.texts import file_lines, plain_path, summary, to_json, video_fields
 from stablechat.cli.videos import means_several, no_link
 from stablechat.errors import InputError
 from stablechat.folders import checked_folder, made_folder
@@ -35,11 +42,13 @@ def ground(args: argparse.Namespace) -> Printed:
         return ground_several(args, questions, named.videos)
     path = check_video(named.videos[0], allow_image=args.task == "rec")
     out = None if args.out is None else checked_folder(args.out)
+    if out is not None:
+        check_not_others(out, path)
     formats = export_formats(args.export, args.out)
     if args.merge and out is None:
         raise InputError("--merge needs a folder to write to; give it with --out.")
-    chat = load_chat(args)
     with interruptible() as cancelled, shown_progress() as report:
+        chat = load_chat(args, report, cancelled)
         answers = questions.ask(chat, path, report, cancelled)
         saved = NOTHING
         if out is not None:
@@ -52,6 +61,7 @@ def ground(args: argparse.Namespace) -> Printed:
                 usual="mp4,json",
                 merge=args.merge,
             )
+            remove_older(out, path, saved)
     if args.json:
         print_notes(saved)
         return Printed(to_json(answers_to_dict(answers, saved)))
@@ -75,8 +85,8 @@ def describe(args: argparse.Namespace) -> Printed:
     path = check_video(args.video)
     if args.window is not None:
         return caption(args, path)
-    chat = load_chat(args)
     with interruptible() as cancelled, shown_progress() as report:
+        chat = load_chat(args, report, cancelled)
         description = chat.describe(
             path,
             args.question,
@@ -107,9 +117,8 @@ def fetch(args: argparse.Namespace) -> Printed:
     from stablechat.video import default_limits
 
     out, limits = checked_folder(args.out), FetchLimits()
-    most = default_limits().max_bytes
-    if args.limit and most is not None:
-        limits = FetchLimits(max_bytes=most)
+    if any(text.startswith("max_bytes=") for text in args.limit):
+        limits = FetchLimits(max_bytes=default_limits().max_bytes)
     with interruptible() as cancelled, shown_progress() as report, made_folder(out):
 
         def told(done_bytes: int, total_bytes: int | None) -> None:
@@ -121,7 +130,7 @@ def fetch(args: argparse.Namespace) -> Printed:
         )
     if args.json:
         return Printed(to_json(video_fields(fetched.video)))
-    return Printed(str(fetched.path))
+    return Printed(plain_path(fetched.path))
 
 
 def clip(args: argparse.Namespace) -> Printed:
@@ -142,8 +151,7 @@ def clip(args: argparse.Namespace) -> Printed:
             answers, out, formats, report, cancelled, usual="mp4", options=options
         )
     print_notes(saved)
-    files = sorted(saved.files.items())
-    return Printed("\n".join(f"{name}: {path}" for name, path in files))
+    return Printed("\n".join(file_lines(saved.files)))
 
 
 def export(args: argparse.Namespace) -> Printed:
@@ -158,4 +166,4 @@ def export(args: argparse.Namespace) -> Printed:
         args.model, "cpu", args.dtype, revision=args.revision, adapter=args.adapter
     )
     export_qwen2(loaded, folder)
-    return Printed(f"qwen2: {folder}")
+    return Printed(f"qwen2: {plain_path(folder)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,6 +75,8 @@ def _read_queries(path: Path) -> list[str]:
         InputError: It can't be read, or holds none or too many.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise InputError(f"--queries {path} can't be read: it is not a file.")
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(_MAX_QUERIES_CHARACTERS + 1)
     except (OSError, ValueError) as error:
@@ -128,9 +130,19 @@ def check_video(name: str, *, allow_image: bool = False) -> Path:
     return path
 
 
-def load_chat(args: argparse.Namespace) -> StableChat:
-    """The model."""
+def load_chat(
+    args: argparse.Namespace,
+    report: Callable[[str, float], None] = lambda stage, fraction: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> StableChat:
+    """The model.
+
+    Raises:
+        ModelError: It can't be found, fetched or loaded.
+        CancelledError: ``cancelled`` said so.
+    """
     from stablechat.chat import StableChat
+    from stablechat.downloads import Watch
 
     return StableChat.from_pretrained(
         args.model,
@@ -140,6 +152,7 @@ def load_chat(args: argparse.Namespace) -> StableChat:
         attn=args.attn,
         quantization=args.quantization,
         adapter=args.adapter,
+        watch=Watch(report, cancelled),
     )
 
 

@@ -20,7 +20,7 @@ _CLEAR = "\r\033[K"
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C (or a polite kill) into a clean stop.
+    """Turn the first Ctrl-C (polite kill, closed terminal) into a clean stop.
 
     The second one is Python's own KeyboardInterrupt, for work that does not ask.
     """
@@ -34,7 +34,10 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield stopped.is_set
         return
-    handled = (signal.SIGINT, signal.SIGTERM)
+    handled = [signal.SIGINT, signal.SIGTERM]
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hang_up and signal.getsignal(hang_up) is not signal.SIG_IGN:  # by nohup
+        handled.append(hang_up)
     before = [signal.signal(number, stop) for number in handled]
     try:
         yield stopped.is_set

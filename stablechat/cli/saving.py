@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stablechat.cli.texts import left_out_notes
+from stablechat.errors import InputError
 from stablechat.folders import made_folder
 from stablechat.grounding import shown_span
 from stablechat.types import Grounding
@@ -62,9 +66,10 @@ def save(
         merge: Whether to write all moments as one clip, too.
     """
     from render.encoding import DEFAULT_OPTIONS
+    from render.exports import short_stem
 
     options = options or DEFAULT_OPTIONS
-    stem = answers.videos[0].path.stem
+    stem = short_stem(answers.videos[0].path.stem)
     with made_folder(folder):
         done = _export(answers, folder, (usual, formats), options, report, cancelled)
         files, left_out = dict(done.files), dict(done.left_out)
@@ -77,6 +82,69 @@ def save(
             files["moments"] = folder / f"{stem}_moments.json"
             _write_searches(answers, files)
     return Saved(files, left_out)
+
+
+def check_not_others(folder: Path, video: Path) -> None:
+    """Refuse to write over a film that no earlier run wrote.
+
+    What it wrote lies beside its answers.
+
+    Args:
+        folder: Where the answers are to be written.
+        video: What they are about.
+
+    Raises:
+        InputError: There is such a film.
+    """
+    from render.exports import short_stem
+
+    stem = short_stem(video.stem)
+    answers = ("grounding.json", "1_grounding.json", "moments.json")
+    if any((folder / f"{stem}_{name}").exists() for name in answers):
+        return
+    for name in ("clip.mp4", "1_clip.mp4", "merged.mp4"):
+        path = folder / f"{stem}_{name}"
+        if path.exists():
+            raise InputError(
+                f"{path} is there already and is not from an earlier run; choose "
+                "another --out."
+            )
+
+
+def remove_older(folder: Path, video: Path, saved: Saved) -> None:
+    """Remove answers of an earlier run about a video that this one did not replace.
+
+    A clip goes with the answer beside it, which says that a run wrote it.
+
+    Raises:
+        InputError: One can't be removed.
+    """
+    from render.exports import short_stem
+    from render.exports.videos import text_of
+
+    stem, kept = short_stem(video.stem), set(saved.files.values())
+    ours = re.compile(re.escape(stem) + r"_(\d+_)?grounding\.json")
+    try:
+        for answer in [path for path in folder.iterdir() if ours.fullmatch(path.name)]:
+            # Another video may be called "kitchen_1".
+            if answer not in kept and _video_of(answer) == text_of(video.name):
+                clip = answer.name.removesuffix("grounding.json") + "clip.mp4"
+                answer.with_name(clip).unlink(missing_ok=True)
+                answer.unlink()
+    except OSError as error:
+        raise InputError(
+            f"What an earlier run wrote to {folder} can't be removed: "
+            f"{error.strerror or error}."
+        ) from error
+
+
+def _video_of(answer: Path) -> str | None:
+    """Name of the video that a file of ours is about; None for another file."""
+    try:
+        told = json.loads(answer.read_bytes())["video"]["path"]
+        return str(os.path.basename(told))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _export(

@@ -10,7 +10,6 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,8 +119,7 @@ class _Run:
         self._formats = export_formats(args.export, args.out)
         options = {name: getattr(args, name) for name in _ASKED}
         self._asked = {"queries": list(questions.queries), **options}
-        # Not before something is to be asked.
-        self._chat = cache(lambda: load_chat(args))
+        self._chat: StableChat | None = None
 
     def answer(self, path: Path, report: Report, cancelled: Cancelled) -> Outcome:
         folder = self._folders.folder_of(path)
@@ -133,9 +131,10 @@ class _Run:
             check_video(str(path), allow_image=self._args.task == "rec")
         except StableChatError as error:
             return _failed(path, folder, error, cancelled)
-        chat = self._chat()  # a model that can't be loaded ends the run
+        # Not before something is to be asked; one that can't be loaded ends the run.
+        self._chat = self._chat or load_chat(self._args, report, cancelled)
         try:
-            written = self._write(chat, path, folder, facts, report, cancelled)
+            written = self._write(self._chat, path, folder, facts, report, cancelled)
         except StableChatError as error:
             return _failed(path, folder, error, cancelled)
         return Outcome(path, folder, "done", written)

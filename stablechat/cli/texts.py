@@ -30,11 +30,21 @@ def summary(answers: Answers, saved: Saved) -> str:
         saved: What was written, and what could not be.
     """
     lines = _search_lines(answers) if answers.searches else _answer_lines(answers)
-    lines += [f"{name}: {path}" for name, path in sorted(saved.files.items())]
+    lines += file_lines(saved.files)
     notes = [*(note for each in answers.groundings for note in each.issues)]
-    lines += [f"note: {note}" for note in (*_warnings(answers), *notes)]
+    lines += [f"note: {one_line(note)}" for note in (*_warnings(answers), *notes)]
     lines += [f"note: {note}" for note in left_out_notes(saved.left_out)]
     return "\n".join(dict.fromkeys(lines))
+
+
+def file_lines(files: Mapping[str, Path]) -> list[str]:
+    """A line for each file, whatever signs are in its name."""
+    return [f"{name}: {plain_path(path)}" for name, path in sorted(files.items())]
+
+
+def plain_path(path: Path) -> str:
+    """A path in one line that tells a terminal nothing."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", str(path))
 
 
 def _answer_lines(answers: Answers) -> list[str]:

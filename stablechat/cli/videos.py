@@ -5,9 +5,11 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
-from stablechat.cli.answer_folders import RECORD_FILE
+from stablechat.cli.answer_folders import read_record
+from stablechat.cli.batch.results import read_result
 from stablechat.errors import InputError
 
 #: Endings by which a video in a folder is known. A name may have any other, or none.
@@ -58,7 +60,7 @@ def no_link(name: str) -> str:
 def _expand_name(name: str) -> Iterable[Path]:
     no_link(name)
     if os.path.isdir(name):
-        videos = _ours_left_out(sorted(Path(name).iterdir(), key=lambda p: p.name))
+        videos = _ours_left_out(sorted(_listed(name), key=lambda p: p.name))
         videos = [p for p in videos if p.suffix.lower() in VIDEO_ENDINGS]
         if not videos:
             raise InputError(f"There is no video in the folder {name}.")
@@ -71,6 +73,15 @@ def _expand_name(name: str) -> Iterable[Path]:
     return fitting
 
 
+def _listed(folder: str) -> list[Path]:
+    try:
+        return list(Path(folder).iterdir())
+    except OSError as error:
+        raise InputError(
+            f"The folder {folder} can't be read: {error.strerror or error}."
+        ) from error
+
+
 def _is_pattern(name: str) -> bool:
     # A file may be called "take [2].mp4".
     return glob.has_magic(name) and not os.path.lexists(name)
@@ -78,10 +89,16 @@ def _is_pattern(name: str) -> bool:
 
 def _ours_left_out(paths: Iterable[Path]) -> list[Path]:
     """Files that are not hidden and not the answers of an earlier run."""
+    has_answers = cache(_has_answers)
     return [
         path
         for path in paths
         if not path.name.startswith(".")
         and path.is_file()
-        and not (path.parent / RECORD_FILE).exists()
+        and not has_answers(path.parent)
     ]
+
+
+def _has_answers(folder: Path) -> bool:
+    """Whether ``ground`` or ``batch`` wrote a folder; a name alone does not say so."""
+    return read_record(folder) is not None or read_result(folder) is not None

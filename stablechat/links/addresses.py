@@ -61,7 +61,11 @@ class Link:
         Raises:
             InputError: It may not lead there.
         """
-        target = read_link(urljoin(self.url, location))
+        try:
+            joined = urljoin(self.url, location)
+        except ValueError as error:
+            raise InputError("This is not a link that can be read.") from error
+        target = read_link(joined)
         if self.scheme == "https" and target.scheme != "https":
             raise InputError("The link leads from https to http; it was not followed.")
         return target

@@ -20,7 +20,7 @@ from stablechat.links.addresses import Link, read_link
 from stablechat.links.network import Cancelled, CheckedNetwork
 from stablechat.times import format_time
 from stablechat.types import VideoInfo
-from stablechat.video import printable_name, probe
+from stablechat.video import probe
 
 #: Called with the bytes that came, and how many there will be if the server says so.
 OnProgress = Callable[[int, int | None], None]
@@ -29,6 +29,8 @@ _MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 #: A file's name, its ending included.
 _MAX_NAME_CHARACTERS = 100
+#: Systems take 255 bytes, the ending and a number included.
+_MAX_STEM_BYTES = 180
 #: So often room is asked for where the server does not say how much it sends.
 _ROOM_BYTES = 64 << 20
 
@@ -47,13 +49,13 @@ class FetchLimits:
     """What a fetch may take.
 
     Attributes:
-        max_bytes: Of the file.
+        max_bytes: Of the file; None is no limit.
         max_seconds: For all of it.
         max_silent_seconds: Without a byte.
         has_room: Whether so many bytes more may be written.
     """
 
-    max_bytes: int = 2 << 30
+    max_bytes: int | None = 2 << 30
     max_seconds: float = 3600.0
     max_silent_seconds: float = 30.0
     has_room: Callable[[int], bool] = lambda wanted_bytes: True
@@ -172,7 +174,12 @@ def _header(response: httpcore.Response, name: str) -> str:
     wanted = name.encode("ascii")
     for key, value in response.headers:
         if key.lower() == wanted:
-            return value.decode("latin-1").strip()
+            try:
+                return value.decode(
+                    "utf-8"
+                ).strip()  # as servers send it, if not said so
+            except UnicodeDecodeError:
+                return value.decode("latin-1").strip()
     return ""
 
 
@@ -215,7 +222,7 @@ def _pieces(
 
 
 def _check_size(size: int, limits: FetchLimits) -> None:
-    if size > limits.max_bytes:
+    if limits.max_bytes is not None and size > limits.max_bytes:
         raise LimitError(
             "The file has more than {most:,} bytes; at most that many are taken.",
             most=limits.max_bytes,
@@ -233,12 +240,15 @@ def _file_name(response: httpcore.Response, link: Link) -> str:
     header["content-disposition"] = _header(response, "content-disposition")
     told = header.get_filename() or unquote(link.path)
     name = told.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    name = re.sub(r"[^\w.() -]+", "_", printable_name(name))
+    name = re.sub(r"[^\w.() -]+", "_", name)
     stem, dot, ending = name.rpartition(".")
     if not dot:
         stem, ending = name, ""
     ending = ending.strip(" _-")[:10]
-    stem = stem.strip(" ._-")[: _MAX_NAME_CHARACTERS - 11] or "video"
+    if ending.lower() == "json":
+        ending = ""  # a folder's own records are called so
+    stem = stem.strip(" ._-")[: _MAX_NAME_CHARACTERS - 11]
+    stem = stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore") or "video"
     return f"{stem}.{ending}" if ending else stem
 
 

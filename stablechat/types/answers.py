@@ -19,6 +19,9 @@ from stablechat.types.base import (
     require_number,
 )
 
+#: All that Qwen2 was made to read at once; room is kept for as many.
+MAX_NEW_TOKENS = 32_768
+
 
 @dataclass(frozen=True)
 class GenerationConfig:
@@ -52,8 +55,9 @@ class GenerationConfig:
         require_number(self.top_p, "top_p")
         require_number(self.seed, "seed", Integral)
         require(
-            self.max_new_tokens >= 1,
-            f"max_new_tokens must be at least 1, got {self.max_new_tokens}.",
+            1 <= self.max_new_tokens <= MAX_NEW_TOKENS,
+            f"max_new_tokens must be from 1 to {MAX_NEW_TOKENS}, got "
+            f"{self.max_new_tokens}.",
         )
         require(
             math.isfinite(self.temperature) and self.temperature >= 0,

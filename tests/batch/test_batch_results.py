@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,19 @@ from stablechat.errors import InputError
 
 VIDEO = Path("/videos/a.mp4")
 FACTS = {str(VIDEO): {"size_bytes": 1, "modified_ns": 2}}
+
+
+@contextmanager
+def _limited(size_bytes: int) -> Iterator[None]:
+    """No file may be larger, as if the disk were full."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores the signal that comes with it.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def done(plan: Plan, asked: BatchInput, *, write: bool = True) -> Result:
@@ -164,3 +179,22 @@ def test_a_full_disk_leaves_whole_lines(
                 file.append(second)
         assert file.path.read_bytes() == before
         assert second.id not in file.results
+
+
+def test_a_full_disk_leaves_whole_lines_only(tmp_path: Path) -> None:
+    plan = small_plan(tmp_path)
+    first, second = (done(plan, each) for each in inputs_about([VIDEO], "x", "y"))
+    with ResultsFile(tmp_path) as file:
+        file.append(first)
+        full = file.path.stat().st_size + 20
+        with _limited(full), pytest.raises(InputError, match="written to"):
+            file.append(second)
+        assert file.path.read_bytes().count(b"\n") == 1
+    with ResultsFile(tmp_path) as file:
+        assert list(file.results) == [first.id]
+        file.append(second)
+        with _limited(20), pytest.raises(InputError, match="written to"):
+            file.remove([first.id])
+        assert not list(tmp_path.glob(".*"))
+    with ResultsFile(tmp_path) as file:
+        assert list(file.results) == [first.id, second.id]

@@ -168,7 +168,7 @@ def test_a_batch_of_what_lies_in_s3(
 ) -> None:
     log, out = tmp_path / "log", tmp_path / "out"
     monkeypatch.setattr(
-        "stablechat.cli.batch.command.load_chat", lambda _: FakeChat(log)
+        "stablechat.cli.batch.command.load_chat", lambda *_: FakeChat(log)
     )
     asking = (
         *("s3://videos/day/", "s3://videos/day/deep/*.mp4", "s3://videos/no.mp4"),

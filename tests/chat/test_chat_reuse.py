@@ -191,10 +191,24 @@ def test_an_error_frees_the_model(chat: StableChat, clip: Path, tmp_path: Path) 
     assert not chat._lock.locked()
 
 
-def test_memory_errors_are_plain(
+def test_bugs_are_no_shortage(
     chat: StableChat, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(turn_module, "encode_frames", fail)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        chat.describe(clip)
+
+
+@pytest.mark.parametrize("kind", ["cuda", "cpu"])
+def test_memory_errors_are_plain(
+    kind: str, chat: StableChat, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        if kind == "cpu":
+            torch.empty(1 << 60)
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate ...")
 
     monkeypatch.setattr(turn_module, "encode_frames", fail)

@@ -63,6 +63,12 @@ def test_links_that_are_not(text: str, said: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "//[", "http://[x]/a"])
+def test_a_redirect_that_is_no_link(location: str) -> None:
+    with pytest.raises(InputError, match="can be read"):
+        read_link("https://a.org/x").follow(location)
+
+
 @given(st.text(max_size=60))
 def test_any_text_is_a_link_or_one_plain_line(text: str) -> None:
     for each in (text, f"https://{text}", f"https://a.org/{text}"):

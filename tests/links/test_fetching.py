@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import golden_files
 import pytest
@@ -74,6 +75,13 @@ def test_a_film_comes_whole(server: LinkServer, tmp_path: Path) -> None:
         ("/film/" + "a" * 200 + ".mp4", None),
         ("/film/%E5%8E%A8%E6%88%BF.mp4", "厨房.mp4"),
         ("/film/", "film"),
+        ("/raw/utf-8", "Übung é.mp4"),
+        ("/raw/latin-1", "Übung é.mp4"),
+        ("/sent/x", "Übung.mp4"),
+        ("/film/" + quote("𠀀" * 75) + ".mp4", "𠀀" * 45 + ".mp4"),
+        ("/film/" + "ab" * 43 + ".mp4", "ab" * 43 + ".mp4"),
+        ("/film/stablechat.json", "stablechat"),
+        ("/film/result.JSON", "result"),
         ("/to/x?/film/b.mp4", "b.mp4"),
     ],
 )

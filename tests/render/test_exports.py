@@ -144,6 +144,27 @@ def test_a_second_look_that_can_not_be_is_refused(told: object) -> None:
         grounding_from_dict(data)
 
 
+@pytest.mark.parametrize(
+    ("text", "prose"),
+    [
+        (
+            "Ends in <TEMP-060>, a red circle moves left. Object bounding box: "
+            "<TEMP-030>:[<WIDTH-010><HEIGHT-010><WIDTH-050><HEIGHT-060>]",
+            "a red circle moves left",
+        ),
+        ("Ends in 0.5, a dog. Object bounding box: 0.5:[0.1,0.2,0.3,0.4]", "a dog"),
+    ],
+)
+def test_the_words_come_back_without_the_coordinates(text: str, prose: str) -> None:
+    answer = replace(
+        ANSWER,
+        task="elc",
+        prose=prose,
+        generation=replace(ANSWER.generation, text=text),
+    )
+    assert grounding_from_dict(grounding_to_dict(answer)).prose == prose
+
+
 def test_alternatives_round_trip() -> None:
     answer = replace(ANSWER, alternatives=(OTHER,))
     data = json.loads(json.dumps(grounding_to_dict(answer), allow_nan=False))
@@ -303,6 +324,32 @@ def test_load_takes_the_facts_from_the_video(tmp_path: Path) -> None:
     loaded = load_grounding(path, source)
     assert loaded.video.path == source and not loaded.video.has_audio
     assert loaded.query == ANSWER.query
+
+
+def test_all_answers_in_a_file_are_about_the_video_at_hand(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "video.mp4", regular(30, 2))
+    path = tmp_path / "grounding.json"
+    first = replace(ANSWER, alternatives=(OTHER,))
+    write_json(path, grounding_to_dict(replace(first, original=first)))
+    loaded = load_grounding(path, source)
+    assert loaded.original is not None
+    told = (loaded, *loaded.alternatives, loaded.original)
+    told += loaded.original.alternatives
+    assert [each.video.path for each in told] == [source] * 4
+
+
+def test_boxes_and_other_answers_beyond_the_video_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "grounding.json"
+    source = write_source(tmp_path / "video.mp4", regular(30, 1))
+    no_span = replace(ANSWER, span=None, span_confidence=None)
+    for answer in (no_span, replace(OTHER, alternatives=(no_span,))):
+        write_json(path, grounding_to_dict(answer))
+        with pytest.raises(InputError, match=r"at 1.4\d s and this video ends at 1"):
+            load_grounding(path, source)
+    early = grounding_to_dict(ANSWER)
+    early["boxes"][0]["time_seconds"] = -3.0
+    with pytest.raises(InputError, match="before the video"):
+        grounding_from_dict(early)
 
 
 def test_load_refuses_another_video(tmp_path: Path) -> None:

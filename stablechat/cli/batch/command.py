@@ -15,8 +15,10 @@ from stablechat.cli.batch.inputs import collect_inputs
 from stablechat.cli.batch.jobs import RESULTS_FILE, BatchInput, Plan, digest_of
 from stablechat.cli.batch.local_engine import LocalEngine
 from stablechat.cli.batch.running import (
+    Cancelled,
     Engine,
     Report,
+    Show,
     num_recorded,
     run_batch,
 )
@@ -50,7 +52,9 @@ _WINDOWS = ("window", "overlap", "top", "merge")
 def batch(args: argparse.Namespace) -> Printed:
     """Answer queries about many videos, here or on a Ray cluster."""
     from stablechat.candidates import check_candidates
+    from stablechat.questions import check_looked_at
 
+    check_looked_at(args.task, span_of(args.segment), args.at)
     check_candidates(args.candidates)
     check_window_options(args)
     if args.merge and args.window is None:
@@ -58,12 +62,13 @@ def batch(args: argparse.Namespace) -> Printed:
     out = _checked_out(args.out)
     export_formats(args.export, args.out)
     engine_options = _engine_options(args)
-    inputs = collect_inputs(args.inputs, queries_of(args))
+    # What elc asks about is the thing in the region, not words.
+    queries = queries_of(args) or (("",) if args.task == "elc" else ())
+    inputs = collect_inputs(args.inputs, queries)
     if not inputs:
         raise InputError("There is nothing to answer: no list holds a row.")
     plan = _plan_of(args, out)
-    engine = _engine(args, plan, engine_options)
-    report = _run(args, inputs, plan, engine)
+    report = _run(args, inputs, plan, engine_options)
     return _printed(report, plan, as_json=args.json)
 
 
@@ -122,24 +127,26 @@ def _engine_options(args: argparse.Namespace) -> Any:
     return RayOptions(args.ray_address, args.models)
 
 
-def _engine(args: argparse.Namespace, plan: Plan, options: Any) -> Engine:
-    load = partial(load_chat, args)
+def _engine(
+    args: argparse.Namespace, plan: Plan, options: Any, show: Show, cancelled: Cancelled
+) -> Engine:
     if options is None:
-        return LocalEngine(plan, load)
+        return LocalEngine(plan, partial(load_chat, args, show, cancelled))
     from stablechat.cli.batch.ray_engine import RayEngine
 
-    return RayEngine(plan, load, options)
+    # Loaded in other processes, which are ended.
+    return RayEngine(plan, partial(load_chat, args), options)
 
 
 def _run(
-    args: argparse.Namespace, inputs: Sequence[BatchInput], plan: Plan, engine: Engine
+    args: argparse.Namespace, inputs: Sequence[BatchInput], plan: Plan, options: Any
 ) -> Report:
     try:
         with interruptible() as cancelled, shown_progress() as show:
             return run_batch(
                 inputs,
                 plan,
-                engine,
+                _engine(args, plan, options, show, cancelled),
                 cancelled,
                 tell,
                 show if sys.stderr.isatty() else None,

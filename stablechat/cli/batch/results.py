@@ -12,8 +12,8 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from stablechat.cli.batch.jobs import (
     RESULT_FILE,
@@ -72,8 +72,7 @@ class ResultsFile:
         """
         end = self._file.seek(0, os.SEEK_END)
         try:
-            self._file.write(_line(result))
-            self._file.flush()
+            _write(self._file, _line(result))
             os.fsync(self._file.fileno())
         except OSError as error:
             self._file.truncate(end)
@@ -98,10 +97,14 @@ class ResultsFile:
 
     def _replace(self, results: Iterable[Result]) -> None:
         unfinished = self.path.with_name(f".{RESULTS_FILE}.new")
-        with unfinished.open("wb") as file:
-            file.writelines(map(_line, results))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with unfinished.open("wb") as file:
+                file.writelines(map(_line, results))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
         if sys.platform == "win32":
             self._file.close()  # an open file can't be replaced there
         os.replace(unfinished, self.path)
@@ -129,15 +132,22 @@ class ResultsFile:
         return InputError(f"{self.path} can't be written to ({reason}).")
 
 
+def read_result(folder: Path) -> Result | None:
+    """What a folder's files answer; None where it is not the folder of an answer."""
+    try:
+        with (folder / RESULT_FILE).open("rb") as file:
+            data = json.loads(file.read(_MAX_RESULT_BYTES))
+        return Result.from_dict(data["result"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError):
+        return None
+
+
 def finished_result(
     plan: Plan, asked: BatchInput, facts: Mapping[str, int] | None
 ) -> Result | None:
     """What an input's folder says, where it is whole and what would be written now."""
-    try:
-        with (plan.out / plan.folder_name(asked) / RESULT_FILE).open("rb") as file:
-            data = json.loads(file.read(_MAX_RESULT_BYTES))
-        result = Result.from_dict(data["result"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError):
+    result = read_result(plan.out / plan.folder_name(asked))
+    if result is None:
         return None
     same = (result.id, result.video, result.query, result.asked)
     is_ours = same == (asked.id, asked.video, asked.query, plan.asked)
@@ -157,9 +167,17 @@ def _result_of(line: bytes) -> Result | None:
         return None
 
 
-def _open_locked(path: Path) -> IO[bytes]:
+def _write(file: FileIO, data: bytes) -> None:
+    """All of it, or an error: a raw file may take a part only."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _open_locked(path: Path) -> FileIO:
     while True:
-        file = path.open("a+b")
+        # A buffer would keep a line that did not fit, and write it at the next chance.
+        file = path.open("a+b", buffering=0)
         try:
             _lock(file, path)
             file.seek(0)
@@ -172,7 +190,7 @@ def _open_locked(path: Path) -> IO[bytes]:
         file.close()
 
 
-def _lock(file: IO[bytes], path: Path) -> None:
+def _lock(file: FileIO, path: Path) -> None:
     try:
         _try_lock(file.fileno())
     except OSError as error:
