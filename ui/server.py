@@ -262,7 +262,7 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_800",
         checkbox_label_background_fill_selected="*primary_50",
         checkbox_label_background_fill_selected_dark="*primary_900",
         checkbox_label_border_color_selected="*primary_700",
