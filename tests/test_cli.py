@@ -106,6 +106,7 @@ def test_ground_prints_json_and_nothing_else(
     assert set(data) == {
         *("video", "query", "task", "model", "span", "boxes", "confidence"),
         *("text", "finish_reason", "issues", "files", "timings", "alternatives"),
+        "is_guess",
     }
     assert {"path", "width", "height", "duration_seconds", "fps"} <= set(data["video"])
     assert set(data["span"]) == {

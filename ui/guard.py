@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -71,9 +72,19 @@ def _is_upload(scope: Scope) -> bool:
 
 def _may_upload(scope: Scope) -> bool:
     """Whether somebody is logged in, where there is a login; Gradio says the rest."""
-    app = scope["app"]
+    app = _gradio_of(scope["app"])
+    if app is None:
+        return False
     if app.auth is None:
         return True
     cookies = Request(scope).cookies
     names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
     return any(app.tokens.get(cookies.get(name)) is not None for name in names)
+
+
+def _gradio_of(app: Any) -> Any:
+    """Gradio's own app, which a server may have mounted in its own."""
+    if hasattr(app, "auth"):
+        return app
+    mounted = (getattr(route, "app", None) for route in app.routes)
+    return next((each for each in mounted if hasattr(each, "auth")), None)
