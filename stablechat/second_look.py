@@ -90,10 +90,12 @@ def _own_words(turn: Turn, encoded: EncodedVideo, tube: Tube) -> str | None:
         number = int(share * (len(times) - 1))
         try:
             words = _words_at(turn, encoded, float(times[number]), tube)
-        except InputError:  # after the last frame that the model saw
-            return None
-        if words:
-            return words
+            if words is not None:
+                return Question(words, "stvg").query
+        except (
+            InputError
+        ):  # beyond the frames that it saw; or words that can't be asked
+            continue
     return None
 
 

@@ -14,6 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stablechat import second_look
 from stablechat.chat import StableChat
 from stablechat.grounding import DIFFERENT_ABOVE, is_something_else, is_unsure
 from stablechat.search import slim_generation
@@ -121,3 +122,12 @@ def test_divergence_is_symmetric_and_bounded(seed: int, rows: int, width: int) -
     found = divergence(p.softmax(-1), q.softmax(-1))
     assert 0 <= found <= math.log(2) + 1e-5
     assert found == pytest.approx(divergence(q.softmax(-1), p.softmax(-1)), abs=1e-6)
+
+
+def test_words_that_can_not_be_asked_are_no_second_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An answer is never lost to what the model says afterwards."""
+    answer = asked("red_circle.mp4", QUERIES["red_circle.mp4"])
+    monkeypatch.setattr(second_look, "_words_at", lambda *_: " ")
+    assert demo().look_again(answer).second_look is None
