@@ -22,7 +22,8 @@ from evaluation.commands import (
     sensitivity,
     validate,
 )
-from evaluation.commands.arguments import EXIT_BAD_INPUT, Commands, Parser
+from evaluation.commands.arguments import EXIT_BAD_INPUT, Commands
+from stablechat.command_line import Parser
 from stablechat.errors import CancelledError, StableChatError
 
 EXIT_INTERRUPTED = 130

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from stablechat.arguments import add_decoding_switches
+from stablechat.command_line import Parser
 from stablechat.types import GenerationConfig
 
 EXIT_BAD_INPUT = 2
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the line and leave."""
-        line = " ".join(message.split())
-        print(f"error: {line}; see {self.prog} --help", file=sys.stderr)
-        sys.exit(EXIT_BAD_INPUT)
 
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
