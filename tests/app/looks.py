@@ -50,7 +50,8 @@ LOOKS = [
 
 #: A busy machine takes its time; what never ends is the sign of work.
 _STANDS_STILL = """() => document.getAnimations().every((each) =>
-    each.playState !== "running" || each.effect.getComputedTiming().endTime === Infinity)"""
+    each.playState !== "running"
+    || each.effect.getComputedTiming().endTime === Infinity)"""
 
 
 def check_for_everybody(page: Page) -> None:
