@@ -377,5 +377,5 @@ def dispatch(model: LlavaST, placement: Placement) -> None:
         model,
         device_map=placement.device_map,
         main_device=placement.device,
-        skip_keys=["past_key_values"],
+        skip_keys=["cache", "past_key_values"],  # its names in transformers 5
     )

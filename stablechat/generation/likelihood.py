@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from stablechat.generation.plain_forward import read_into
 from stablechat.model.modeling import LlavaST
 
 #: Answers that are read side by side.
@@ -116,9 +117,9 @@ class _Prefix:
 
 
 def _read_prefix(model: LlavaST, embedded: Tensor) -> _Prefix:
-    output = model.language_model.model(inputs_embeds=embedded[None], use_cache=True)
-    hidden: Tensor = output.last_hidden_state
-    return _Prefix(output.past_key_values, hidden[:, -1:], len(embedded))
+    cache = DynamicCache()
+    hidden = read_into(cache, model.language_model.model, embedded[None])
+    return _Prefix(cache, hidden[:, -1:], len(embedded))
 
 
 def _score_batch(
@@ -135,16 +136,10 @@ def _score_batch(
     lengths = torch.tensor([len(a) for a in answers], device=inputs.device)
     inside = torch.arange(inputs.shape[1], device=inputs.device) < lengths[:, None]
     before = inside.new_ones((count, prefix.length))
-    output = model.language_model.model(
-        inputs_embeds=inputs,
-        attention_mask=torch.cat([before, inside], dim=1).long(),
-        past_key_values=cache,
-        use_cache=True,
-    )
+    mask = torch.cat([before, inside], dim=1).long()
+    after = read_into(cache, model.language_model.model, inputs, mask)
     # A token is written by the position before it.
-    hidden = torch.cat(
-        [prefix.last.expand(count, -1, -1), output.last_hidden_state[:, :-1]], dim=1
-    )
+    hidden = torch.cat([prefix.last.expand(count, -1, -1), after[:, :-1]], dim=1)
     return [
         _token_scores(model, row[: len(rows)], rows)
         for row, rows in zip(hidden, target_rows, strict=True)

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from stablechat.generation.decoder import Reading, pick_with_scores, reading
+from stablechat.generation.plain_forward import read_into
 from stablechat.generation.sampler import Sampler
 from stablechat.generation.tree import DraftTree
 from stablechat.model.modeling import LlavaST
@@ -63,9 +64,7 @@ class PlainDecoder:
     def _read(self, inputs_embeds: Tensor, first: int, place: int) -> Reading:
         assert self._cache is not None and self._sampler is not None
         self._num_read = inputs_embeds.shape[1]
-        hidden = self._decoder(
-            inputs_embeds=inputs_embeds, past_key_values=self._cache, use_cache=True
-        ).last_hidden_state
+        hidden = read_into(self._cache, self._decoder, inputs_embeds)
         logits: Tensor = self._head(hidden[0, first:])
         places = place + torch.arange(len(logits), device=logits.device)
         first_coordinate = self._config.base_vocab_size
