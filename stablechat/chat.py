@@ -302,30 +302,8 @@ class StableChat:
     #: What happens part by part; the function with the chat as its first argument.
     caption = caption_video
 
-    def look_again(
-        self, answer: Grounding, *, cancelled: Cancelled | None = None
-    ) -> Grounding:
-        """Ask the model what it found, and whether that is what was asked for.
-
-        Unlike confidence it tells what is there from what is not
-        (``stablechat/second_look.py``).
-
-        Args:
-            answer: Of :meth:`ground`; only one to a question about when and where
-                (``stvg``) is looked at again.
-            cancelled: Asked often; the work stops when it says True.
-
-        Returns:
-            The same answer with its ``second_look``, if there is one.
-
-        Raises:
-            VideoError, CancelledError, OutOfMemoryError: As for :meth:`ground`.
-        """
-        if answer.task != "stvg":
-            return answer
-        with self.turn(None, cancelled) as turn:
-            encoded = turn.encode_video(answer.video.path, answer.segment)
-            return replace(answer, second_look=look_again(turn, encoded, answer))
+    #: Whether what was found is what was asked for; the same way.
+    look_again = look_again
 
     def apart(self) -> StableChat:
         """The same model, with a place of its own for the features of one video."""

@@ -20,6 +20,9 @@ the one that was asked about, or the next moment is tried.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
@@ -30,8 +33,18 @@ from stablechat.last_row import LastRow
 from stablechat.moments import box_iou
 from stablechat.parser import parse_answer
 from stablechat.questions import Question
-from stablechat.turn import Turn
-from stablechat.types import NUM_BINS, GenerationConfig, Grounding, SecondLook, Tube
+from stablechat.turn import Cancelled, Turn
+from stablechat.types import (
+    NUM_BINS,
+    FrameSample,
+    GenerationConfig,
+    Grounding,
+    SecondLook,
+    Tube,
+)
+
+if TYPE_CHECKING:
+    from stablechat.chat import StableChat
 
 # Where in the tube it is asked about, one after the other until its words are about it.
 _MOMENTS = (0.0, 1 / 3, 2 / 3)
@@ -43,8 +56,40 @@ _TINY = 1e-30
 _ELC_ANSWER = GenerationConfig(max_new_tokens=128)
 
 
-@torch.inference_mode()
 def look_again(
+    chat: StableChat,
+    answer: Grounding,
+    sample: FrameSample | None = None,
+    *,
+    cancelled: Cancelled | None = None,
+) -> Grounding:
+    """Ask the model what it found, and whether that is what was asked for.
+
+    Args:
+        chat: The model that answered.
+        answer: Of ``chat.ground``; only one to a question about when and where
+            (``stvg``) is looked at again.
+        sample: The frames it is about, where ``chat.ground`` was given frames.
+        cancelled: Asked often; the work stops when it says True.
+
+    Returns:
+        The same answer with its ``second_look``, if there is one.
+
+    Raises:
+        VideoError, CancelledError, OutOfMemoryError: As for ``chat.ground``.
+    """
+    if answer.task != "stvg":
+        return answer
+    with chat.turn(None, cancelled) as turn:
+        if sample is not None:
+            encoded = turn.encode_sample(sample)
+        else:
+            encoded = turn.encode_video(answer.video.path, answer.segment)
+        return replace(answer, second_look=second_look(turn, encoded, answer))
+
+
+@torch.inference_mode()
+def second_look(
     turn: Turn, encoded: EncodedVideo, answer: Grounding
 ) -> SecondLook | None:
     """Ask the model what it found, and whether that is what was asked for.

@@ -56,7 +56,9 @@ class FakeChat:
     def forget(self) -> None:
         """It keeps nothing of a video."""
 
-    def look_again(self, answer: Grounding, **_: Any) -> Grounding:
+    def look_again(
+        self, answer: Grounding, sample: FrameSample | None = None, **_: Any
+    ) -> Grounding:
         """The later, the better."""
         if answer.span is None:
             return answer

@@ -60,7 +60,7 @@ def test_a_folder_and_what_is_said_of_it(
     printed = capsys.readouterr()
     told = printed.out.splitlines()
     assert told[:3] == [
-        "4 of 6 answered, found in 2; 0 were finished before.",
+        "4 of 6 answered, found in 2, of which 2 are guesses; 0 were finished before.",
         f"results: {out / 'results.jsonl'}",
         "2 failed:",
     ]
@@ -80,6 +80,12 @@ def test_a_folder_and_what_is_said_of_it(
     assert len(questions_in(log)) == 6
     assert batch(*asking, "--overwrite") == 0
     assert len(questions_in(log)) == 12
+    # Other answers, so all are asked anew.
+    capsys.readouterr()
+    assert batch(*asking, "--json", "--no-second-look") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["num_found"], data["num_guesses"]) == (3, 0)
+    assert len(questions_in(log)) == 18
 
 
 def test_its_own_clips_are_no_videos_of_the_next_run(folder: Path, log: Path) -> None:

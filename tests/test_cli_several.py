@@ -18,7 +18,7 @@ import pytest
 import torch
 from cli_runs import ANSWER, MODEL, run
 
-from stablechat import chat as chat_module
+from stablechat import second_look as second_look_module
 from stablechat import turn as turn_module
 from stablechat.cli.answer_folders import RECORD_FILE
 from stablechat.cli.videos import expand_names, means_several
@@ -223,7 +223,9 @@ def test_several_queries_reuse_a_videos_features(
 def test_several_queries_share_windows(
     clip: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_module, "look_again", lambda *_: SecondLook("it", 0.1))
+    monkeypatch.setattr(
+        second_look_module, "second_look", lambda *_: SecondLook("it", 0.1)
+    )
     asking = ("--query", "a", "--query", "b", "--window", "2", "--overlap", "0")
     assert ground(clip, *asking, "--out", tmp_path) == 0
     assert asked == ["encode", "answer", "answer"] * 2

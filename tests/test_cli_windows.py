@@ -12,7 +12,7 @@ import pytest
 from cli_runs import BOX, MODEL, run
 
 from render.exports import load_grounding
-from stablechat import chat as chat_module
+from stablechat import second_look as second_look_module
 from stablechat import turn as turn_module
 from stablechat.types import Generation, SecondLook
 from stablechat.video import probe
@@ -54,7 +54,7 @@ def let_say(monkeypatch: pytest.MonkeyPatch, *said: tuple[str, float | None]) ->
     monkeypatch.setattr(
         turn_module, "generate", lambda *_, **__: Generation(next(texts), (1,), "stop")
     )
-    monkeypatch.setattr(chat_module, "look_again", lambda *_: next(looks))
+    monkeypatch.setattr(second_look_module, "second_look", lambda *_: next(looks))
 
 
 def test_moments_are_told_the_likeliest_first(

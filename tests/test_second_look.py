@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from stablechat import second_look
 from stablechat.chat import StableChat
 from stablechat.grounding import DIFFERENT_ABOVE, is_something_else, is_unsure
+from stablechat.reading import read_video
 from stablechat.search import slim_generation
 from stablechat.second_look import divergence
 from stablechat.types import Grounding, Tube
@@ -47,6 +48,16 @@ def test_what_is_there_is_called_what_it_was_asked_for(video: str) -> None:
     color, shape = video.removesuffix(".mp4").split("_")
     assert f"{color} {shape}" in look.words
     assert not is_something_else(answer) and not is_unsure(answer)
+
+
+def test_frames_that_were_read_elsewhere_are_looked_at_again() -> None:
+    video = EXAMPLES / "red_circle.mp4"
+    sample = read_video(video, demo().num_frames)
+    answer = demo().ground(sample, QUERIES[video.name])
+    # The file may be on another machine.
+    gone = replace(answer, video=replace(answer.video, path=Path("gone.mp4")))
+    looked = demo().look_again(gone, sample)
+    assert looked.second_look == asked(video.name, QUERIES[video.name]).second_look
 
 
 def test_what_is_not_there_is_called_something_else() -> None:

@@ -68,8 +68,6 @@ class Questions:
         check_looked_at(args.task, self._segment, args.at)
         check_candidates(args.candidates)
         check_window_options(args)
-        if args.window is not None and not args.second_look:
-            raise InputError("--window ranks by second looks; omit --no-second-look.")
 
     def ask(
         self, chat: StableChat, path: Path, report: Report, cancelled: Cancelled
@@ -151,6 +149,8 @@ def check_window_options(args: argparse.Namespace) -> None:
     for name, usual in _NOT_WITH_WINDOWS.items():
         if getattr(args, name) != usual:
             raise InputError(f"--window can't be combined with --{name}.")
+    if not args.second_look:
+        raise InputError("--window ranks by second looks; omit --no-second-look.")
     _check_windows(args.window, args.overlap, args.top)
 
 

@@ -16,10 +16,11 @@ from batch_fakes import FakeChat, inputs_about, questions_in, small_plan, write_
 
 from render.exports import load_grounding
 from stablechat.cli.batch import stages
+from stablechat.cli.batch.failures import attempt
 from stablechat.cli.batch.jobs import BatchInput, Failure, Result, digest_of, jobs_of
 from stablechat.cli.batch.local_engine import LocalEngine, one_ahead
 from stablechat.cli.batch.running import Progress, run_batch
-from stablechat.cli.batch.stages import answer, attempt, finish, read
+from stablechat.cli.batch.stages import answer, finish, read
 from stablechat.errors import (
     CancelledError,
     ModelError,
@@ -94,6 +95,21 @@ def test_an_answer_can_be_cut_again(videos: list[Path], tmp_path: Path) -> None:
     data = json.loads((folder / "result.json").read_text())
     assert data["video"]["path"] == str(videos[0])
     assert data["files"] == {"clip": "v0_clip.mp4", "result": "result.json"}
+
+
+@pytest.mark.parametrize("second_look", [True, False])
+def test_an_answer_is_looked_at_again(
+    videos: list[Path], tmp_path: Path, second_look: bool
+) -> None:
+    plan = small_plan(tmp_path, second_look=second_look)
+    (job,) = jobs_of(inputs_about(videos[:1], "find it"), {})
+    (answered,) = answer(plan, FakeChat(tmp_path / "log"), read(plan, job))
+    result = finish(plan, answered)
+    assert result.is_guess == second_look
+    data = json.loads((tmp_path / result.folder / "result.json").read_text())
+    assert data["is_guess"] == second_look
+    assert ("second_look" in data) == second_look
+    assert ("second_look_seconds" in result.timings) == second_look
 
 
 def test_a_remote_video_leaves_no_copy(

@@ -12,7 +12,7 @@ import pytest
 from batch_fakes import FakeChat, inputs_about, questions_in, small_plan
 from cli_runs import MODEL, run
 
-from stablechat import chat as chat_module
+from stablechat import second_look as second_look_module
 from stablechat import turn as turn_module
 from stablechat.cli.batch.jobs import Plan
 from stablechat.cli.batch.local_engine import LocalEngine
@@ -52,8 +52,8 @@ def says(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(turn_module, "generate", generate)
     monkeypatch.setattr(
-        chat_module,
-        "look_again",
+        second_look_module,
+        "second_look",
         lambda *_: SecondLook("it", 0.1 if len(asked) % 3 == 0 else 0.4),
     )
 

@@ -10,7 +10,7 @@ import golden_files
 import pytest
 import torch
 
-from stablechat import chat as chat_module
+from stablechat import second_look as second_look_module
 from stablechat import turn as turn_module
 from stablechat.chat import StableChat
 from stablechat.errors import CancelledError, InputError, VideoError
@@ -39,7 +39,9 @@ def let_say(monkeypatch: pytest.MonkeyPatch, *texts: str) -> None:
         return Generation(next(said), (1, 2), "stop", {"decode_seconds": 0.1})
 
     monkeypatch.setattr(turn_module, "generate", generate)
-    monkeypatch.setattr(chat_module, "look_again", lambda *_: SecondLook("it", 0.1))
+    monkeypatch.setattr(
+        second_look_module, "second_look", lambda *_: SecondLook("it", 0.1)
+    )
 
 
 def test_a_short_video_is_exactly_one_plain_ground(clip: Path) -> None:

@@ -17,7 +17,7 @@ from stablechat import StableChat
 from stablechat.encoding import EncodedVideo
 from stablechat.loader import load_model
 from stablechat.questions import Question
-from stablechat.second_look import look_again
+from stablechat.second_look import second_look
 from stablechat.types import (
     FloatArray,
     Generation,
@@ -118,7 +118,7 @@ class AskingChat(StableChat):
                 scores = [*turn.score(encoded, prompt, found)]
             else:
                 answer = self.interpret(question, found[0], encoded)
-                looks = [look_again(turn, encoded, answer)]
+                looks = [second_look(turn, encoded, answer)]
         return encoded, list(map(Answered, found, scores, looks))
 
 

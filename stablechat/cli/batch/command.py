@@ -42,6 +42,7 @@ _MAX_FAILURES_SHOWN = 20
 #: Options that the answers, or the files, depend on.
 _ASKED = (
     *("task", "span", "region", "start", "at", "candidates", "choose", "segment"),
+    *("second_look",),
     *("export", "model", "revision", "adapter", "device", "dtype", "attn"),
     *("quantization", "max_new_tokens", "temperature", "top_p", "seed"),
     *("speculation", "grammar"),
@@ -102,6 +103,7 @@ def _plan_of(args: argparse.Namespace, out: Path) -> Plan:
         segment=span_of(args.segment),
         candidates=args.candidates,
         choose=args.choose,
+        second_look=args.second_look,
         config=config_of(args),
         window_seconds=args.window,
         overlap_seconds=args.overlap,
@@ -168,6 +170,7 @@ def _printed(report: Report, plan: Plan, *, as_json: bool) -> Printed:
         "num_inputs": report.num_inputs,
         "num_done": len(report.results) - len(report.failed),
         "num_found": report.num_found,
+        "num_guesses": report.num_guesses,
         "num_failed": len(report.failed),
         "num_finished_before": report.num_before,
         "failed": [
@@ -183,7 +186,8 @@ def _printed(report: Report, plan: Plan, *, as_json: bool) -> Printed:
 def _lines(report: Report, data: dict[str, Any]) -> list[str]:
     lines = [
         f"{data['num_done']} of {data['num_inputs']} answered, found in "
-        f"{data['num_found']}; {data['num_finished_before']} were finished before.",
+        f"{data['num_found']}, of which {data['num_guesses']} are guesses; "
+        f"{data['num_finished_before']} were finished before.",
         f"results: {data['results']}",
     ]
     if report.failed:

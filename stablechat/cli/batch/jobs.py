@@ -75,6 +75,7 @@ class Plan:
         num_frames: Frames of a video that the model sees.
         image_size: Side of its vision tower's square, in pixels.
         task: As for ``StableChat.ground``, like the following.
+        second_look: Whether answers are looked at again (``StableChat.look_again``).
         window_seconds: Long videos are looked at in windows of this length; None asks
             about each as a whole.
         overlap_seconds, top: As for ``StableChat.find_moments``.
@@ -95,6 +96,7 @@ class Plan:
     segment: TimeSpan | None = None
     candidates: int = 1
     choose: Criterion = "confidence"
+    second_look: bool = True
     config: GenerationConfig = field(default_factory=GenerationConfig)
     window_seconds: float | None = None
     overlap_seconds: float | None = None
@@ -155,6 +157,7 @@ class Result:
         start_seconds, end_seconds: When, if the model gave a time; of several moments,
             the likeliest's.
         confidence: Of that answer, if it was measured.
+        is_guess: Whether that answer is better told as a guess.
         folder: Of the files, from the folder of the results on.
         files: Their names, by kind.
         timings: Seconds of each stage.
@@ -171,6 +174,7 @@ class Result:
     start_seconds: float | None = None
     end_seconds: float | None = None
     confidence: float | None = None
+    is_guess: bool = False
     folder: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -8,8 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
 
+from stablechat.cli.batch.failures import Cancelled
 from stablechat.cli.batch.jobs import Answered, Plan, Result, VideoJob
-from stablechat.cli.batch.stages import Cancelled, Chat, answer, finish, read
+from stablechat.cli.batch.stages import Chat, answer, finish, read
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")

@@ -71,6 +71,11 @@ class Report:
         """Those where there was something."""
         return sum(each.found for each in self.results)
 
+    @property
+    def num_guesses(self) -> int:
+        """Those of them that are better told as guesses."""
+        return sum(each.found and each.is_guess for each in self.results)
+
 
 @dataclass
 class Progress:

@@ -13,17 +13,15 @@ or a query is bad: that is a result, with its reason.
 
 from __future__ import annotations
 
-import errno
-import logging
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stablechat.cli.asking import Answers
+from stablechat.cli.batch.failures import Cancelled, attempt, never
 from stablechat.cli.batch.jobs import (
     RESULT_FILE,
     Answered,
@@ -45,29 +43,12 @@ from stablechat.cli.batch.searches import (
 from stablechat.cli.batch.storage import fetched, is_remote
 from stablechat.cli.inputs import set_limits
 from stablechat.cli.saving import NOTHING, Saved, save
-from stablechat.cli.texts import one_line
-from stablechat.errors import (
-    CancelledError,
-    OutOfMemoryError,
-    StableChatError,
-    StorageError,
-)
+from stablechat.grounding import is_unsure
 from stablechat.questions import Question
 from stablechat.types import FrameSample, Grounding, Moments
 
 if TYPE_CHECKING:
     from render.exports import ExportFormat
-
-logger = logging.getLogger(__name__)
-
-Cancelled = Callable[[], bool]
-Value = TypeVar("Value")
-
-# Of a disk or a network, and not of a video.
-_SURROUNDINGS = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE),
-    *(errno.ESTALE, errno.ETIMEDOUT, errno.ENOMEM),
-}
 
 
 class Chat(Protocol):
@@ -75,6 +56,10 @@ class Chat(Protocol):
 
     def ground(self, *args: Any, **options: Any) -> Grounding:
         """See ``StableChat.ground``."""
+        ...
+
+    def look_again(self, *args: Any, **options: Any) -> Grounding:
+        """See ``StableChat.look_again``."""
         ...
 
 
@@ -99,11 +84,6 @@ class ReadVideo:
     def is_asked(self) -> bool:
         """Whether the model is needed."""
         return len(self.failures) < len(self.job.inputs)
-
-
-def never() -> bool:
-    """Nobody stops what another process does; it is ended."""
-    return False
 
 
 def read(
@@ -204,43 +184,6 @@ def finish(plan: Plan, answered: Answered, cancelled: Cancelled = never) -> Resu
     return failed_result(plan, asked, answered.facts, outcome)
 
 
-def attempt(work: Callable[[], Value], cancelled: Cancelled = never) -> Value | Failure:
-    """Do something, and tell what kept it from being done.
-
-    Raises:
-        CancelledError: The run is being stopped, whatever came of that.
-    """
-    try:
-        return work()
-    except CancelledError:
-        raise
-    except Exception as error:
-        if cancelled():
-            raise CancelledError("Stopped.") from error
-        return _failure_of(error)
-
-
-def _failure_of(error: Exception) -> Failure:
-    if not isinstance(error, StableChatError):
-        logger.error("An input met a bug.", exc_info=error)
-        told = one_line(str(error))[:300]
-        detail = "".join(traceback.format_exception(error))
-        return Failure("bug", f"{type(error).__name__}: {told}", detail)
-    kind = "infrastructure" if _is_surroundings(error) else "input"
-    return Failure(kind, one_line(str(error)))  # type: ignore[arg-type]
-
-
-def _is_surroundings(error: StableChatError) -> bool:
-    if isinstance(error, StorageError | OutOfMemoryError):
-        return True
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _SURROUNDINGS:
-            return True
-        cause = cause.__cause__
-    return False
-
-
 def _why_not_asked(plan: Plan, asked: BatchInput) -> Failure | None:
     made = attempt(
         lambda: Question(
@@ -287,6 +230,10 @@ def _ask(
         cancelled=cancelled,
     )
     timings = {**answer.generation.timings, "read_seconds": video.read_seconds}
+    if plan.second_look:
+        started = time.perf_counter()
+        answer = chat.look_again(answer, video.sample, cancelled=cancelled)
+        timings["second_look_seconds"] = time.perf_counter() - started
     return replace(
         answer,
         generation=replace(answer.generation, timings=timings),
@@ -372,6 +319,7 @@ def _result(
         start_seconds=None if span is None else span.start_seconds,
         end_seconds=None if span is None else span.end_seconds,
         confidence=None if best is None else best.confidence,
+        is_guess=best is not None and is_unsure(best),
         folder=plan.folder_name(asked),
         files={**names, "result": RESULT_FILE},
         timings={name: round(seconds, 4) for name, seconds in timings.items()},

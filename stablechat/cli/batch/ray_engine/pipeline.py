@@ -11,13 +11,14 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from stablechat.cli.batch.failures import Cancelled
 from stablechat.cli.batch.jobs import RESULTS_FILE, Plan, Result, VideoJob
 from stablechat.cli.batch.ray_engine.cluster import (
     RayOptions,
     connected,
     is_verbose,
 )
-from stablechat.cli.batch.stages import Cancelled, Chat, answer, finish, read
+from stablechat.cli.batch.stages import Chat, answer, finish, read
 from stablechat.cli.texts import one_line
 from stablechat.errors import (
     CancelledError,
