@@ -86,6 +86,7 @@ def test_a_killed_run_goes_on_to_the_same_result(
     assert without_seconds(out) == without_seconds(rows)
 
 
+@pytest.mark.long
 def test_two_processes_give_the_same_result(world: Path, rows: Path) -> None:
     out = world / "shared.jsonl"
     done = launch("-m", "evaluation", *run_arguments(world, out))
