@@ -19,6 +19,7 @@ from stablechat.candidates import (
 )
 from stablechat.captions import caption_video
 from stablechat.confidence import load_calibration
+from stablechat.demo_words import may_understand
 from stablechat.downloads import UNWATCHED, Watch
 from stablechat.encoding import EncodedVideo, FeatureCache, check_frames
 from stablechat.errors import CancelledError
@@ -28,8 +29,10 @@ from stablechat.memory import held_bytes, unused_bytes
 from stablechat.parser import parse_answer
 from stablechat.prompts import describe_prompt
 from stablechat.questions import Question, check_looked_at
+from stablechat.remarks import UNKNOWN_WORDS
 from stablechat.search import OnProgress, search_video
 from stablechat.second_look import look_again
+from stablechat.sentences import Sentence
 from stablechat.shortage import plain_memory_errors
 from stablechat.turn import Cancelled, Progress, Turn
 from stablechat.types import (
@@ -205,7 +208,7 @@ class StableChat:
             generation: The answer.
             encoded: What the model saw.
         """
-        return to_grounding(
+        answer = to_grounding(
             parse_answer(generation.text, question.task),
             generation,
             encoded.pts_seconds,
@@ -216,6 +219,10 @@ class StableChat:
             asked_start_seconds=question.start_seconds,
             calibration=self._calibration,
         )
+        known = not self.is_demo or may_understand(question.query)
+        if known or question.task == "elc":  # which needs no words
+            return answer
+        return replace(answer, issues=(*answer.issues, Sentence(UNKNOWN_WORDS)))
 
     def describe(
         self,

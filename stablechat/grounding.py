@@ -44,12 +44,6 @@ from stablechat.types import (
 
 _LAST_BIN = NUM_BINS - 1
 
-#: A less confident answer is rather a guess: measured, see docs/decoding.md.
-UNSURE_BELOW = 0.5
-#: Nor one whose own words for what it found are another question to the model: see
-#: ``stablechat/second_look.py``. Chosen on synthetic videos (docs/decoding.md).
-DIFFERENT_ABOVE = 0.02
-
 _FINISH_ISSUES = {
     "length": "The answer reached its length limit, so its end is missing.",
     "cancelled": "The answer was stopped before its end.",
@@ -117,22 +111,6 @@ def shown_span(grounding: Grounding) -> TimeSpan | None:
     first, last = grounding.tube.times_seconds[[0, -1]]
     # A saved tube may begin before the container does.
     return TimeSpan(max(0.0, float(first)), max(0.0, float(last)))
-
-
-def is_unsure(grounding: Grounding) -> bool:
-    """Whether an answer is rather a guess than found, as far as that is known.
-
-    One that a person corrected is no guess.
-    """
-    sure = grounding.confidence
-    doubted = sure is not None and sure < UNSURE_BELOW
-    return (doubted or is_something_else(grounding)) and grounding.original is None
-
-
-def is_something_else(grounding: Grounding) -> bool:
-    """Whether the model itself would call what it found by another question."""
-    look = grounding.second_look
-    return look is not None and look.difference > DIFFERENT_ABOVE
 
 
 def bins_to_seconds(

@@ -50,3 +50,9 @@ UNFIT = "The boxes do not fit the time and were left out."
 
 #: Why an answer in which boxes were written has none.
 LOST_BOXES = (*ODDITIES["incomplete"], *ODDITIES["timeless"], OUTSIDE, UNFIT)
+
+#: Of the demo model's answers, about anything but the shapes of its world.
+UNKNOWN_WORDS = (
+    "The demo model does not know these words: it knows circles, squares, triangles, "
+    "stars, crosses and rings only, so this answer means nothing."
+)

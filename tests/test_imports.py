@@ -42,8 +42,8 @@ ARROWS: dict[str, set[str]] = {
     "serving": {"ui", *PRODUCT},
     "render": {
         *BASE,
-        *("stablechat.video", "stablechat.grounding", "stablechat.prompts"),
-        "stablechat.parser",
+        *("stablechat.video", "stablechat.grounding", "stablechat.doubts"),
+        *("stablechat.prompts", "stablechat.parser"),
     },
     "evaluation": PRODUCT,
     "training": {*PRODUCT, "evaluation.metrics", *ANNOTATIONS},
@@ -64,6 +64,8 @@ ARROWS: dict[str, set[str]] = {
         *BASE,
         *("stablechat.refinement", "stablechat.confidence", "stablechat.remarks"),
     },
+    "stablechat.doubts": {*BASE, "stablechat.remarks"},
+    "stablechat.demo_words": set(),
     "stablechat.indices": BASE,
     "stablechat.times": BASE,
     "stablechat.correction": BASE,
@@ -98,7 +100,7 @@ HOMES: dict[str, set[str]] = {
 LIGHT = (
     *("sentences", "errors", "types", "prompts", "marks", "remarks", "parser"),
     *("refinement", "confidence", "grounding", "last_row", "indices", "times"),
-    "correction",
+    *("correction", "doubts", "demo_words"),
 )
 
 

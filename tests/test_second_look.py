@@ -16,7 +16,12 @@ from hypothesis import strategies as st
 
 from stablechat import second_look
 from stablechat.chat import StableChat
-from stablechat.grounding import DIFFERENT_ABOVE, is_something_else, is_unsure
+from stablechat.doubts import (
+    DIFFERENT_ABOVE,
+    is_beyond_words,
+    is_something_else,
+    is_unsure,
+)
 from stablechat.reading import read_video
 from stablechat.search import slim_generation
 from stablechat.second_look import divergence
@@ -38,6 +43,21 @@ def demo() -> StableChat:
 @cache
 def asked(video: str, query: str) -> Grounding:
     return demo().look_again(demo().ground(EXAMPLES / video, query))
+
+
+def test_words_that_the_demo_model_does_not_know_make_a_guess() -> None:
+    answer = demo().ground(EXAMPLES / "red_circle.mp4", "a banana made of jazz")
+    assert is_beyond_words(answer) and is_unsure(answer)
+    known = demo().ground(EXAMPLES / "red_circle.mp4", "the circle")
+    assert not is_beyond_words(known)
+    wordless = demo().ground(
+        EXAMPLES / "red_circle.mp4",
+        "",
+        "elc",
+        region=(0, 0, 90, 90),
+        start_seconds=1.0,
+    )
+    assert not is_beyond_words(wordless)
 
 
 @pytest.mark.parametrize("video", QUERIES)

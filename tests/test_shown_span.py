@@ -1,4 +1,4 @@
-"""The time of an answer that may hold boxes only, and whether it is a guess."""
+"""The time of an answer that may hold boxes only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stablechat.grounding import UNSURE_BELOW, is_unsure, shown_span
+from stablechat.grounding import shown_span
 from stablechat.types import Generation, Grounding, TimeSpan, Tube, VideoInfo
 
 VIDEO = VideoInfo(Path("a.mp4"), 64, 48, 0, Fraction(10), 50, 5.0, 0.0, False, "h264")
@@ -24,10 +24,3 @@ def test_the_answers_own_time_else_that_of_its_boxes() -> None:
     assert shown_span(replace(NOTHING, span=asked, tube=TUBE)) == asked
     # A saved tube may begin before the container does.
     assert shown_span(replace(NOTHING, tube=TUBE)) == TimeSpan(0.0, 2.0)
-
-
-def test_an_answer_of_little_confidence_is_unsure() -> None:
-    assert not is_unsure(NOTHING)
-    assert not is_unsure(replace(NOTHING, confidence=UNSURE_BELOW))
-    unsure = replace(NOTHING, confidence=UNSURE_BELOW - 1e-6)
-    assert is_unsure(unsure) and not is_unsure(replace(unsure, original=unsure))

@@ -27,8 +27,8 @@ from render.fields import (
     one_of,
     string,
 )
+from stablechat.doubts import is_unsure
 from stablechat.errors import InputError
-from stablechat.grounding import is_unsure
 from stablechat.parser import parse_answer
 from stablechat.types import (
     Description,

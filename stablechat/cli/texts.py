@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stablechat.grounding import is_something_else, is_unsure
+from stablechat.doubts import is_something_else, is_unsure
 from stablechat.times import format_time
 from stablechat.types import Grounding, VideoInfo
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from stablechat.correction import corrected
-from stablechat.grounding import UNSURE_BELOW
+from stablechat.doubts import UNSURE_BELOW
 from stablechat.parser import parse_answer
+from stablechat.remarks import UNKNOWN_WORDS
 from stablechat.sentences import Sentence
 from stablechat.types import (
     Generation,
@@ -124,6 +125,14 @@ def test_what_the_model_calls_it_is_said_and_another_thing_is_a_guess(
     reason = text(language, "something_else_body")
     assert reason not in cards_[0] and reason in cards_[1]
     assert "90%" not in cards_[1]  # it is sure of the wrong thing
+
+
+def test_words_that_the_demo_model_does_not_know_are_said_once() -> None:
+    beyond = replace(guess(0.9), issues=(Sentence(UNKNOWN_WORDS), "Odd."))
+    card = cards.found("en", beyond)
+    assert "sc-unsure" in card and "Found" not in card and "Odd." in card
+    assert card.count("does not know these words") == 1
+    assert cards.found("zh", beyond).count("不认识这些词") == 1
 
 
 @pytest.mark.parametrize("task", ["stvg", "svg", "elc", "tvg", "rec"])

@@ -10,7 +10,7 @@ import numpy as np
 
 from evaluation.metrics import mean
 from stablechat.confidence import Calibration
-from stablechat.grounding import DIFFERENT_ABOVE, UNSURE_BELOW
+from stablechat.doubts import DIFFERENT_ABOVE, UNSURE_BELOW
 from training.calibrate.overlaps import evidence_of, overlaps
 from training.calibrate.rows import Row
 

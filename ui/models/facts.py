@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from stablechat import demo_words
 from ui.i18n import Language, text
-from ui.models import demo
 from ui.pipeline import Chat
 from ui.results.filelist import size_text
 
@@ -45,9 +45,9 @@ def understanding(language: Language, chat: Chat) -> str:
         words = escape(text(language, "model_understands"))
         return f'<p class="sc-hint">{words}</p>'
     lists = {
-        "demo_things": demo.SHAPES,
-        "demo_colors": demo.COLORS,
-        "demo_actions": demo.ACTIONS,
+        "demo_things": demo_words.SHAPES,
+        "demo_colors": demo_words.COLORS,
+        "demo_actions": demo_words.ACTIONS,
     }
     items = "".join(
         f"<li>{escape(text(language, key))} {_words(words)}</li>"
@@ -65,7 +65,7 @@ def _questions() -> str:
     buttons = "".join(
         f'<button type="button" lang="en" data-ask="{escape(each)}">{escape(each)}'
         "</button>"
-        for each in demo.QUESTIONS
+        for each in demo_words.QUESTIONS
     )
     return f'<div class="sc-questions">{buttons}</div>'
 
@@ -78,7 +78,7 @@ def _words(words: tuple[str, ...]) -> str:
 def question_line(language: Language, chat: Chat, question: str) -> str:
     """A hint under a question that is beyond the demo model."""
     beyond = chat.is_demo and bool(question.strip())
-    if not beyond or all(map(demo.may_understand, question.splitlines())):
+    if not beyond or all(map(demo_words.may_understand, question.splitlines())):
         return ""
     words = escape(text(language, "demo_hint"))
     return (

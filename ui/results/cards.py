@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from html import escape
 
 from render.exports.frames import is_image
-from stablechat.grounding import is_something_else, is_unsure, shown_span
-from stablechat.remarks import LOST_BOXES
+from stablechat.doubts import is_beyond_words, is_something_else, is_unsure
+from stablechat.grounding import shown_span
+from stablechat.remarks import LOST_BOXES, UNKNOWN_WORDS
 from stablechat.sentences import Sentence
 from stablechat.times import format_time
 from stablechat.types import Captions, Grounding, Task, TimeSpan
@@ -78,7 +79,8 @@ def found(language: Language, answer: Grounding, about: str = "") -> str:
         *([answer.prose] if answer.task == "elc" else []),
         *_lacks(language, answer),
     ]
-    said = () if answer.tube else (NO_BOX_ISSUE, *_lost_boxes(answer))
+    lost = () if answer.tube else (NO_BOX_ISSUE, *_lost_boxes(answer))
+    said = (*lost, UNKNOWN_WORDS)
     extra = view.notes(language, [r for r in remarks(answer) if r not in said])
     tone: view.Tone = "unsure" if is_unsure(answer) else "good"
     return view.card(tone, title, *filter(None, body), about=about, extra=extra)
@@ -110,6 +112,8 @@ def _title_key(answer: Grounding) -> str:
 
 def _unsure_body(language: Language, answer: Grounding) -> str:
     """Why it is rather a guess, and what a person can do."""
+    if is_beyond_words(answer):
+        return in_language(language, UNKNOWN_WORDS)
     if is_something_else(answer):
         return text(language, "something_else_body")
     return text(language, "unsure_body", percent=f"{answer.confidence or 0.0:.0%}")

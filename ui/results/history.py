@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
-from stablechat.grounding import is_unsure, shown_span
+from stablechat.doubts import is_unsure
+from stablechat.grounding import shown_span
 from stablechat.times import format_time
 from stablechat.types import Captions, Grounding
 from ui import view

@@ -43,7 +43,7 @@ from stablechat.cli.batch.searches import (
 from stablechat.cli.batch.storage import fetched, is_remote
 from stablechat.cli.inputs import set_limits
 from stablechat.cli.saving import NOTHING, Saved, save
-from stablechat.grounding import is_unsure
+from stablechat.doubts import is_unsure
 from stablechat.questions import Question
 from stablechat.types import FrameSample, Grounding, Moments
 
