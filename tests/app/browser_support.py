@@ -194,6 +194,22 @@ def ask(page: Page, question: str) -> None:
     press_run(page)
 
 
+def choose_candidates(page: Page, count: int) -> None:
+    """Open the options, and type how many answers there are to be."""
+    page.locator("#sc-more > button").click()
+    number = page.locator("#sc-candidates input[type=number]")
+    handle = page.locator("#sc-candidates input[type=range]")
+    for _ in range(10):
+        number.fill(str(count))
+        number.press("Tab")
+        page.wait_for_timeout(300)
+        # Gradio loses a number that comes in the first 50 ms of the control, or later
+        # on a busy machine; a person is not that quick.
+        if handle.input_value() == str(count):
+            break
+    expect(handle).to_have_value(str(count))
+
+
 def press_run(page: Page) -> None:
     """Press Run."""
     # Mark the card on the page, so that it does not count as the new answer.

@@ -17,6 +17,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 from browser_support import (  # noqa: E402
     ROOT,
     Server,
+    choose_candidates,
     chromium,
     end_app,
     open_page,
@@ -102,11 +103,9 @@ def _answered(page: Page) -> None:
 
 
 def _several(page: Page) -> None:
-    page.locator("#sc-more > button").click()
-    number = page.locator("#sc-candidates input[type=number]")
-    number.fill("3")
-    number.press("Tab")
+    choose_candidates(page, 3)
     _answered(page)
+    expect(page.locator("#sc-timeline")).to_contain_text("3")
     page.locator("#sc-timeline").scroll_into_view_if_needed()
     page.evaluate("document.querySelector('#sc-timeline').scrollIntoView()")
 

@@ -9,6 +9,7 @@ import pytest
 from browser_support import (
     Server,
     ask,
+    choose_candidates,
     download,
     open_page,
     upload,
@@ -28,7 +29,6 @@ def answered(
     page = open_page(context, server)
     upload(page, clip)
     if candidates > 1:
-        page.locator("#sc-more > button").click()
         choose_candidates(page, candidates)
     ask(page, "the red circle")
     wait_for_answer(page)
@@ -37,21 +37,6 @@ def answered(
             f"document.querySelector('#{player} video')?.readyState >= 2"
         )
     return page
-
-
-def choose_candidates(page: Page, count: int) -> None:
-    """Type how many answers there are to be, in the options that were just opened."""
-    number = page.locator("#sc-candidates input[type=number]")
-    handle = page.locator("#sc-candidates input[type=range]")
-    for _ in range(10):
-        number.fill(str(count))
-        number.press("Tab")
-        page.wait_for_timeout(300)
-        # On a busy machine a number that comes right after the control has appeared is
-        # sometimes lost; a person is not that quick.
-        if handle.input_value() == str(count):
-            break
-    expect(handle).to_have_value(str(count))
 
 
 def position(page: Page, player: str) -> float:
