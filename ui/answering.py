@@ -145,6 +145,9 @@ class Answering:
         try:
             job.result()
         except CancelledError:
+            # Said here and by stop: which of the two the page hears last is chance.
+            if batch.runs:
+                return self._stopped_between(batch, session, language)
             return before | {page.status: view.say(language, "plain", "stopped")}
         except StableChatError as error:
             return before | {page.status: view.problem(language, error)}
@@ -214,7 +217,7 @@ class Answering:
         if was in ("cutting", "exporting"):
             return page.running(False) | self._kept(language)
         batch = session.batch
-        if was == "running" and batch is not None and batch.runs:
+        if was in ("running", "stopped") and batch is not None and batch.runs:
             return page.running(False) | self._stopped_between(batch, session, language)
         return (
             self._empty()
