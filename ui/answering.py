@@ -75,6 +75,7 @@ class Answering:
             message = text(language, "unexpected")
             return {page.status: view.problem(language, message)}
         session.phase, session.asked, session.run = "waiting", asks, None
+        session.batch = None  # the one before is no part of what Stop tells
         plain = asks[0].mode in ("describe", "elc", "captions")
         words = "" if plain else "\n".join(ask.question for ask in asks)
         return (

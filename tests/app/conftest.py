@@ -8,13 +8,10 @@ from pathlib import Path
 import pytest
 from browser_support import Server, chromium, end_app, start_app
 from fake_chat import make_clip
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext
 
 from ui.root import private_root
 from ui.session import Sessions
-
-# As long as pages wait for what they press: other tests keep the machine busy.
-expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")

@@ -145,27 +145,6 @@ def test_two_tabs_do_not_mix_and_take_turns(page: Page, clip: Path) -> None:
     assert page.chat.most_running == 1
 
 
-def test_whoever_tells_of_a_stop_last_tells_what_was_kept(
-    page: Page, clip: Path
-) -> None:
-    video = page.upload(clip)
-
-    async def stop_in_the_second() -> list[dict[str, Any]]:
-        answering = page.handlers.answering()
-        asks = tuple(ask(page, video, each) for each in ("x", "slow one"))
-        events = answering.run(asks, request())
-        async for update in events:
-            if "Question 2 of 2" in update["status"]:
-                break
-        stopped = await answering.stop(request())
-        # The run may still get a word in, and Stop may be pressed twice.
-        return [stopped, await anext(events), await answering.stop(request())]
-
-    for update in asyncio.run(stop_in_the_second()):
-        assert "1 of 2 questions were answered" in update["status"]
-        assert update["run"]["interactive"]
-
-
 def test_stopping_one_tab_leaves_the_other_alone(page: Page, clip: Path) -> None:
     video = page.upload(clip)
 

@@ -16,8 +16,8 @@ from tests.corpus.workers import Job, run_jobs
 from tests.video.video_clips import turn_matrix, write_clip
 
 SEED = 20
-SECONDS = 15.0
-LEAST_INPUTS = 10  # on the busiest machine
+SECONDS = 30.0
+LEAST_INPUTS = 20  # on the busiest machine
 
 
 @pytest.fixture(scope="module")
